@@ -1,0 +1,28 @@
+# How tenzo's own programs are compiled. None of this reaches a user's target.
+
+if(NOT CMAKE_BUILD_TYPE AND NOT CMAKE_CONFIGURATION_TYPES)
+  set(CMAKE_BUILD_TYPE Release CACHE STRING "Build type" FORCE)
+endif()
+
+add_library(tenzo_own INTERFACE)
+target_link_libraries(tenzo_own INTERFACE $<TARGET_NAME_IF_EXISTS:tenzo_io> tenzo)
+target_compile_options(tenzo_own INTERFACE -Wall -Wextra -Wshadow $<$<BOOL:${TENZO_WERROR}>:-Werror>)
+if(TENZO_ARCH)
+  target_compile_options(tenzo_own INTERFACE -march=${TENZO_ARCH})
+endif()
+
+find_program(CCACHE ccache)
+if(CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${CCACHE})
+endif()
+
+# A compiler may take over a gigabyte here: no more of them at a time than there are cores.
+cmake_host_system_information(RESULT cores QUERY NUMBER_OF_LOGICAL_CORES)
+set_property(GLOBAL APPEND PROPERTY JOB_POOLS compile=${cores})
+set(CMAKE_JOB_POOL_COMPILE compile)
+
+# tenzo_program(<target> <sources...>): an executable of ours, linked with tenzo::core where it is built.
+function(tenzo_program target)
+  add_executable(${target} ${ARGN})
+  target_link_libraries(${target} PRIVATE tenzo_own $<TARGET_NAME_IF_EXISTS:tenzo_core>)
+endfunction()

@@ -1,0 +1,36 @@
+# What users link: tenzo::tenzo (headers, Eigen, threads), and tenzo::io with the readers that need a JSON library.
+
+find_package(Eigen3 3.4 REQUIRED NO_MODULE)
+find_package(Threads REQUIRED)
+find_package(nlohmann_json 3.10 QUIET)
+if(TENZO_OPENMP AND NOT TENZO_STD_THREADS)
+  find_package(OpenMP QUIET COMPONENTS CXX)
+endif()
+
+file(GLOB_RECURSE tenzo_headers CONFIGURE_DEPENDS include/tenzo/*.hpp)
+
+add_library(tenzo INTERFACE)
+add_library(tenzo::tenzo ALIAS tenzo)
+target_compile_features(tenzo INTERFACE cxx_std_20)
+target_sources(tenzo INTERFACE FILE_SET HEADERS BASE_DIRS include FILES ${tenzo_headers})
+target_link_libraries(tenzo INTERFACE Eigen3::Eigen Threads::Threads)
+
+set(gcc_like "$<COMPILE_LANG_AND_ID:CXX,GNU,Clang,AppleClang>")
+if(TENZO_REPRODUCIBLE)
+  target_compile_options(tenzo INTERFACE $<${gcc_like}:-ffp-contract=off>)
+endif()
+if(TENZO_STD_THREADS)
+  target_compile_definitions(tenzo INTERFACE TENZO_STD_THREADS)
+endif()
+if(OpenMP_CXX_FOUND)
+  target_link_libraries(tenzo INTERFACE OpenMP::OpenMP_CXX)
+else()
+  target_compile_options(tenzo INTERFACE $<${gcc_like}:-fopenmp-simd>)
+endif()
+
+if(nlohmann_json_FOUND)
+  add_library(tenzo_io INTERFACE)
+  add_library(tenzo::io ALIAS tenzo_io)
+  set_target_properties(tenzo_io PROPERTIES EXPORT_NAME io)
+  target_link_libraries(tenzo_io INTERFACE tenzo nlohmann_json::nlohmann_json)
+endif()

@@ -1,0 +1,29 @@
+# tests/fuzz/<name>.cpp defines LLVMFuzzerTestOneInput; tests/fuzz/corpus/<name>/ holds its seeds and past findings.
+# With TENZO_FUZZ each becomes a libFuzzer program that ctest runs for TENZO_FUZZ_SECONDS. Otherwise the seeds are
+# replayed once, so that every build runs them, under the sanitizers too.
+
+set(TENZO_FUZZ_SECONDS 30 CACHE STRING "Seconds that ctest gives each fuzz target")
+
+file(GLOB fuzz_files CONFIGURE_DEPENDS fuzz/*.cpp)
+foreach(file IN LISTS fuzz_files)
+  get_filename_component(name ${file} NAME_WE)
+  set(seeds ${CMAKE_CURRENT_SOURCE_DIR}/fuzz/corpus/${name})
+  if(TENZO_FUZZ)
+    set(found ${CMAKE_CURRENT_BINARY_DIR}/found/${name})
+    file(MAKE_DIRECTORY ${found})
+    tenzo_program(fuzz_${name} ${file})
+    target_link_options(fuzz_${name} PRIVATE -fsanitize=fuzzer)
+    if(NOT EXISTS ${seeds})
+      set(seeds)
+    endif()
+    add_test(NAME fuzz_${name}
+             COMMAND fuzz_${name} -max_total_time=${TENZO_FUZZ_SECONDS} -timeout=20 -rss_limit_mb=2048
+                     -malloc_limit_mb=1024 -print_final_stats=1 -artifact_prefix=${found}/crash- ${found} ${seeds})
+    math(EXPR limit "${TENZO_FUZZ_SECONDS} + 120")
+    set_tests_properties(fuzz_${name} PROPERTIES TIMEOUT ${limit} LABELS fuzz)
+  else()
+    tenzo_program(replay_${name} ${file} fuzz/replay/main.cpp)
+    add_test(NAME replay_${name} COMMAND replay_${name} ${seeds})
+    set_tests_properties(replay_${name} PROPERTIES LABELS fuzz)
+  endif()
+endforeach()
