@@ -1,0 +1,115 @@
+// A caching memory pool: blocks that were freed are given out again, so that a loop in steady state makes no system
+// call and its memory stays flat.
+#pragma once
+
+#include <algorithm>
+#include <atomic>
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <mutex>
+#include <new>
+#include <vector>
+
+namespace tenzo {
+
+/// What the pool holds, in bytes.
+struct PoolStatistics {
+  std::size_t in_use = 0;    // handed out now
+  std::size_t peak = 0;      // largest in_use since the last reset
+  std::size_t cached = 0;    // freed and kept
+  std::size_t requests = 0;  // blocks asked for
+  std::size_t fresh = 0;     // of these, taken from the system
+};
+
+/// Blocks of 64-byte alignment by size class; eight classes an octave, so at most an eighth of a block is unused.
+///   Freed blocks are kept up to `limit` bytes, the largest go back first. Thread-safe.
+class Pool {
+ public:
+  static constexpr std::size_t alignment = 64;
+
+  static Pool& instance() {
+    static Pool* pool = new Pool;  // never destroyed: tensors of static lifetime may outlive any order of destruction
+    return *pool;
+  }
+
+  /// Size of the block that a request of `bytes` gets.
+  static constexpr std::size_t class_size(std::size_t bytes) {
+    if (bytes <= 1024) return std::max<std::size_t>(alignment, (bytes + 63) & ~std::size_t(63));
+    const std::size_t step = std::bit_floor(bytes - 1) / 8;
+    return (bytes + step - 1) / step * step;
+  }
+
+  void* allocate(std::size_t bytes) {
+    const std::size_t size = class_size(bytes);
+    {
+      std::scoped_lock lock(mutex_);
+      ++stats_.requests;
+      stats_.in_use += size;
+      stats_.peak = std::max(stats_.peak, stats_.in_use);
+      if (const auto it = free_.find(size); it != free_.end() && !it->second.empty()) {
+        void* p = it->second.back();
+        it->second.pop_back();
+        stats_.cached -= size;
+        return p;
+      }
+      ++stats_.fresh;
+    }
+    return ::operator new(size, std::align_val_t(alignment));
+  }
+
+  void release(void* p, std::size_t bytes) noexcept {
+    const std::size_t size = class_size(bytes);
+    std::scoped_lock lock(mutex_);
+    stats_.in_use -= size;
+    try {
+      free_[size].push_back(p);
+      stats_.cached += size;
+    } catch (...) {
+      ::operator delete(p, std::align_val_t(alignment));
+      return;
+    }
+    if (stats_.cached > limit_) shrink(limit_);
+  }
+
+  /// Gives cached blocks back to the system until at most `keep` bytes remain.
+  void trim(std::size_t keep = 0) {
+    std::scoped_lock lock(mutex_);
+    shrink(keep);
+  }
+
+  /// Sets how many freed bytes are kept (default 512 MiB).
+  void set_limit(std::size_t bytes) {
+    std::scoped_lock lock(mutex_);
+    limit_ = bytes;
+    shrink(limit_);
+  }
+
+  PoolStatistics statistics() const {
+    std::scoped_lock lock(mutex_);
+    return stats_;
+  }
+  /// The peak counts from here on.
+  void reset_peak() {
+    std::scoped_lock lock(mutex_);
+    stats_.peak = stats_.in_use;
+  }
+
+ private:
+  void shrink(std::size_t keep) noexcept {
+    for (auto it = free_.rbegin(); it != free_.rend() && stats_.cached > keep; ++it)
+      while (!it->second.empty() && stats_.cached > keep) {
+        ::operator delete(it->second.back(), std::align_val_t(alignment));
+        it->second.pop_back();
+        stats_.cached -= it->first;
+      }
+  }
+
+  mutable std::mutex mutex_;
+  std::map<std::size_t, std::vector<void*>> free_;
+  std::size_t limit_ = std::size_t(512) << 20;
+  PoolStatistics stats_;
+};
+
+}  // namespace tenzo

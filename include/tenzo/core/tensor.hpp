@@ -1,0 +1,203 @@
+// Tensor<T, Device>: a dense row-major array with shared storage.
+#pragma once
+
+#include <Eigen/Core>
+#include <algorithm>
+#include <atomic>
+#include <cstdint>
+#include <cstring>
+#include <initializer_list>
+#include <memory>
+#include <new>
+#include <span>
+#include <utility>
+
+#include "tenzo/core/dtype.hpp"
+#include "tenzo/core/error.hpp"
+#include "tenzo/core/pool.hpp"
+#include "tenzo/core/shape.hpp"
+
+namespace tenzo {
+
+/// The host's memory and cores.
+struct Cpu {};
+
+namespace detail {
+
+/// Reference-counted memory: a header and, behind it in the same block of the pool, the elements; or a header for
+/// memory that somebody else owns.
+class Storage {
+ public:
+  Storage() = default;
+  explicit Storage(std::size_t bytes) : block_(header(bytes)) { block_->data = reinterpret_cast<std::byte*>(block_) + sizeof(Block); }
+  Storage(const void* data, std::shared_ptr<const void> keep) : block_(header(0)) {
+    block_->data = static_cast<std::byte*>(const_cast<void*>(data));
+    block_->keep = std::move(keep);
+  }
+  Storage(const Storage& o) noexcept : block_(o.block_) {
+    if (block_) block_->count.fetch_add(1, std::memory_order_relaxed);
+  }
+  Storage(Storage&& o) noexcept : block_(std::exchange(o.block_, nullptr)) {}
+  Storage& operator=(Storage o) noexcept {
+    std::swap(block_, o.block_);
+    return *this;
+  }
+  ~Storage() {
+    if (block_ && block_->count.fetch_sub(1, std::memory_order_acq_rel) == 1) {
+      const std::size_t bytes = sizeof(Block) + block_->bytes;
+      block_->~Block();
+      Pool::instance().release(block_, bytes);
+    }
+  }
+  std::byte* data() const { return block_ ? block_->data : nullptr; }
+  bool unique() const { return block_ && block_->count.load(std::memory_order_acquire) == 1; }
+  explicit operator bool() const { return block_ != nullptr; }
+
+ private:
+  struct alignas(64) Block {
+    std::byte* data = nullptr;
+    std::size_t bytes = 0;  // behind this header
+    std::shared_ptr<const void> keep;
+    std::atomic<int> count{1};
+  };
+  static_assert(sizeof(Block) == 64);
+
+  static Block* header(std::size_t bytes) {
+    auto* b = new (Pool::instance().allocate(sizeof(Block) + bytes)) Block;
+    b->bytes = bytes;
+    return b;
+  }
+
+  Block* block_ = nullptr;
+};
+
+}  // namespace detail
+
+/// A dense row-major array of T on a device.
+///   A handle: copies share the elements, and a default-constructed one is undefined (in differentiation: zero).
+///   What is reached through a const handle is read-only; `clone` makes an array of its own.
+template <Scalar T, class Device = Cpu>
+class Tensor {
+ public:
+  using value_type = T;
+  using device = Device;
+  using Matrix = Eigen::Matrix<T, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
+  using Vector = Eigen::Matrix<T, Eigen::Dynamic, 1>;
+
+  Tensor() = default;
+
+  /// Uninitialised elements.
+  explicit Tensor(const Shape& shape) : shape_(shape), size_(shape.numel()), storage_(std::size_t(size_) * sizeof(T)) {
+    data_ = reinterpret_cast<T*>(storage_.data());
+  }
+
+  static Tensor full(const Shape& shape, T value) {
+    Tensor t(shape);
+    std::fill_n(t.data(), t.size(), value);
+    return t;
+  }
+  static Tensor zeros(const Shape& shape) { return full(shape, T(0)); }
+  static Tensor ones(const Shape& shape) { return full(shape, T(1)); }
+  static Tensor scalar(T value) { return full(Shape{}, value); }
+  static Tensor from(const Shape& shape, std::span<const T> values) {
+    expect(std::int64_t(values.size()) == shape.numel(), "tensor: ", values.size(), " values for shape ", shape);
+    Tensor t(shape);
+    std::copy(values.begin(), values.end(), t.data());
+    return t;
+  }
+  static Tensor from(const Shape& shape, std::initializer_list<T> values) {
+    return from(shape, std::span<const T>(values.begin(), values.size()));
+  }
+
+  /// The caller's memory, row-major and not copied; `keep` lives as long as any handle does. Without `keep` the caller
+  /// sees to it that the memory outlives them.
+  static Tensor borrow(T* data, const Shape& shape, std::shared_ptr<const void> keep = {}) {
+    Tensor t;
+    t.shape_ = shape;
+    t.size_ = shape.numel();
+    t.storage_ = detail::Storage(data, std::move(keep));
+    t.data_ = data;
+    return t;
+  }
+  /// An Eigen row-major matrix or vector, not copied.
+  template <class Derived>
+  static Tensor borrow(Eigen::PlainObjectBase<Derived>& m) {
+    if constexpr (Derived::IsVectorAtCompileTime) return borrow(m.data(), Shape{m.size()});
+    else {
+      static_assert(Derived::IsRowMajor, "tensors are row-major: give a row-major matrix");
+      return borrow(m.data(), Shape{m.rows(), m.cols()});
+    }
+  }
+
+  bool defined() const { return bool(storage_); }
+  const Shape& shape() const { return shape_; }
+  int rank() const { return shape_.rank(); }
+  std::int64_t size() const { return size_; }
+  std::int64_t dim(int axis) const { return shape_.dim(axis); }
+  const T* data() const { return data_; }
+  T* data() { return data_; }
+  std::span<const T> values() const { return {data_, std::size_t(size_)}; }
+  std::span<T> values() { return {data_, std::size_t(size_)}; }
+  /// Whether no other handle shares the elements.
+  bool unique() const { return storage_.unique(); }
+
+  /// The only element. Throws ShapeError when there are more.
+  T item() const {
+    expect(size_ == 1, "item: a tensor of shape ", shape_, " is not a single number");
+    return data_[0];
+  }
+  T& operator()(std::int64_t i) { return data_[i]; }
+  const T& operator()(std::int64_t i) const { return data_[i]; }
+  T& operator()(std::int64_t i, std::int64_t j) { return data_[i * shape_[1] + j]; }
+  const T& operator()(std::int64_t i, std::int64_t j) const { return data_[i * shape_[1] + j]; }
+
+  /// The same elements under another shape.
+  Tensor reshaped(const Shape& shape) const {
+    expect(shape.numel() == size_, "reshape: ", shape_, " has other elements than ", shape);
+    Tensor t = *this;
+    t.shape_ = shape;
+    return t;
+  }
+  /// Rows [begin, end) of the first axis; shares the elements.
+  Tensor rows(std::int64_t begin, std::int64_t end) const {
+    expect(rank() > 0 && 0 <= begin && begin <= end && end <= shape_[0], "rows: [", begin, ", ", end, ") of ", shape_);
+    Tensor t = *this;
+    const std::int64_t row = shape_.inner(0);
+    t.data_ += begin * row;
+    t.shape_ = shape_.with(0, end - begin);
+    t.size_ = (end - begin) * row;
+    return t;
+  }
+
+  Tensor clone() const {
+    if (!defined()) return {};
+    Tensor t(shape_);
+    std::copy_n(data_, size_, t.data_);
+    return t;
+  }
+  template <Scalar U>
+  Tensor<U, Device> cast() const {
+    if (!defined()) return {};
+    Tensor<U, Device> t(shape_);
+    std::transform(data_, data_ + size_, t.data(), [](T x) { return static_cast<U>(x); });
+    return t;
+  }
+
+  /// Eigen's view of the elements: all axes but the last are rows.
+  Eigen::Map<Matrix> matrix() { return {data_, matrix_rows(), matrix_cols()}; }
+  Eigen::Map<const Matrix> matrix() const { return {data_, matrix_rows(), matrix_cols()}; }
+  Eigen::Map<Vector> vector() { return {data_, size_}; }
+  Eigen::Map<const Vector> vector() const { return {data_, size_}; }
+
+  /// Number of rows and columns of `matrix()`; a tensor of rank 0 or 1 is one row.
+  std::int64_t matrix_cols() const { return rank() == 0 ? 1 : shape_[rank() - 1]; }
+  std::int64_t matrix_rows() const { return rank() == 0 ? 1 : shape_.outer(rank() - 1); }
+
+ private:
+  Shape shape_;
+  std::int64_t size_ = 0;
+  T* data_ = nullptr;
+  detail::Storage storage_;
+};
+
+}  // namespace tenzo
