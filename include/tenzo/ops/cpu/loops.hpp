@@ -60,7 +60,7 @@ template <class T, class F>
 void map_broadcast(const Shape& out, T* y, const Shape& shape_a, const T* a, const Shape& shape_b, const T* b, F&& f) {
   const std::int64_t n = out.numel();
   if (n == 0) return;
-  if (shape_a == shape_b) return map(n, y, f, a, b);
+  if (shape_a == out && shape_b == out) return map(n, y, f, a, b);
   const BroadcastWalk walk(out, shape_a, shape_b);
   const int last = walk.rank - 1;
   const std::int64_t inner = walk.extent[last], da = walk.step_a[last], db = walk.step_b[last];

@@ -1,0 +1,108 @@
+// Derivatives of functions of trees: gradients, Jacobian and Hessian products.
+#pragma once
+
+#include <utility>
+
+#include "tenzo/autodiff/dual.hpp"
+#include "tenzo/autodiff/var.hpp"
+#include "tenzo/tree/tree.hpp"
+
+namespace tenzo {
+
+/// A value and a tree of derivatives.
+template <class V, class T>
+struct ValueAnd {
+  V value;
+  T grad;
+};
+
+namespace detail {
+
+template <class V>
+V constant_like(const V& like, double c) {
+  return lift<V>(plain_t<V>::full(like.shape(), scalar_t<V>(c)));
+}
+
+template <Tree T, class V>
+auto recorded(Tape<V>& tape, const T& x) {
+  return map_tree<Var<V>>(x, [&](const V& v) { return tape.leaf(v); });
+}
+
+template <class T, class V, class Lifted>
+T gathered(typename Tape<V>::Cotangents& g, const Lifted& lifted) {
+  return map_tree<V>(lifted, [&](const Var<V>& v) {
+    V got = g.take(v.id);
+    return got.defined() ? got : constant_like(v.value, 0);
+  });
+}
+
+}  // namespace detail
+
+/// f(x) and its vector-Jacobian product: the tree Σ ct · ∂f/∂x for a cotangent of f's shape.
+///   f takes the tree with recorded leaves and returns one recorded value.
+template <class F, Tree T, class V = leaf_t<T>>
+ValueAnd<V, T> vjp(F&& f, const T& x, const V& cotangent) {
+  Tape<V> tape;
+  const auto lifted = detail::recorded(tape, x);
+  const Var<V> y = f(lifted);
+  expect(y.shape() == cotangent.shape(), "vjp: the cotangent is ", cotangent.shape(), ", the result ", y.shape());
+  auto g = tape.backward(y, cotangent);
+  return {y.value, detail::gathered<T, V>(g, lifted)};
+}
+
+/// A scalar loss and its gradient, shaped like the model.
+///   Memory: what the rules of the primitives on the way read, freed while the gradient is formed.
+template <class F, Tree T, class V = leaf_t<T>>
+ValueAnd<V, T> value_and_grad(F&& loss, const T& x) {
+  Tape<V> tape;
+  const auto lifted = detail::recorded(tape, x);
+  const Var<V> y = loss(lifted);
+  expect(y.defined() && y.shape().numel() == 1, "grad: the loss is not a single number");
+  auto g = tape.backward(y, detail::constant_like(y.value, 1));
+  return {y.value, detail::gathered<T, V>(g, lifted)};
+}
+
+/// The gradient alone.
+template <class F, Tree T>
+T grad(F&& loss, const T& x) {
+  return value_and_grad(std::forward<F>(loss), x).grad;
+}
+
+/// f(x) and its Jacobian-vector product along the tree dx; an undefined leaf of dx is zero.
+template <class F, Tree T, class V = leaf_t<T>>
+std::pair<V, V> jvp(F&& f, const T& x, const T& dx) {
+  const auto lifted =
+      map_tree<Dual<V>>(x, [](const V& v, const V& dv) { return Dual<V>{v, dv}; }, dx);
+  Dual<V> y = f(lifted);
+  if (!y.tangent.defined()) y.tangent = detail::constant_like(y.value, 0);
+  return {y.value, y.tangent};
+}
+
+/// Gradient and Hessian-vector product of a scalar loss along d: forward over reverse.
+template <class T>
+struct GradAndHvp {
+  T grad, hvp;
+};
+template <class F, Tree T, class V = leaf_t<T>>
+GradAndHvp<T> grad_and_hvp(F&& loss, const T& x, const T& d) {
+  const auto lifted =
+      map_tree<Dual<V>>(x, [](const V& v, const V& dv) { return Dual<V>{v, dv}; }, d);
+  const auto g = grad(std::forward<F>(loss), lifted);
+  return {map_tree<V>(g, [](const Dual<V>& v) { return v.value; }), map_tree<V>(g, [](const Dual<V>& v) {
+            return v.tangent.defined() ? v.tangent : detail::constant_like(v.value, 0);
+          })};
+}
+template <class F, Tree T>
+T hvp(F&& loss, const T& x, const T& d) {
+  return grad_and_hvp(std::forward<F>(loss), x, d).hvp;
+}
+
+/// Gauss-Newton product Jᵀ H J d of loss(model(x)): J the Jacobian of the model, H the Hessian of the loss by its output.
+template <class Model, class Loss, Tree T, class V = leaf_t<T>>
+T gauss_newton_product(Model&& model, Loss&& loss, const T& x, const T& d) {
+  const auto [z, dz] = jvp(model, x, d);
+  const V h = hvp(loss, z, dz);
+  return vjp(model, x, h).grad;
+}
+
+}  // namespace tenzo
