@@ -21,12 +21,19 @@
 
 #define TENZO_INLINE inline __attribute__((always_inline))
 
-// g++ 12 takes the undefined pass-through operand of its own AVX-512 intrinsics for a mistake of their caller.
+// g++ 12 takes the undefined pass-through operand of its own AVX-512 intrinsics for a mistake of their caller: code
+// that uses them stands between these two.
 #if defined(__GNUC__) && !defined(__clang__)
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wuninitialized"
-#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#define TENZO_INTRINSICS_BEGIN                                                         \
+  _Pragma("GCC diagnostic push") _Pragma("GCC diagnostic ignored \"-Wuninitialized\"") \
+      _Pragma("GCC diagnostic ignored \"-Wmaybe-uninitialized\"")
+#define TENZO_INTRINSICS_END _Pragma("GCC diagnostic pop")
+#else
+#define TENZO_INTRINSICS_BEGIN
+#define TENZO_INTRINSICS_END
 #endif
+
+TENZO_INTRINSICS_BEGIN
 
 namespace tenzo {
 
@@ -331,6 +338,4 @@ TENZO_INLINE T max_lane(const Simd<T>& a) {
 
 }  // namespace tenzo
 
-#if defined(__GNUC__) && !defined(__clang__)
-#pragma GCC diagnostic pop
-#endif
+TENZO_INTRINSICS_END
