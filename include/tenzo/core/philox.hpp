@@ -1,0 +1,205 @@
+// Philox4x32-10: 128 random bits as a function of a counter and a key. There is no state.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+
+#include "tenzo/core/detail/words.hpp"
+
+TENZO_INTRINSICS_BEGIN
+
+namespace tenzo {
+
+using PhiloxBlock = std::array<std::uint32_t, 4>;
+
+namespace detail::philox {
+
+inline constexpr std::uint32_t m0 = 0xD2511F53u, m1 = 0xCD9E8D57u;  // multipliers of words 0 and 2
+inline constexpr std::uint32_t w0 = 0x9E3779B9u, w1 = 0xBB67AE85u;  // what a round adds to the key
+
+constexpr std::uint32_t low(std::uint64_t x) { return std::uint32_t(x); }
+constexpr std::uint32_t high(std::uint64_t x) { return std::uint32_t(x >> 32); }
+constexpr std::uint64_t product(std::uint32_t a, std::uint32_t b) { return std::uint64_t(a) * b; }
+
+}  // namespace detail::philox
+
+/// The block of the counter (c0, c1, c2, c3) under a key of 64 bits whose low half is the first key word: ten rounds of
+///     c ← (hi(m1 c2) ^ c1 ^ k0, lo(m1 c2), hi(m0 c0) ^ c3 ^ k1, lo(m0 c0)),   k ← k + w.
+/// Source: Salmon, Moraes, Dror, Shaw 2011, "Parallel random numbers: as easy as 1, 2, 3".
+constexpr PhiloxBlock philox4x32(PhiloxBlock c, std::uint64_t key) {
+  using namespace detail::philox;
+  std::uint32_t k0 = low(key), k1 = high(key);
+  for (int round = 0; round < 10; ++round, k0 += w0, k1 += w1) {
+    const std::uint64_t p0 = product(m0, c[0]), p1 = product(m1, c[2]);
+    c = {high(p1) ^ c[1] ^ k0, low(p1), high(p0) ^ c[3] ^ k1, low(p0)};
+  }
+  return c;
+}
+
+// The published known answers; the last input is made of the digits of pi.
+static_assert(philox4x32({0, 0, 0, 0}, 0) == PhiloxBlock{0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8});
+static_assert(philox4x32({0xffffffff, 0xffffffff, 0xffffffff, 0xffffffff}, 0xffffffffffffffff) ==
+              PhiloxBlock{0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd});
+static_assert(philox4x32({0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344}, 0x299f31d0a4093822) ==
+              PhiloxBlock{0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1});
+
+/// Philox4x32-10 where only word 0 of the counter moves: what the noise of one matrix needs.
+///   In the first two rounds half of the words are then constants; they are made once, here.
+class PhiloxStream {
+ public:
+  constexpr PhiloxStream(std::uint64_t key, std::uint32_t c1, std::uint32_t c2, std::uint32_t c3);
+
+  /// The block of the counter (c0, c1, c2, c3).
+  constexpr PhiloxBlock block(std::uint32_t c0) const;
+
+  /// 64 words: the blocks of the counters c0 + i stride, i = 0 … 15, one after another. None may pass 2^32 where it is
+  /// used.
+  std::array<detail::Words, 4> words64(std::uint32_t c0, std::uint32_t stride = 1) const;
+
+ private:
+  template <class Lanes>
+  std::array<Lanes, 4> blocks(Lanes p, Lanes q) const;
+
+  std::uint32_t x2_ = 0;                      // after round 1, word 2 is hi(m0 c0) ^ x2, words 0 and 1 are constants
+  std::uint32_t y0_ = 0, y2_ = 0;             // after round 2, word 0 is hi(m1 x2) ^ y0, word 2 is x3 ^ y2, word 3 is
+  std::uint32_t y3_ = 0;                      //                constant: here with the key of round 3
+  std::array<std::uint32_t, 8> k0_{}, k1_{};  // keys of rounds 3 to 10
+};
+
+constexpr PhiloxStream::PhiloxStream(std::uint64_t key, std::uint32_t c1, std::uint32_t c2, std::uint32_t c3) {
+  using namespace detail::philox;
+  const auto k0 = [&](std::uint32_t round) { return low(key) + (round - 1) * w0; };
+  const auto k1 = [&](std::uint32_t round) { return high(key) + (round - 1) * w1; };
+  const std::uint64_t p1 = product(m1, c2), p0 = product(m0, high(p1) ^ c1 ^ k0(1));
+  x2_ = c3 ^ k1(1);
+  y0_ = low(p1) ^ k0(2);
+  y2_ = high(p0) ^ k1(2);
+  y3_ = low(p0) ^ k1(3);
+  for (std::uint32_t i = 0; i < 8; ++i) k0_[i] = k0(i + 3), k1_[i] = k1(i + 3);
+}
+
+constexpr PhiloxBlock PhiloxStream::block(std::uint32_t c0) const {
+  using namespace detail::philox;
+  std::uint64_t p0 = product(m0, c0), p1 = product(m1, high(p0) ^ x2_);
+  PhiloxBlock x{high(p1) ^ y0_, low(p1), low(p0) ^ y2_, y3_ ^ k1_[0]};
+  for (std::size_t i = 0; i < 8; ++i) {
+    p0 = product(m0, x[0]), p1 = product(m1, x[2]);
+    x = {high(p1) ^ x[1] ^ k0_[i], low(p1), high(p0) ^ x[3] ^ k1_[i], low(p0)};
+  }
+  return x;
+}
+
+static_assert(PhiloxStream(0x299f31d0a4093822, 0x85a308d3, 0x13198a2e, 0x03707344).block(0x243f6a88) ==
+              philox4x32({0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344}, 0x299f31d0a4093822));
+
+#if defined(TENZO_AVX512) || defined(TENZO_AVX2)
+
+namespace detail::philox {
+
+// A counter in each 64-bit lane. Its words live in the low half; what a product leaves in the high half is never read.
+// The counters are so ordered in the lanes that two interleavings put their blocks in order.
+
+#if defined(TENZO_AVX512)
+using CounterLanes = __m512i;
+TENZO_INLINE CounterLanes all_lanes(std::uint32_t x) { return _mm512_set1_epi32(int(x)); }
+TENZO_INLINE CounterLanes all_lanes(std::uint64_t x) { return _mm512_set1_epi64(std::int64_t(x)); }
+TENZO_INLINE CounterLanes lane_numbers() { return _mm512_setr_epi64(0, 4, 1, 5, 2, 6, 3, 7); }
+TENZO_INLINE CounterLanes add(CounterLanes a, CounterLanes b) { return _mm512_add_epi64(a, b); }
+TENZO_INLINE CounterLanes product(CounterLanes a, CounterLanes b) { return _mm512_mul_epu32(a, b); }
+TENZO_INLINE CounterLanes high(CounterLanes a) { return _mm512_srli_epi64(a, 32); }
+TENZO_INLINE CounterLanes exclusive_or(CounterLanes a, CounterLanes b) { return _mm512_xor_si512(a, b); }
+TENZO_INLINE CounterLanes exclusive_or(CounterLanes a, CounterLanes b, CounterLanes c) {
+  return _mm512_ternarylogic_epi32(a, b, c, 0x96);
+}
+/// (hi(p) ^ x ^ k, lo(p)) in each lane: two words of a finished block.
+TENZO_INLINE CounterLanes last_words(CounterLanes p, CounterLanes x, CounterLanes k) {
+  return _mm512_mask_ternarylogic_epi32(_mm512_ror_epi64(p, 32), 0x5555, x, k, 0x96);
+}
+TENZO_INLINE CounterLanes low_pairs(CounterLanes xy, CounterLanes zw) { return _mm512_unpacklo_epi64(xy, zw); }
+TENZO_INLINE CounterLanes high_pairs(CounterLanes xy, CounterLanes zw) { return _mm512_unpackhi_epi64(xy, zw); }
+#else
+using CounterLanes = __m256i;
+TENZO_INLINE CounterLanes all_lanes(std::uint32_t x) { return _mm256_set1_epi32(int(x)); }
+TENZO_INLINE CounterLanes all_lanes(std::uint64_t x) { return _mm256_set1_epi64x(std::int64_t(x)); }
+TENZO_INLINE CounterLanes lane_numbers() { return _mm256_setr_epi64x(0, 2, 1, 3); }
+TENZO_INLINE CounterLanes add(CounterLanes a, CounterLanes b) { return _mm256_add_epi64(a, b); }
+TENZO_INLINE CounterLanes product(CounterLanes a, CounterLanes b) { return _mm256_mul_epu32(a, b); }
+TENZO_INLINE CounterLanes high(CounterLanes a) { return _mm256_srli_epi64(a, 32); }
+TENZO_INLINE CounterLanes exclusive_or(CounterLanes a, CounterLanes b) { return _mm256_xor_si256(a, b); }
+TENZO_INLINE CounterLanes exclusive_or(CounterLanes a, CounterLanes b, CounterLanes c) {
+  return _mm256_xor_si256(_mm256_xor_si256(a, b), c);
+}
+/// (hi(p) ^ x ^ k, lo(p)) in each lane: two words of a finished block.
+TENZO_INLINE CounterLanes last_words(CounterLanes p, CounterLanes x, CounterLanes k) {
+  return _mm256_blend_epi32(exclusive_or(high(p), x, k), _mm256_slli_epi64(p, 32), 0xaa);
+}
+TENZO_INLINE CounterLanes low_pairs(CounterLanes xy, CounterLanes zw) { return _mm256_unpacklo_epi64(xy, zw); }
+TENZO_INLINE CounterLanes high_pairs(CounterLanes xy, CounterLanes zw) { return _mm256_unpackhi_epi64(xy, zw); }
+#endif
+
+template <class... Register>
+TENZO_INLINE Words pack(Register... part) {
+  Words r;
+  int i = 0;
+  ((r.part[i++] = part), ...);
+  return r;
+}
+
+}  // namespace detail::philox
+
+/// The finished blocks of two registers of counters, given as p = m0 c0 and q = m0 c0.
+///   Two at once, because a round waits for its products longer than it computes.
+template <class Lanes>
+TENZO_INLINE std::array<Lanes, 4> PhiloxStream::blocks(Lanes p, Lanes q) const {
+  using namespace detail::philox;
+  const Lanes by_m0 = all_lanes(std::uint64_t(m0)), by_m1 = all_lanes(std::uint64_t(m1));
+  Lanes p0 = p, p1 = product(by_m1, exclusive_or(high(p), all_lanes(x2_)));
+  Lanes q0 = q, q1 = product(by_m1, exclusive_or(high(q), all_lanes(x2_)));
+  Lanes p_x0 = exclusive_or(high(p1), all_lanes(y0_)), p_x1 = p1, p_x2 = exclusive_or(p0, all_lanes(y2_));
+  Lanes q_x0 = exclusive_or(high(q1), all_lanes(y0_)), q_x1 = q1, q_x2 = exclusive_or(q0, all_lanes(y2_));
+  Lanes p_x3 = all_lanes(y3_ ^ k1_[0]), q_x3 = p_x3;
+  for (std::size_t i = 0; i < 7; ++i) {
+    const Lanes k0 = all_lanes(k0_[i]), k1 = all_lanes(k1_[i]);
+    p0 = product(by_m0, p_x0), p1 = product(by_m1, p_x2);
+    q0 = product(by_m0, q_x0), q1 = product(by_m1, q_x2);
+    p_x0 = exclusive_or(high(p1), p_x1, k0), p_x1 = p1, p_x2 = exclusive_or(high(p0), p_x3, k1), p_x3 = p0;
+    q_x0 = exclusive_or(high(q1), q_x1, k0), q_x1 = q1, q_x2 = exclusive_or(high(q0), q_x3, k1), q_x3 = q0;
+  }
+  const Lanes k0 = all_lanes(k0_[7]), k1 = all_lanes(k1_[7]);
+  const Lanes p_xy = last_words(product(by_m1, p_x2), p_x1, k0), p_zw = last_words(product(by_m0, p_x0), p_x3, k1);
+  const Lanes q_xy = last_words(product(by_m1, q_x2), q_x1, k0), q_zw = last_words(product(by_m0, q_x0), q_x3, k1);
+  return {low_pairs(p_xy, p_zw), high_pairs(p_xy, p_zw), low_pairs(q_xy, q_zw), high_pairs(q_xy, q_zw)};
+}
+
+TENZO_INLINE std::array<detail::Words, 4> PhiloxStream::words64(std::uint32_t c0, std::uint32_t stride) const {
+  using namespace detail::philox;
+  const auto start = [&](std::uint32_t i) { return all_lanes(product(m0, c0) + i * product(m0, stride)); };
+  const CounterLanes steps =
+      product(all_lanes(std::uint64_t(m0)), product(all_lanes(std::uint64_t(stride)), lane_numbers()));
+#if defined(TENZO_AVX512)
+  const auto x = blocks(add(start(0), steps), add(start(8), steps));
+  return {pack(x[0]), pack(x[1]), pack(x[2]), pack(x[3])};
+#else
+  const auto x = blocks(add(start(0), steps), add(start(4), steps));
+  const auto y = blocks(add(start(8), steps), add(start(12), steps));
+  return {pack(x[0], x[1]), pack(x[2], x[3]), pack(y[0], y[1]), pack(y[2], y[3])};
+#endif
+}
+
+#else
+
+TENZO_INLINE std::array<detail::Words, 4> PhiloxStream::words64(std::uint32_t c0, std::uint32_t stride) const {
+  std::array<detail::Words, 4> words;
+  for (std::uint32_t i = 0; i < 16; ++i) {
+    const PhiloxBlock x = block(c0 + i * stride);
+    for (std::uint32_t j = 0; j < 4; ++j) words[i / 4].part[4 * (i % 4) + j] = x[j];
+  }
+  return words;
+}
+
+#endif
+
+}  // namespace tenzo
+
+TENZO_INTRINSICS_END
