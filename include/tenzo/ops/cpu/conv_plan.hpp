@@ -34,8 +34,12 @@ struct Axis {
     for (const AxisPhase& p : phases) j = std::max(j, p.last);
     return j;
   }
-  std::int64_t min_offset() const { return extreme([](auto a, auto b) { return std::min(a, b); }); }
-  std::int64_t max_offset() const { return extreme([](auto a, auto b) { return std::max(a, b); }); }
+  std::int64_t min_offset() const {
+    return extreme([](auto a, auto b) { return std::min(a, b); });
+  }
+  std::int64_t max_offset() const {
+    return extreme([](auto a, auto b) { return std::max(a, b); });
+  }
   /// Distance of neighbouring source elements that any tap reads at all.
   std::int64_t source_stride() const { return min_offset() == max_offset() ? in_scale : 1; }
 
@@ -78,7 +82,7 @@ inline Axis adjoint_axis(std::int64_t in, std::int64_t kernel, std::int64_t stri
 struct TapPlan {
   Axis row, col;
   std::int64_t batch = 0, groups = 1;
-  std::int64_t sources = 0, outputs = 0;             // channels of a group
+  std::int64_t sources = 0, outputs = 0;  // channels of a group
   Size2 source_size, out_size, kernel;
   std::int64_t weight_source = 0, weight_output = 0;  // distance in the weights from one such channel to the next
   std::int64_t weight_group = 0;

@@ -77,7 +77,8 @@ inline ConvGeometry conv_geometry(const std::array<std::int64_t, 4>& x, const st
   expect(x[1] % groups == 0 && weight[0] % groups == 0 && weight[1] == x[1] / groups, name, ": x is ",
          detail::shape_text(x), ", weight is ", detail::shape_text(weight), ", groups is ", groups,
          "; want x (n, groups c, h, w) and weight (groups o, c, kh, kw)");
-  ConvGeometry g{settings};
+  ConvGeometry g;
+  static_cast<ConvSettings&>(g) = settings;
   g.batch = x[0], g.in = x[1], g.out = weight[0];
   g.in_size = {x[2], x[3]}, g.kernel = {weight[2], weight[3]};
   g.out_size.h = conv_output_size(name, x[2], weight[2], g.stride.h, g.padding.h, g.dilation.h);
@@ -98,15 +99,16 @@ inline ConvGeometry conv_transpose_geometry(const std::array<std::int64_t, 4>& x
          "; want x (n, c, h, w) and weight (c, o / groups, kh, kw)");
   expect(weight[2] > 0 && weight[3] > 0, name, ": weight is ", detail::shape_text(weight),
          "; want kernel sizes of at least 1");
-  auto size = [&](std::int64_t n, std::int64_t kernel, std::int64_t stride, std::int64_t padding,
-                  std::int64_t dilation, std::int64_t extra) {
+  auto size = [&](std::int64_t n, std::int64_t kernel, std::int64_t stride, std::int64_t padding, std::int64_t dilation,
+                  std::int64_t extra) {
     require(0 <= extra && extra < std::max(stride, dilation), name, ": output padding is ", extra,
             "; want at least 0 and less than the stride or the dilation");
     const std::int64_t length = (n - 1) * stride - 2 * padding + dilation * (kernel - 1) + extra + 1;
     expect(n > 0 && length > 0, name, ": an input of ", n, " gives an output of ", length, "; want at least 1");
     return length;
   };
-  ConvGeometry g{settings};
+  ConvGeometry g;
+  static_cast<ConvSettings&>(g) = settings;
   g.batch = x[0], g.in = weight[1] * settings.groups, g.out = x[1];
   g.kernel = {weight[2], weight[3]}, g.out_size = {x[2], x[3]};
   g.in_size.h = size(x[2], weight[2], g.stride.h, g.padding.h, g.dilation.h, output_padding.h);

@@ -1,29 +1,29 @@
-// Working memory of a kernel: one block a thread and purpose, which grows and is kept for the next call.
+// Working memory of a kernel, from the caching pool.
 #pragma once
 
-#include <cstddef>
+#include <algorithm>
 #include <cstdint>
-#include <memory>
-#include <new>
 
-namespace tenzo::detail {
+#include "tenzo/core/pool.hpp"
 
-/// At least `n` elements, uninitialised, aligned to 64 bytes; the block of this thread for the purpose `Tag`.
-///   Valid until the same thread asks again for the same purpose and type.
-template <class Tag, class T>
-T* scratch(std::int64_t n) {
-  struct Free {
-    void operator()(T* p) const { ::operator delete(p, std::align_val_t{64}); }
-  };
-  thread_local std::unique_ptr<T, Free> block;
-  thread_local std::int64_t size = 0;
-  if (n > size) {
-    block.reset();
-    size = 0;
-    block.reset(static_cast<T*>(::operator new(std::size_t(n) * sizeof(T), std::align_val_t{64})));
-    size = n;
-  }
-  return block.get();
-}
+namespace tenzo::cpu {
 
-}  // namespace tenzo::detail
+/// `n` uninitialised elements, aligned to 64 bytes, for the life of this object.
+template <class T>
+class Scratch {
+ public:
+  explicit Scratch(std::int64_t n)
+      : bytes_(std::size_t(std::max<std::int64_t>(1, n)) * sizeof(T)),
+        data_(static_cast<T*>(Pool::instance().allocate(bytes_))) {}
+  Scratch(const Scratch&) = delete;
+  Scratch& operator=(const Scratch&) = delete;
+  ~Scratch() { Pool::instance().release(data_, bytes_); }
+
+  T* data() const { return data_; }
+
+ private:
+  std::size_t bytes_;
+  T* data_;
+};
+
+}  // namespace tenzo::cpu

@@ -1,0 +1,202 @@
+// Runs a TapPlan: packs the weights, cuts the outputs into bands, copies what a band reads, and calls the kernels.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <vector>
+
+#include "tenzo/core/parallel.hpp"
+#include "tenzo/ops/cpu/conv_blocks.hpp"
+#include "tenzo/ops/cpu/conv_plan.hpp"
+#include "tenzo/ops/cpu/conv_tile.hpp"
+#include "tenzo/ops/cpu/conv_window.hpp"
+#include "tenzo/ops/cpu/scratch.hpp"
+
+namespace tenzo::cpu {
+
+template <Real T>
+class TapSum {
+ public:
+  /// Copies the weights into the order in which the kernels read them.
+  TapSum(const detail::TapPlan& plan, const T* weight)
+      : plan_(plan), blocks_(channel_blocks<T>(plan.outputs)), packed_(place_weights()) {
+    parallel_for(std::int64_t(parts_.size()) * plan.groups, 1, [&](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t i = begin; i < end; ++i) {
+        const std::int64_t group = i / std::int64_t(parts_.size());
+        const Part& part = parts_[std::size_t(i % std::int64_t(parts_.size()))];
+        pack(part, weight + group * plan_.weight_group, packed_.data() + group * group_size_ + part.weights);
+      }
+    });
+  }
+
+  /// out = the sum over taps of source, + bias where it is not null; all of out is written.
+  void run(const T* source, const T* bias, T* out) const {
+    const detail::Axis &row = plan_.row, &col = plan_.col;
+    if (plan_.batch == 0 || plan_.outputs == 0 || row.phases.empty() || col.phases.empty()) return;
+    const std::int64_t first = row.first(), rows = row.last() - first, cols = col.last() - col.first();
+
+    const std::int64_t row_bytes = std::int64_t(sizeof(T)) * plan_.sources * (cols + 2) * col.in_scale * row.in_scale;
+    std::int64_t band = std::clamp<std::int64_t>(band_bytes / std::max<std::int64_t>(1, row_bytes), 1, rows);
+    const std::int64_t images =
+        std::clamp<std::int64_t>(256 / (rows * cols), 1, std::max<std::int64_t>(1, plan_.batch / 8));
+    const std::int64_t image_units = (plan_.batch + images - 1) / images;
+    if (image_units * plan_.groups < 16) band = std::min(band, (rows * image_units * plan_.groups + 15) / 16);
+    const std::int64_t bands = (rows + band - 1) / band;
+    std::int64_t splits = 16 / (image_units * plan_.groups * bands);
+    splits = std::clamp<std::int64_t>(splits, 1, std::int64_t(blocks_.size()));
+
+    parallel_for(image_units * plan_.groups * bands * splits, 1, [&](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t i = begin; i < end; ++i) {
+        Unit u;
+        u.split = i % splits, u.splits = splits;
+        u.j0 = first + i / splits % bands * band, u.j1 = std::min(first + rows, u.j0 + band);
+        u.group = i / splits / bands % plan_.groups;
+        u.image0 = i / splits / bands / plan_.groups * images, u.image1 = std::min(plan_.batch, u.image0 + images);
+        compute(u, source, bias, out);
+      }
+    });
+  }
+
+ private:
+  static constexpr std::int64_t band_bytes = 1 << 19;  // what a thread reads again and again stays in its L2 cache
+
+  /// The weights of one block of channels for one pair of phases.
+  struct Part {
+    const detail::AxisPhase *row, *col;
+    ChannelBlock block;
+    std::int64_t weights = 0;  // where they begin in a group's packed weights
+  };
+  struct Unit {
+    std::int64_t image0, image1, group, j0, j1, split, splits;
+  };
+
+  std::int64_t place_weights() {
+    for (const auto& r : plan_.row.phases)
+      for (const auto& c : plan_.col.phases)
+        for (const ChannelBlock& b : blocks_) {
+          parts_.push_back({&r, &c, b, group_size_});
+          group_size_ += std::int64_t(r.tap.size() * c.tap.size()) * plan_.sources * b.width<T>();
+        }
+    return group_size_ * plan_.groups;
+  }
+
+  void pack(const Part& part, const T* weight, T* to) const {
+    const std::int64_t width = part.block.template width<T>();
+    for (std::int64_t c = 0; c < plan_.sources; ++c)
+      for (std::int64_t kh : part.row->tap)
+        for (std::int64_t kw : part.col->tap) {
+          const T* from =
+              weight + part.block.first * plan_.weight_output + c * plan_.weight_source + kh * plan_.kernel.w + kw;
+          for (std::int64_t o = 0; o < part.block.count; ++o) to[o] = from[o * plan_.weight_output];
+          for (std::int64_t o = part.block.count; o < width; ++o) to[o] = T(0);
+          to += width;
+        }
+  }
+
+  void compute(const Unit& u, const T* source, const T* bias, T* out) const {
+    const Window window(plan_.row, plan_.col, u.j0, u.j1);
+    const std::int64_t images = u.image1 - u.image0, image_size = plan_.sources * window.plane;
+    const Scratch<T> copy(images * image_size + beyond);
+    const std::int64_t channel = plan_.source_size.h * plan_.source_size.w;
+    for (std::int64_t n = 0; n < images; ++n)
+      fill_window(window, source + ((u.image0 + n) * plan_.groups + u.group) * plan_.sources * channel, plan_.sources,
+                  plan_.source_size, copy.data() + n * image_size);
+
+    std::vector<std::int64_t> tap;
+    std::vector<Span<T>> rows, spans;
+    TapLoop loop{.sources = plan_.sources,
+                 .plane = window.plane,
+                 .tap = nullptr,
+                 .taps = 0,
+                 .out_plane = plan_.out_size.h * plan_.out_size.w,
+                 .out_step = plan_.col.out_scale};
+    const auto blocks = std::int64_t(blocks_.size());
+    for (std::int64_t p = 0; p < std::int64_t(parts_.size()); ++p) {
+      const Part& part = parts_[std::size_t(p)];
+      const std::int64_t j0 = std::max(u.j0, part.row->first), j1 = std::min(u.j1, part.row->last);
+      const std::int64_t pixels = part.col->last - part.col->first;
+      if (p % blocks == 0) {  // a new pair of phases
+        tap.clear(), rows.clear(), spans.clear();
+        for (std::int64_t a : part.row->offset)
+          for (std::int64_t b : part.col->offset) tap.push_back(window.tap(plan_.row, plan_.col, a, b));
+        loop.tap = tap.data(), loop.taps = std::int64_t(tap.size());
+        for (std::int64_t n = 0; n < images; ++n)
+          for (std::int64_t j = j0; j < j1; ++j) {
+            const T* from = copy.data() + n * image_size + (j - u.j0) * window.row_step * window.pitch() +
+                            part.col->first - plan_.col.first();
+            T* to = out + ((u.image0 + n) * plan_.groups + u.group) * plan_.outputs * loop.out_plane +
+                    (j * plan_.row.out_scale + part.row->out_offset) * plan_.out_size.w +
+                    part.col->first * plan_.col.out_scale + part.col->out_offset;
+            rows.push_back({from, to});
+          }
+      }
+      if (p % blocks % u.splits != u.split) continue;
+      const T* weight = packed_.data() + u.group * group_size_ + part.weights;
+      const T* b = bias ? bias + u.group * plan_.outputs + part.block.first : nullptr;
+      switch (part.block.vectors) {
+        case 0: compute_rows(loop, part.block, weight, rows, pixels, b); break;
+        case 1: compute_tiles<1>(loop, part.block, weight, rows, pixels, b, spans); break;
+        default: compute_tiles<block_vectors>(loop, part.block, weight, rows, pixels, b, spans); break;
+      }
+    }
+  }
+
+  void compute_rows(const TapLoop& loop, const ChannelBlock& block, const T* weight, const std::vector<Span<T>>& rows,
+                    std::int64_t pixels, const T* bias) const {
+    const bool wide = pixels > Simd<T>::size;
+    for (Span<T> row : rows) {
+      row.out += block.first * loop.out_plane;
+      if (block.count == 4) (wide ? tap_row<T, 4, 2> : tap_row<T, 4, 1>)(loop, weight, 4, row, pixels, bias);
+      else if (block.count == 2) (wide ? tap_row<T, 2, 2> : tap_row<T, 2, 1>)(loop, weight, 2, row, pixels, bias);
+      else (wide ? tap_row<T, 1, 2> : tap_row<T, 1, 1>)(loop, weight, 1, row, pixels, bias);
+    }
+  }
+
+  template <int Vectors>
+  void compute_tiles(const TapLoop& loop, const ChannelBlock& block, const T* weight, const std::vector<Span<T>>& rows,
+                     std::int64_t pixels, const T* bias, std::vector<Span<T>>& spans) const {
+    if (pixels >= 4) cut_rows<Vectors, 4>(loop, block, weight, rows, pixels, bias, spans);
+    else if (pixels >= 2) cut_rows<Vectors, 2>(loop, block, weight, rows, pixels, bias, spans);
+    else cut_rows<Vectors, 1>(loop, block, weight, rows, pixels, bias, spans);
+  }
+
+  /// Rows cut into spans of Pixels; the last span of a row overlaps the one before where the row is ragged.
+  template <int Vectors, int Pixels>
+  void cut_rows(const TapLoop& loop, const ChannelBlock& block, const T* weight, const std::vector<Span<T>>& rows,
+                std::int64_t pixels, const T* bias, std::vector<Span<T>>& spans) const {
+#if defined(TENZO_AVX512)
+    constexpr int many = 24 / Vectors / Pixels < 8 ? 24 / Vectors / Pixels : 8;
+#else
+    constexpr int many = Pixels == 4 ? 1 : 3;
+#endif
+    constexpr int few = (many + 1) / 2;
+    if (spans.empty())
+      for (const Span<T>& row : rows)
+        for (std::int64_t q = 0; q < pixels; q += Pixels) {
+          const std::int64_t at = std::min(q, pixels - Pixels);
+          spans.push_back({row.source + at, row.out + at * loop.out_step});
+        }
+    const auto n = std::int64_t(spans.size());
+    Span<T> group[many];
+    for (std::int64_t i = 0; i < n;) {
+      const std::int64_t take = n - i > few ? many : few;
+      for (std::int64_t k = 0; k < take; ++k) {
+        group[k] = spans[std::size_t(std::min(i + k, n - 1))];
+        group[k].out += block.first * loop.out_plane;
+      }
+      (take == many ? tap_tile<T, Vectors, many, Pixels> : tap_tile<T, Vectors, few, Pixels>)(loop, weight, group, bias,
+                                                                                              block.count);
+      i += take;
+    }
+  }
+
+  static constexpr std::int64_t beyond = 4 * Simd<T>::size;  // that tap_row may read
+
+  detail::TapPlan plan_;
+  std::vector<ChannelBlock> blocks_;
+  std::vector<Part> parts_;
+  std::int64_t group_size_ = 0;
+  Scratch<T> packed_;
+};
+
+}  // namespace tenzo::cpu

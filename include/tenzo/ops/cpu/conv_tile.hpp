@@ -1,0 +1,119 @@
+// The inner loops of convolution: sums over channels and taps, held in registers.
+//
+// Every output is one chain of fused multiply-adds in the order (channel, tap), from zero, and then its bias is added.
+// So neither the shape of a tile nor the choice between the two kernels below changes a bit.
+#pragma once
+
+#include <cstdint>
+
+#include "tenzo/core/detail/gemm_kernel.hpp"
+#include "tenzo/core/simd.hpp"
+
+namespace tenzo::cpu {
+
+/// out[o] [q] = Σ_{c < sources} Σ_{t < taps} weight(o, c, t) source[c plane + tap[t] + q], for neighbouring pixels q.
+struct TapLoop {
+  std::int64_t sources = 0, plane = 0;
+  const std::int64_t* tap = nullptr;
+  std::int64_t taps = 0;
+  std::int64_t out_plane = 0, out_step = 1;  // elements to the next output channel, to the next pixel
+};
+
+/// Pixels that lie side by side in the source and in the result.
+template <Real T>
+struct Span {
+  const T* source;
+  T* out;
+};
+
+/// Rows · Pixels pixels times Vectors vectors of output channels; `spans` has Rows spans of Pixels pixels each.
+///   weight   [sources][taps][Vectors · Simd<T>::size]
+///   outputs  channels to write; bias has as many, or is null
+template <Real T, int Vectors, int Rows, int Pixels>
+void tap_tile(const TapLoop& loop, const T* weight, const Span<T>* spans, const T* bias, std::int64_t outputs) {
+  using V = Simd<T>;
+  constexpr int tile = Rows * Pixels;
+  V sum[tile][Vectors];
+  TENZO_UNROLL
+  for (int i = 0; i < tile; ++i) TENZO_UNROLL
+  for (int v = 0; v < Vectors; ++v) sum[i][v] = V(T(0));
+
+  const T* x[Rows];
+  TENZO_UNROLL
+  for (int r = 0; r < Rows; ++r) x[r] = spans[r].source;
+  for (std::int64_t c = 0; c < loop.sources; ++c) {
+    for (std::int64_t t = 0; t < loop.taps; ++t, weight += Vectors * V::size) {
+      const std::int64_t at = loop.tap[t];
+      V w[Vectors];
+      TENZO_UNROLL
+      for (int v = 0; v < Vectors; ++v) w[v] = V::load(weight + v * V::size);
+      TENZO_UNROLL
+      for (int r = 0; r < Rows; ++r) TENZO_UNROLL
+      for (int i = 0; i < Pixels; ++i) {
+        const V pixel(x[r][at + i]);
+        TENZO_UNROLL
+        for (int v = 0; v < Vectors; ++v) sum[r * Pixels + i][v] = fmadd(pixel, w[v], sum[r * Pixels + i][v]);
+      }
+    }
+    TENZO_UNROLL
+    for (int r = 0; r < Rows; ++r) x[r] += loop.plane;
+  }
+
+  alignas(64) T lanes[tile][Vectors * V::size];
+  TENZO_UNROLL
+  for (int i = 0; i < tile; ++i) TENZO_UNROLL
+  for (int v = 0; v < Vectors; ++v) sum[i][v].store(&lanes[i][v * V::size]);
+  for (int r = 0; r < Rows; ++r)
+    for (std::int64_t o = 0; o < outputs; ++o) {
+      T* to = spans[r].out + o * loop.out_plane;
+      for (int i = 0; i < Pixels; ++i)
+        to[i * loop.out_step] = bias ? lanes[r * Pixels + i][o] + bias[o] : lanes[r * Pixels + i][o];
+    }
+}
+
+/// `pixels` pixels of one row, Outputs channels, vectors along the row: for few output channels.
+///   weight   [sources][taps] of `weight_step` channels, of which the first Outputs are used
+///   Reads up to Vectors vectors beyond the row; they reach no result.
+template <Real T, int Outputs, int Vectors>
+void tap_row(const TapLoop& loop, const T* weight, std::int64_t weight_step, const Span<T>& span, std::int64_t pixels,
+             const T* bias) {
+  using V = Simd<T>;
+  for (std::int64_t q = 0; q < pixels; q += Vectors * V::size) {
+    V sum[Outputs][Vectors];
+    TENZO_UNROLL
+    for (int o = 0; o < Outputs; ++o) TENZO_UNROLL
+    for (int v = 0; v < Vectors; ++v) sum[o][v] = V(T(0));
+    const T* x = span.source + q;
+    const T* w = weight;
+    for (std::int64_t c = 0; c < loop.sources; ++c, x += loop.plane) {
+      for (std::int64_t t = 0; t < loop.taps; ++t, w += weight_step) {
+        V pixel[Vectors];
+        TENZO_UNROLL
+        for (int v = 0; v < Vectors; ++v) pixel[v] = V::load(x + loop.tap[t] + v * V::size);
+        TENZO_UNROLL
+        for (int o = 0; o < Outputs; ++o) {
+          const V factor(w[o]);
+          TENZO_UNROLL
+          for (int v = 0; v < Vectors; ++v) sum[o][v] = fmadd(pixel[v], factor, sum[o][v]);
+        }
+      }
+    }
+    for (int o = 0; o < Outputs; ++o) {
+      T* to = span.out + o * loop.out_plane + q * loop.out_step;
+      for (int v = 0; v < Vectors; ++v) {
+        const std::int64_t left = pixels - q - v * V::size, n = left < V::size ? left : V::size;
+        if (n <= 0) break;
+        const V y = bias ? sum[o][v] + V(bias[o]) : sum[o][v];
+        if (loop.out_step == 1) {
+          y.store(to + v * V::size, n);
+        } else {
+          T lane[V::size];
+          y.store(lane);
+          for (std::int64_t i = 0; i < n; ++i) to[(v * V::size + i) * loop.out_step] = lane[i];
+        }
+      }
+    }
+  }
+}
+
+}  // namespace tenzo::cpu
