@@ -207,20 +207,35 @@ TENZO_INLINE float cos(float x) {
   return detail::select(detail::abs(x) < 0x1p50f, detail::sine_of(a.r, a.quarter + 1u), detail::nan);
 }
 
+namespace detail {
+
+/// p 2ⁿ, rounded once, for whole n in [−150, 128]; NaN where n is NaN.
+TENZO_INLINE Simd<float> times_power_of_two(const Simd<float>& p, const Simd<float>& n) {
+  using S = Simd<float>;
+#if defined(TENZO_AVX512)
+  S r;
+  r.part[0] = _mm512_maskz_scalef_ps(0xffff, p.part[0], n.part[0]);
+  return r;
+#else
+  const S whole = max(n, S(-150.f)), half = tenzo::round(whole * S(0.5f));  // a NaN is in p already
+  return p * pow2(half) * pow2(whole - half);
+#endif
+}
+
+}  // namespace detail
+
 /// eˣ in each lane, with the bits of the scalar function.
 TENZO_INLINE Simd<float> exp(const Simd<float>& a) {
   using S = Simd<float>;
-  const S x = min(S(89.f), max(S(-104.f), a));               // a NaN passes
-  const S n = max(round(x * S(0x1.715476p+0f)), S(-150.f));  // and is kept from pow2
-  S r = fmadd(S(0.f) - n, S(0x1.62e430p-1f), x);
-  r = fmadd(S(0.f) - n, S(-0x1.05c610p-29f), r);
+  const S x = min(S(89.f), max(S(-104.f), a));  // a NaN passes
+  const S n = fmadd(x, S(0x1.715476p+0f), S(detail::rounder)) - S(detail::rounder);
+  const S r = fmadd(n, S(0x1.05c610p-29f), fmadd(n, S(-0x1.62e430p-1f), x));
   S q(0x1.6cd792p-10f);
   q = fmadd(q, r, S(0x1.122c52p-7f));
   q = fmadd(q, r, S(0x1.555538p-5f));
   q = fmadd(q, r, S(0x1.5554aap-3f));
   q = fmadd(q, r, S(0.5f));
-  const S p = S(1.f) + fmadd(q, r * r, r), half = round(n * S(0.5f));
-  return p * pow2(half) * pow2(n - half);
+  return detail::times_power_of_two(S(1.f) + fmadd(q, r * r, r), n);
 }
 
 TENZO_INLINE Simd<double> exp(const Simd<double>& a) {
