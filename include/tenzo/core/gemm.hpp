@@ -77,8 +77,9 @@ void gemm(MatrixView<const std::type_identity_t<T>> a, MatrixView<const std::typ
     for (std::int64_t piece = begin; piece < end; ++piece) {
       const std::int64_t n = piece / cut.pieces();
       const std::array<detail::Operands<T>, 1> one{
-          {{a.data + n * strides.a, a.row_stride, a.col_stride, c.data + n * strides.c, c.row_stride}}};
-      detail::product_piece<T, 1>(cut, c.cols, a.cols, one, options.accumulate, options.bias,
+          {{a.data + n * strides.a, a.row_stride, a.col_stride, c.data + n * strides.c, c.row_stride,
+            options.accumulate, options.bias}}};
+      detail::product_piece<T, 1>(cut, c.cols, a.cols, one,
                                   Panels{{b.data + n * strides.b, b.row_stride, b.col_stride}}, piece % cut.pieces());
     }
   });

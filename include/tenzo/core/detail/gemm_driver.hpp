@@ -47,6 +47,8 @@ struct Operands {
   std::int64_t a_row, a_col;
   T* c;
   std::int64_t c_row;
+  bool accumulate;
+  const T* bias;
 };
 
 template <Real T>
@@ -62,13 +64,13 @@ inline constexpr auto tile_functions = []<int... i>(std::integer_sequence<int, i
 
 /// Rows [0, m) of one product with a packed panel.
 template <Real T>
-void panel_product(std::int64_t m, std::int64_t k, const Operands<T>& o, const T* panel, std::int64_t panel_row,
-                   std::int64_t vectors, const TileTask<T>& task) {
+void panel_product(std::int64_t m, std::int64_t k, const T* a, std::int64_t a_row, std::int64_t a_col, const T* panel,
+                   std::int64_t panel_row, std::int64_t vectors, T* c, std::int64_t c_row, const TileTask<T>& task) {
   const EvenCut strips(m, tile_rows);
   for (std::int64_t s = 0, i = 0; s < strips.parts; ++s) {
     const std::int64_t rows = strips.size(s);
-    tile_functions<T>[std::size_t((rows - 1) * tile_vectors + vectors - 1)](
-        k, o.a + i * o.a_row, o.a_row, o.a_col, panel, panel_row, o.c + i * o.c_row, o.c_row, task);
+    tile_functions<T>[std::size_t((rows - 1) * tile_vectors + vectors - 1)](k, a + i * a_row, a_row, a_col, panel,
+                                                                            panel_row, c + i * c_row, c_row, task);
     i += rows;
   }
 }
@@ -100,7 +102,7 @@ Cut<T> cut_product(std::int64_t m, std::int64_t n, std::int64_t k, bool whole_ro
 /// each.
 template <Real T, std::size_t Q, class Panels>
 void product_piece(const Cut<T>& cut, std::int64_t n, std::int64_t k, const std::array<Operands<T>, Q>& all,
-                   bool accumulate, const T* bias, const Panels& panels, std::int64_t piece) {
+                   const Panels& panels, std::int64_t piece) {
   constexpr std::int64_t size = Simd<T>::size;
   const std::int64_t block = piece % cut.rows.parts, first = piece / cut.rows.parts * cut.group;
   const std::int64_t last = std::min(first + cut.group, cut.vectors.parts);
@@ -116,11 +118,11 @@ void product_piece(const Cut<T>& cut, std::int64_t n, std::int64_t k, const std:
       const std::int64_t j = cut.vectors.begin(v) * size, vectors = cut.vectors.size(v);
       const std::int64_t columns = std::min(n - j, vectors * size);
       panels.pack(j, columns, vectors, p, some, packed);
-      const TileTask<T> task{p > 0 || accumulate, p + some == k && bias ? bias + j : nullptr, columns};
       for (std::size_t q = 0; q < Q; ++q) {
         const Operands<T>& o = all[q];
-        panel_product<T>(m, some, {o.a + i * o.a_row + p * o.a_col, o.a_row, o.a_col, o.c + i * o.c_row + j, o.c_row},
-                         packed[q], vectors * size, vectors, task);
+        const TileTask<T> task{p > 0 || o.accumulate, p + some == k && o.bias ? o.bias + j : nullptr, columns};
+        panel_product<T>(m, some, o.a + i * o.a_row + p * o.a_col, o.a_row, o.a_col, packed[q], vectors * size, vectors,
+                         o.c + i * o.c_row + j, o.c_row, task);
       }
     }
   }
