@@ -18,7 +18,7 @@ namespace tenzo {
 static_assert(std::endian::native == std::endian::little, "the readers take files as they lie: little-endian");
 
 /// Text from a file for an error message: on one line, printable, at most some 60 characters.
-inline std::string quoted(std::string_view text) {
+inline std::string printable(std::string_view text) {
   constexpr std::size_t most = 60;
   constexpr char digits[] = "0123456789abcdef";
   std::string r = "'";

@@ -73,7 +73,7 @@ class GgufFile {
   /// A tensor that must be there.
   const StoredTensor& tensor(std::string_view name) const {
     const StoredTensor* t = tensors_.find(name);
-    if (!t) throw FileError(path_, -1, cat("has no tensor ", quoted(name)));
+    if (!t) throw FileError(path_, -1, cat("has no tensor ", printable(name)));
     return *t;
   }
 
@@ -131,7 +131,7 @@ class GgufFile {
       const std::uint64_t at = in.position();
       const std::string_view key = in.text("a key");
       if (key.empty()) in.fail(at, "an empty key");
-      if (!seen.insert(key).second) in.fail(at, "the key ", quoted(key), " comes twice");
+      if (!seen.insert(key).second) in.fail(at, "the key ", printable(key), " comes twice");
       const GgufType type = GgufValue::read_type(in, "the type of a value");
       const std::uint64_t value_at = in.position();
       metadata_.append(std::string(key), GgufValue::read(in, type, keep));
@@ -150,7 +150,7 @@ class GgufFile {
       Info& info = infos.emplace_back();
       info.at = in.position();
       info.name = in.text("a tensor's name");
-      if (!seen.insert(info.name).second) in.fail(info.at, "the tensor ", quoted(info.name), " comes twice");
+      if (!seen.insert(info.name).second) in.fail(info.at, "the tensor ", printable(info.name), " comes twice");
       read_layout(in, info);
     }
     return infos;
@@ -159,13 +159,13 @@ class GgufFile {
   void read_layout(ByteReader& in, Info& info) const {
     const std::uint64_t shape_at = in.position();
     const auto rank = in.number<std::uint32_t>("a tensor's rank");
-    if (rank > 4) in.fail(shape_at, "tensor ", quoted(info.name), " has rank ", rank, "; at most 4");
+    if (rank > 4) in.fail(shape_at, "tensor ", printable(info.name), " has rank ", rank, "; at most 4");
     std::array<std::int64_t, 4> extents{};
     std::int64_t elements = 1;
     for (std::uint32_t k = 0; k < rank; ++k) {
       const auto n = in.number<std::int64_t>("a tensor's extents");
       if (n <= 0 || __builtin_mul_overflow(elements, n, &elements))
-        in.fail(shape_at, "tensor ", quoted(info.name), ": extent ", k, " is ", std::uint64_t(n), ", out of range");
+        in.fail(shape_at, "tensor ", printable(info.name), ": extent ", k, " is ", std::uint64_t(n), ", out of range");
       extents[rank - 1 - k] = n;
     }
     info.shape = Shape(std::span<const std::int64_t>(extents.data(), rank));
@@ -174,22 +174,22 @@ class GgufFile {
     const auto number = in.number<std::uint32_t>("a tensor's type");
     const auto* type = std::ranges::find(detail::ggml_types, number, &detail::GgmlType::number);
     if (type == std::end(detail::ggml_types))
-      in.fail(type_at, "tensor ", quoted(info.name), " has type ", number, ", which is not supported");
+      in.fail(type_at, "tensor ", printable(info.name), " has type ", number, ", which is not supported");
     info.dtype = type->dtype;
     const auto [name, block, bytes] = dtype_info(info.dtype);
     const std::int64_t cols = rank == 0 ? 1 : info.shape[int(rank) - 1];
     std::int64_t total;
     if (cols % block != 0)
-      in.fail(type_at, "tensor ", quoted(info.name), ": rows of ", cols, " elements are no whole blocks of ", block,
+      in.fail(type_at, "tensor ", printable(info.name), ": rows of ", cols, " elements are no whole blocks of ", block,
               " (", name, ')');
     if (__builtin_mul_overflow(elements / block, bytes, &total))
-      in.fail(type_at, "tensor ", quoted(info.name), " has more bytes than 63 bits count");
+      in.fail(type_at, "tensor ", printable(info.name), " has more bytes than 63 bits count");
     info.bytes = std::uint64_t(total);
 
     const std::uint64_t offset_at = in.position();
     info.offset = in.number<std::uint64_t>("a tensor's offset");
     if (info.offset % alignment_ != 0)
-      in.fail(offset_at, "tensor ", quoted(info.name), ": offset ", info.offset, " is no multiple of ", alignment_);
+      in.fail(offset_at, "tensor ", printable(info.name), ": offset ", info.offset, " is no multiple of ", alignment_);
   }
 
   /// Makes views of the data, which starts at the next multiple of the alignment, and sees that they are disjoint.
@@ -204,7 +204,7 @@ class GgufFile {
     std::vector<const Info*> order;
     for (const Info& info : infos) {
       if (info.offset > data.size() || info.bytes > data.size() - info.offset)
-        in.fail(info.at, "tensor ", quoted(info.name), ": ", info.bytes, " bytes at data offset ", info.offset,
+        in.fail(info.at, "tensor ", printable(info.name), ": ", info.bytes, " bytes at data offset ", info.offset,
                 " reach beyond the end of the file (", data.size(), " bytes of data)");
       tensors.push_back({std::string(info.name),
                          StoredTensor::view(info.dtype, info.shape, data.subspan(info.offset, info.bytes), keep)});
@@ -213,7 +213,7 @@ class GgufFile {
     std::ranges::sort(order, {}, &Info::offset);
     for (std::size_t i = 1; i < order.size(); ++i)
       if (order[i]->offset - order[i - 1]->offset < order[i - 1]->bytes)
-        in.fail(order[i]->at, "tensor ", quoted(order[i]->name), " overlaps ", quoted(order[i - 1]->name));
+        in.fail(order[i]->at, "tensor ", printable(order[i]->name), " overlaps ", printable(order[i - 1]->name));
     tensors_ = NamedTensors(std::move(tensors));
   }
 
@@ -222,12 +222,12 @@ class GgufFile {
     const GgufValue* v = metadata_.find(key);
     if (!v) {
       if (fallback) return *fallback;
-      throw FileError(path_, -1, cat("has no key ", quoted(key)));
+      throw FileError(path_, -1, cat("has no key ", printable(key)));
     }
     try {
       return read(*v);
     } catch (const ValueError& e) {
-      throw FileError(path_, -1, cat("key ", quoted(key), ": ", e.what()));
+      throw FileError(path_, -1, cat("key ", printable(key), ": ", e.what()));
     }
   }
 
