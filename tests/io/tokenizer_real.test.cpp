@@ -1,0 +1,68 @@
+// The tokenizers of the real models against golden/real. A model that is not there is skipped with a message.
+#include <doctest/doctest.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "tenzo/io/tokenizer/gguf.hpp"
+
+using namespace tenzo;
+
+namespace {
+
+#ifndef TENZO_SOURCE_DIR
+#define TENZO_SOURCE_DIR "."
+#endif
+#ifndef TENZO_MODEL_DIR
+#define TENZO_MODEL_DIR TENZO_SOURCE_DIR "/data"
+#endif
+
+/// The file that the environment variable names, else the one that the set-up fetched; empty if it is not there.
+std::string model_file(const char* variable, const std::string& fetched) {
+  const char* named = std::getenv(variable);
+  const char* data = std::getenv("TENZO_DATA");
+  const std::string path = named ? named : (data ? data : TENZO_MODEL_DIR) + ("/" + fetched);
+  if (std::filesystem::exists(path)) return path;
+  MESSAGE("skipped: ", path, " is not there (scripts/fetch brings it, ", variable, " names another place)");
+  return {};
+}
+
+nlohmann::json golden(const std::string& name) {
+  std::ifstream file(std::string(TENZO_SOURCE_DIR) + "/tests/golden/real/" + name);
+  return nlohmann::json::parse(file);
+}
+
+}  // namespace
+
+TEST_CASE("tokenizer: SmolLM2's golden ids from its GGUF file") {
+  const std::string path = model_file("TENZO_SMOLLM2", "smollm2/SmolLM2-135M-Instruct.Q4_1.gguf");
+  const auto expected = golden("smollm2.json");
+  REQUIRE(expected["texts"].size() > 0);
+  if (path.empty()) return;
+  const Tokenizer tokenizer = tokenizer_from_gguf(GgufFile::open(path));
+  CHECK(tokenizer.size() == 49152);
+  CHECK(tokenizer.bos() == 1);
+  CHECK(tokenizer.eos() == 2);
+  CHECK(tokenizer.token_id("Ġthe") == 260);
+  CHECK(tokenizer.token(260) == "Ġthe");
+  CHECK(tokenizer.token_id("<|im_end|>") == 2);
+  for (const auto& text : expected["texts"]) {
+    const auto words = text["text"].get<std::string>();
+    CAPTURE(words);
+    CHECK(tokenizer.encode(words, true) == text["ids"].get<std::vector<int>>());
+    CHECK(tokenizer.decode(tokenizer.encode(words, false), true) == words);
+  }
+}
+
+TEST_CASE("tokenizer: a long word of SmolLM2 costs no square") {
+  const std::string path = model_file("TENZO_SMOLLM2", "smollm2/SmolLM2-135M-Instruct.Q4_1.gguf");
+  if (path.empty()) return;
+  const Tokenizer tokenizer = tokenizer_from_gguf(GgufFile::open(path));
+  std::string word;
+  for (std::uint32_t x = 1, i = 0; i < (1u << 20); ++i) word += char('a' + ((x = x * 1664525 + 1013904223) >> 24) % 26);
+  CHECK(tokenizer.decode(tokenizer.encode(word, false)) == word);
+}
