@@ -31,8 +31,6 @@ struct Channels {
   }
 };
 
-namespace detail {
-
 /// f(at, w, c) for every vector: its offset, its length, its (first) channel.
 template <Real T, class F>
 void for_channels(const Channels& s, F&& f) {
@@ -74,15 +72,13 @@ void reciprocal_deviation(std::int64_t n, const T* variance, double eps, T* to) 
   for (std::int64_t i = 0; i < n; ++i) to[i] = T(1) / std::sqrt(variance[i] + T(eps));
 }
 
-}  // namespace detail
-
 /// Mean and variance Σ (x − mean)² / m of each channel, m numbers of it.
 template <Real T>
 void batch_statistics(const Channels& s, const T* x, T* mean, T* variance) {
   const T m = T(s.per_channel());
-  detail::channel_sums(s, mean, [&](std::int64_t at, std::int64_t w, std::int64_t) { return load_lanes(x + at, w); });
+  channel_sums(s, mean, [&](std::int64_t at, std::int64_t w, std::int64_t) { return load_lanes(x + at, w); });
   for (std::int64_t c = 0; c < s.channels; ++c) mean[c] /= m;
-  detail::channel_sums(s, variance, [&](std::int64_t at, std::int64_t w, std::int64_t c) {
+  channel_sums(s, variance, [&](std::int64_t at, std::int64_t w, std::int64_t c) {
     const Simd<T> d = s.centred(x, at, w, mean, c);
     return d * d;
   });
@@ -95,8 +91,8 @@ void batch_norm(const Channels& s, const T* x, const T* mean, const T* variance,
                 double eps, T* y) {
   using V = Simd<T>;
   const Scratch<T> rstd(s.channels);
-  detail::reciprocal_deviation(s.channels, variance, eps, rstd.data());
-  detail::for_channels<T>(s, [&](std::int64_t at, std::int64_t w, std::int64_t c) {
+  reciprocal_deviation(s.channels, variance, eps, rstd.data());
+  for_channels<T>(s, [&](std::int64_t at, std::int64_t w, std::int64_t c) {
     const V h = s.centred(x, at, w, mean, c) * s.lanes(rstd.data(), c, w);
     const V a = weight ? s.lanes(weight, c, w) : V(T(1)), b = bias ? s.lanes(bias, c, w) : V(T(0));
     store_lanes(fmadd(h, a, b), y + at, w);
@@ -112,16 +108,16 @@ void batch_norm_backward(const Channels& s, const T* x, const T* mean, const T* 
   using V = Simd<T>;
   const Scratch<T> kept(s.channels);
   T* rstd = kept.data();
-  detail::reciprocal_deviation(s.channels, variance, eps, rstd);
+  reciprocal_deviation(s.channels, variance, eps, rstd);
   const auto h = [&](std::int64_t at, std::int64_t w, std::int64_t c) {
     return s.centred(x, at, w, mean, c) * s.lanes(rstd, c, w);
   };
-  detail::channel_sums(s, gb, [&](std::int64_t at, std::int64_t w, std::int64_t) { return load_lanes(gy + at, w); });
-  detail::channel_sums(
-      s, gw, [&](std::int64_t at, std::int64_t w, std::int64_t c) { return load_lanes(gy + at, w) * h(at, w, c); });
+  channel_sums(s, gb, [&](std::int64_t at, std::int64_t w, std::int64_t) { return load_lanes(gy + at, w); });
+  channel_sums(s, gw,
+               [&](std::int64_t at, std::int64_t w, std::int64_t c) { return load_lanes(gy + at, w) * h(at, w, c); });
   if (!gx) return;
   const V share(own_statistics ? T(1) / T(s.per_channel()) : T(0));
-  detail::for_channels<T>(s, [&](std::int64_t at, std::int64_t w, std::int64_t c) {
+  for_channels<T>(s, [&](std::int64_t at, std::int64_t w, std::int64_t c) {
     V g = load_lanes(gy + at, w);
     if (own_statistics) g = g - s.lanes(gb, c, w) * share - h(at, w, c) * (s.lanes(gw, c, w) * share);
     const V a = weight ? s.lanes(weight, c, w) : V(T(1));

@@ -13,8 +13,6 @@
 
 namespace tenzo::cpu {
 
-namespace detail {
-
 /// weight[i … i + w), or ones.
 template <Real T>
 TENZO_INLINE Simd<T> weight_lanes(const T* weight, std::int64_t i, std::int64_t w) {
@@ -43,8 +41,6 @@ TENZO_INLINE void add_lanes(T* sums, std::int64_t i, std::int64_t w, const Simd<
   if (sums) store_lanes(load_lanes(sums + i, w) + v, sums + i, w);
 }
 
-}  // namespace detail
-
 /// y = (x − mean) rstd weight + bias over each row of n, with rstd = 1 / √(variance + eps).
 ///   mean, rstd  (rows), kept for the gradient
 template <Real T>
@@ -64,7 +60,7 @@ void layer_norm(std::int64_t rows, std::int64_t n, const T* x, const T* weight, 
     for_lanes<T>(n, [&](std::int64_t i, std::int64_t w) {
       const V h = (load_lanes(from + i, w) - m) * s;
       const V b = bias ? load_lanes(bias + i, w) : V(T(0));
-      store_lanes(fmadd(h, detail::weight_lanes(weight, i, w), b), y + r * n + i, w);
+      store_lanes(fmadd(h, weight_lanes(weight, i, w), b), y + r * n + i, w);
     });
   });
 }
@@ -76,18 +72,16 @@ template <Real T>
 void layer_norm_backward(std::int64_t rows, std::int64_t n, const T* x, const T* weight, const T* mean, const T* rstd,
                          const T* gy, T* gx, T* gw, T* gb) {
   using V = Simd<T>;
-  detail::sum_over_rows<T>(rows, n, gw, gb, [&](std::int64_t r, T* to_w, T* to_b) {
+  sum_over_rows<T>(rows, n, gw, gb, [&](std::int64_t r, T* to_w, T* to_b) {
     const T *from = x + r * n, *up = gy + r * n;
     const V m(mean[r]), s(rstd[r]);
     const auto h = [&](std::int64_t i, std::int64_t w) { return (load_lanes(from + i, w, mean[r]) - m) * s; };
-    const auto g = [&](std::int64_t i, std::int64_t w) {
-      return load_lanes(up + i, w) * detail::weight_lanes(weight, i, w);
-    };
+    const auto g = [&](std::int64_t i, std::int64_t w) { return load_lanes(up + i, w) * weight_lanes(weight, i, w); };
     if (to_w || to_b) {
       for_lanes<T>(n, [&](std::int64_t i, std::int64_t w) {
         const V u = load_lanes(up + i, w);
-        detail::add_lanes(to_w, i, w, u * h(i, w));
-        detail::add_lanes(to_b, i, w, u);
+        add_lanes(to_w, i, w, u * h(i, w));
+        add_lanes(to_b, i, w, u);
       });
     }
     if (!gx) return;
@@ -113,7 +107,7 @@ void rms_norm(std::int64_t rows, std::int64_t n, const T* x, const T* weight, do
     rstd[r] = T(1) / std::sqrt(squares / T(n) + T(eps));
     const V s(rstd[r]);
     for_lanes<T>(n, [&](std::int64_t i, std::int64_t w) {
-      store_lanes(load_lanes(from + i, w) * s * detail::weight_lanes(weight, i, w), y + r * n + i, w);
+      store_lanes(load_lanes(from + i, w) * s * weight_lanes(weight, i, w), y + r * n + i, w);
     });
   });
 }
@@ -124,16 +118,13 @@ template <Real T>
 void rms_norm_backward(std::int64_t rows, std::int64_t n, const T* x, const T* weight, const T* rstd, const T* gy,
                        T* gx, T* gw) {
   using V = Simd<T>;
-  detail::sum_over_rows<T>(rows, n, gw, static_cast<T*>(nullptr), [&](std::int64_t r, T* to_w, T*) {
+  sum_over_rows<T>(rows, n, gw, static_cast<T*>(nullptr), [&](std::int64_t r, T* to_w, T*) {
     const T *from = x + r * n, *up = gy + r * n;
     const V s(rstd[r]);
     const auto h = [&](std::int64_t i, std::int64_t w) { return load_lanes(from + i, w) * s; };
-    const auto g = [&](std::int64_t i, std::int64_t w) {
-      return load_lanes(up + i, w) * detail::weight_lanes(weight, i, w);
-    };
+    const auto g = [&](std::int64_t i, std::int64_t w) { return load_lanes(up + i, w) * weight_lanes(weight, i, w); };
     if (to_w) {
-      for_lanes<T>(
-          n, [&](std::int64_t i, std::int64_t w) { detail::add_lanes(to_w, i, w, load_lanes(up + i, w) * h(i, w)); });
+      for_lanes<T>(n, [&](std::int64_t i, std::int64_t w) { add_lanes(to_w, i, w, load_lanes(up + i, w) * h(i, w)); });
     }
     if (!gx) return;
     const V gh_mean(sum_lanes<T>(n, [&](std::int64_t i, std::int64_t w) { return g(i, w) * h(i, w); }) / T(n));

@@ -140,8 +140,6 @@ void log_softmax(std::int64_t outer, std::int64_t n, std::int64_t inner, const T
   });
 }
 
-namespace detail {
-
 /// gx = f(y, gy, Σ over the line of g(y, gy)), vector by vector.
 template <Real T, class G, class F>
 void line_gradient(std::int64_t outer, std::int64_t n, std::int64_t inner, const T* y, const T* gy, T* gx, G&& g,
@@ -166,13 +164,11 @@ void line_gradient(std::int64_t outer, std::int64_t n, std::int64_t inner, const
   });
 }
 
-}  // namespace detail
-
 /// gx = y (gy − Σ gy y) for y = softmax(x).
 template <Real T>
 void softmax_backward(std::int64_t outer, std::int64_t n, std::int64_t inner, const T* y, const T* gy, T* gx) {
   using V = Simd<T>;
-  detail::line_gradient(
+  line_gradient(
       outer, n, inner, y, gy, gx, [](const V& p, const V& g) { return p * g; },
       [](const V& p, const V& g, const V& s) { return p * (g - s); });
 }
@@ -181,7 +177,7 @@ void softmax_backward(std::int64_t outer, std::int64_t n, std::int64_t inner, co
 template <Real T>
 void log_softmax_backward(std::int64_t outer, std::int64_t n, std::int64_t inner, const T* y, const T* gy, T* gx) {
   using V = Simd<T>;
-  detail::line_gradient(
+  line_gradient(
       outer, n, inner, y, gy, gx, [](const V&, const V& g) { return g; },
       [](const V& l, const V& g, const V& s) { return g - math::exp(l) * s; });
 }
