@@ -54,7 +54,7 @@ struct Words {
 #if defined(TENZO_AVX512)
 TENZO_INLINE __m512i and_or(__m512i x, __m512i a, __m512i b) { return _mm512_ternarylogic_epi32(x, a, b, 0xea); }
 TENZO_INLINE __m512i xor_and(__m512i x, __m512i a, __m512i b) { return _mm512_ternarylogic_epi32(x, a, b, 0x78); }
-TENZO_INLINE __m512i add(__m512i a, __m512i b) { return _mm512_add_epi32(a, b); }
+TENZO_INLINE __m512i plus(__m512i a, __m512i b) { return _mm512_add_epi32(a, b); }
 template <int n>
 TENZO_INLINE __m512i shift_right(__m512i x) {
   return _mm512_srli_epi32(x, n);
@@ -72,7 +72,7 @@ TENZO_INLINE __m512 lookup(const float* table, __m512i i) {
 #elif defined(TENZO_AVX2)
 TENZO_INLINE __m256i and_or(__m256i x, __m256i a, __m256i b) { return _mm256_or_si256(_mm256_and_si256(x, a), b); }
 TENZO_INLINE __m256i xor_and(__m256i x, __m256i a, __m256i b) { return _mm256_xor_si256(x, _mm256_and_si256(a, b)); }
-TENZO_INLINE __m256i add(__m256i a, __m256i b) { return _mm256_add_epi32(a, b); }
+TENZO_INLINE __m256i plus(__m256i a, __m256i b) { return _mm256_add_epi32(a, b); }
 template <int n>
 TENZO_INLINE __m256i shift_right(__m256i x) {
   return _mm256_srli_epi32(x, n);
@@ -90,7 +90,7 @@ TENZO_INLINE __m256 lookup(const float* table, __m256i i) {
 #else
 TENZO_INLINE std::uint32_t and_or(std::uint32_t x, std::uint32_t a, std::uint32_t b) { return (x & a) | b; }
 TENZO_INLINE std::uint32_t xor_and(std::uint32_t x, std::uint32_t a, std::uint32_t b) { return x ^ (a & b); }
-TENZO_INLINE std::uint32_t add(std::uint32_t a, std::uint32_t b) { return a + b; }
+TENZO_INLINE std::uint32_t plus(std::uint32_t a, std::uint32_t b) { return a + b; }
 template <int n>
 TENZO_INLINE std::uint32_t shift_right(std::uint32_t x) {
   return x >> n;
@@ -104,6 +104,64 @@ TENZO_INLINE float as_float(std::uint32_t x) { return std::bit_cast<float>(x); }
 TENZO_INLINE std::uint32_t as_words(float x) { return std::bit_cast<std::uint32_t>(x); }
 TENZO_INLINE float lookup(const float* table, std::uint32_t i) { return table[i & 31u]; }
 #endif
+
+/// Shifts that bring bit i, and bit 16 + i, of a word to the top of lane i.
+alignas(64) inline constexpr std::uint32_t bit_to_top[2][16] = {
+    {31, 30, 29, 28, 27, 26, 25, 24, 23, 22, 21, 20, 19, 18, 17, 16},
+    {15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0},
+};
+
+/// The halves of 8 words, the low one first, as sixteen words.
+TENZO_INLINE Words halves(const std::uint32_t* p) {
+  Words r;
+#if defined(TENZO_AVX512)
+  r.part[0] = _mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i*)p));
+#elif defined(TENZO_AVX2)
+  for (int i = 0; i < 2; ++i) r.part[i] = _mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i*)(p + 4 * i)));
+#else
+  for (int i = 0; i < Words::size; ++i) r.part[i] = p[i / 2] >> (16 * (i % 2)) & 0xffffu;
+#endif
+  return r;
+}
+
+/// The low halves of the words to 32 bytes.
+TENZO_INLINE void store_halves(const Words& x, std::uint16_t* p) {
+#if defined(TENZO_AVX512)
+  _mm256_storeu_si256((__m256i*)p, _mm512_cvtepi32_epi16(x.part[0]));
+#elif defined(TENZO_AVX2)
+  const __m256i mixed = _mm256_packus_epi32(_mm256_and_si256(x.part[0], _mm256_set1_epi32(0xffff)),
+                                            _mm256_and_si256(x.part[1], _mm256_set1_epi32(0xffff)));
+  _mm256_storeu_si256((__m256i*)p, _mm256_permute4x64_epi64(mixed, 0xd8));
+#else
+  for (int i = 0; i < Words::size; ++i) p[i] = std::uint16_t(x.part[i]);
+#endif
+}
+
+/// Lanes 0 … 7, and 8 … 15, as doubles.
+TENZO_INLINE Simd<double> low_half(const Simd<float>& x) {
+  Simd<double> r;
+#if defined(TENZO_AVX512)
+  r.part[0] = _mm512_cvtps_pd(_mm512_castps512_ps256(x.part[0]));
+#elif defined(TENZO_AVX2)
+  r.part[0] = _mm256_cvtps_pd(_mm256_castps256_ps128(x.part[0]));
+  r.part[1] = _mm256_cvtps_pd(_mm256_extractf128_ps(x.part[0], 1));
+#else
+  for (int i = 0; i < 8; ++i) r.part[i] = x.part[i];
+#endif
+  return r;
+}
+TENZO_INLINE Simd<double> high_half(const Simd<float>& x) {
+  Simd<double> r;
+#if defined(TENZO_AVX512)
+  r.part[0] = _mm512_cvtps_pd(_mm512_extractf32x8_ps(x.part[0], 1));
+#elif defined(TENZO_AVX2)
+  r.part[0] = _mm256_cvtps_pd(_mm256_castps256_ps128(x.part[1]));
+  r.part[1] = _mm256_cvtps_pd(_mm256_extractf128_ps(x.part[1], 1));
+#else
+  for (int i = 0; i < 8; ++i) r.part[i] = x.part[8 + i];
+#endif
+  return r;
+}
 
 // ---- all sixteen -------------------------------------------------------------------------------------------------
 
@@ -123,8 +181,8 @@ TENZO_INLINE Words xor_and(const Words& x, const Words& a, const Words& b) {
   return each_part<Words>([&](int i) { return xor_and(x.part[i], a.part[i], b.part[i]); });
 }
 /// a + b modulo 2^32.
-TENZO_INLINE Words add(const Words& a, const Words& b) {
-  return each_part<Words>([&](int i) { return add(a.part[i], b.part[i]); });
+TENZO_INLINE Words plus(const Words& a, const Words& b) {
+  return each_part<Words>([&](int i) { return plus(a.part[i], b.part[i]); });
 }
 template <int n>
 TENZO_INLINE Words shift_right(const Words& x) {

@@ -1,0 +1,191 @@
+// Noise as a function: key, row, column → number. Any part of any matrix, in any order, on any thread, the same bits.
+//
+// Philox4x32-10 of the key's seed makes the blocks; the counter is
+//     c0  block of the element: row * ceil(cols / n) + col / n for n elements a block, so a row starts at a block of
+//     its own c1  tensor, its top four bits the purpose c2  query c3  step
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <utility>
+
+#include "tenzo/core/error.hpp"
+#include "tenzo/core/normal.hpp"
+#include "tenzo/core/philox.hpp"
+
+TENZO_INTRINSICS_BEGIN
+
+namespace tenzo {
+
+/// What noise is for: kept in the top four bits of a tensor number, so that noise of two purposes never meets.
+enum class Purpose : std::uint32_t { direction, initialisation, dropout, data_order, rounding };
+
+/// Names the noise of one tensor. All the state that there is.
+struct NoiseKey {
+  std::uint64_t seed = 0;
+  std::uint32_t step = 0;
+  std::uint32_t query = 0;
+  std::uint32_t tensor = 0;  // below 2^28 for directions
+
+  /// The key of the same tensor, step and query for another purpose.
+  constexpr NoiseKey of(Purpose purpose) const {
+    return {seed, step, query, (tensor & 0x0fffffffu) | std::uint32_t(purpose) << 28};
+  }
+  constexpr bool operator==(const NoiseKey&) const = default;
+};
+
+/// The law of the numbers, independent of each other.
+struct Law {
+  enum Kind : std::uint8_t {
+    normal,      // N(0, 1) as normal_from_word; element j of a block is its word j
+    rademacher,  // 1 or -1; 128 elements a block: element j is -1 where bit j % 32 of word j / 32 is set
+    uniform,     // in (0, 1): (x >> 8 | 1) / 2^24 of the word x, the centres of 2^23 equal cells
+    ternary,  // 1 or -1 with probability density / 2 each, else 0: of the word x, bit 0 is the sign, the rest decides
+  };
+  Kind kind = normal;
+  double density = 2. / 3;  // of ternary: the probability of not being zero, in steps of 2^-30
+
+  constexpr Law(Kind k = normal, double nonzero = 2. / 3) : kind(k), density(nonzero) {}
+};
+
+namespace detail {
+
+/// Beside the laws: 16 random bits an element, low half of a word first, 8 elements a block.
+inline constexpr auto sixteen_bits = Law::Kind(255);
+
+}  // namespace detail
+
+/// The noise of one matrix of `cols` columns: the key's schedule made once, then numbers on request.
+///   A run is 64 numbers in registers; z beyond the end of a row is noise too, of no further use.
+template <Law::Kind kind>
+class Noise {
+ public:
+  using Run = std::array<Simd<float>, 4>;
+
+  /// Elements of a Philox block.
+  static constexpr std::int64_t block = kind == Law::rademacher ? 128 : kind == detail::sixteen_bits ? 8 : 4;
+
+  Noise(Law law, const NoiseKey& key, std::int64_t cols)
+      : stream_(key.seed, key.tensor, key.query, key.step), row_blocks_((cols + block - 1) / block) {
+    require(kind != Law::ternary || (law.density >= 0 && law.density <= 1), "noise: density is ", law.density,
+            "; want a probability");
+    threshold_ = std::uint32_t(std::lround(law.density * 0x1p30));
+  }
+
+  std::int64_t row_blocks() const { return row_blocks_; }
+  std::uint32_t block_of(std::int64_t row, std::int64_t col) const {
+    return std::uint32_t(row * row_blocks_ + col / block);
+  }
+
+  /// z of (row, col) … (row, col + 63); col is a multiple of 64.
+  ///   For laws of a word an element. Rademacher noise makes more of a block: see tile64.
+  TENZO_INLINE Run run64(std::int64_t row, std::int64_t col) const requires(block == 4) {
+    return from_words(stream_.words64(block_of(row, col)));
+  }
+  TENZO_INLINE void run64(std::int64_t row, std::int64_t col, float* out) const requires(block == 4) {
+    store(run64(row, col), out);
+  }
+
+  /// out[64 i + j] = z of (row + i, col + j), i < rows <= 16, j < 64; col is a multiple of 64.
+  TENZO_INLINE void tile64(std::int64_t row, std::int64_t rows, std::int64_t col, float* out) const {
+    if constexpr (block == 4) {
+      for (std::int64_t i = 0; i < rows; ++i) run64(row + i, col, out + 64 * i);
+    } else {
+      const Bits bits = bits_of(stream_.words64(block_of(row, col), std::uint32_t(row_blocks_)));
+      const std::int64_t half = col % block / 64;
+      for (std::int64_t i = 0; i < rows; ++i) store(from_bits(bits, block / 64 * i + half), out + 64 * i);
+    }
+  }
+
+  /// Calls f(run) for the first `count` runs of the blocks first, first + 1, …
+  template <class F>
+  TENZO_INLINE void for_runs(std::uint32_t first, std::int64_t count, F&& f) const {
+    if constexpr (block == 4) {
+      for (std::int64_t i = 0; i < count; ++i) f(from_words(stream_.words64(first + std::uint32_t(16 * i))));
+    } else {
+      constexpr std::int64_t batch = 16 * block / 64;  // runs of 16 blocks
+      for (std::int64_t i = 0; i < count; i += batch) {
+        const Bits bits = bits_of(stream_.words64(first + std::uint32_t(i / batch * 16)));
+        const std::int64_t some = std::min(batch, count - i);
+        for (std::int64_t j = 0; j < some; ++j) f(from_bits(bits, j));
+      }
+    }
+  }
+
+  TENZO_INLINE static void store(const Run& z, float* out) {
+    for (std::size_t i = 0; i < 4; ++i) z[i].store(out + 16 * i);
+  }
+
+ private:
+  using Words = detail::Words;
+  struct Bits {
+    alignas(64) std::uint32_t word[64];
+  };
+
+  TENZO_INLINE static Bits bits_of(const std::array<Words, 4>& x) {
+    Bits bits;
+    for (std::size_t i = 0; i < 4; ++i) x[i].store(bits.word + 16 * i);
+    return bits;
+  }
+
+  TENZO_INLINE Simd<float> number(const Words& x) const {
+    if constexpr (kind == Law::normal) return detail::normal_from_words(x);
+    if constexpr (kind == Law::uniform) {
+      const Words odd = and_or(detail::shift_right<8>(x), Words(0x00ffffffu), Words(1u));
+      return to_float(odd) * Simd<float>(0x1p-24f);
+    }
+    if constexpr (kind == Law::ternary) {
+      const Words signed_one = and_or(shift_left(x, Words(31u)), Words(0x80000000u), Words(0x3f800000u));
+      return as_float(where_less(detail::shift_right<2>(x), Words(threshold_), signed_one));
+    }
+  }
+
+  TENZO_INLINE Run from_words(const std::array<Words, 4>& x) const {
+    return {number(x[0]), number(x[1]), number(x[2]), number(x[3])};
+  }
+
+  /// Run i of the 64 words.
+  TENZO_INLINE static Run from_bits(const Bits& bits, std::int64_t i) {
+    Run z;
+    if constexpr (kind == Law::rademacher) {
+      const std::uint32_t* word = bits.word + 2 * i;
+      for (std::size_t j = 0; j < 4; ++j) {
+        const Words top = shift_left(Words(word[j / 2]), Words::load(detail::bit_to_top[j % 2]));
+        z[j] = as_float(xor_and(Words(0x3f800000u), top, Words(0x80000000u)));
+      }
+    } else {
+      for (std::size_t j = 0; j < 4; ++j) z[j] = as_float(detail::halves(bits.word + 32 * i + 8 * j));
+    }
+    return z;
+  }
+
+  PhiloxStream stream_;
+  std::int64_t row_blocks_;
+  std::uint32_t threshold_;
+};
+
+/// f(Noise<kind>) for the law's kind: from a choice at run time to code made for one law.
+///   Throws  ValueError when the matrix has more than 2^32 blocks (2^34 normals) or the density is no probability.
+template <class F>
+decltype(auto) with_noise(Law law, const NoiseKey& key, std::int64_t rows, std::int64_t cols, F&& f) {
+  const auto made = [&]<Law::Kind kind>(std::integral_constant<Law::Kind, kind>) -> decltype(auto) {
+    const Noise<kind> noise(law, key, cols);
+    require(rows >= 0 && cols >= 0, "noise: a matrix of ", rows, " rows and ", cols, " columns");
+    require(rows <= (std::int64_t(1) << 32) / std::max<std::int64_t>(1, noise.row_blocks()), "noise: ", rows,
+            " rows of ", cols, " columns take more than 2^32 blocks");
+    return f(noise);
+  };
+  switch (law.kind) {
+    case Law::rademacher: return made(std::integral_constant<Law::Kind, Law::rademacher>());
+    case Law::uniform: return made(std::integral_constant<Law::Kind, Law::uniform>());
+    case Law::ternary: return made(std::integral_constant<Law::Kind, Law::ternary>());
+    default: return made(std::integral_constant<Law::Kind, Law::normal>());
+  }
+}
+
+}  // namespace tenzo
+
+TENZO_INTRINSICS_END
