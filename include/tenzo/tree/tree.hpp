@@ -159,12 +159,15 @@ struct LeaveSettings {
 
 }  // namespace detail
 
-/// Calls f(path, leaf of the first, leaves of the others...) for all leaves, in order. Lists in the others must be as long as
-/// in the first.
+/// Calls f(path, leaf of the first, leaves of the others...) for all leaves that are defined in the first tree, in order.
+/// Lists in the others must be as long as in the first; those of trees that may be written grow to that.
 template <class F, Tree A, Tree... B>
 void for_each_leaf(F&& f, A& a, B&... b) {
   detail::LeaveSettings keep;
-  detail::walk(Path{}, f, keep, a, b...);
+  auto defined_only = [&](const Path& at, auto& x, auto&... y) {
+    if (x.defined()) f(at, x, y...);
+  };
+  detail::walk(Path{}, defined_only, keep, a, b...);
 }
 
 /// The tree of the f(leaf...) of trees of one form. Where the first leaf is undefined the result is an undefined W.
@@ -185,17 +188,11 @@ rebind_t<W, std::remove_const_t<A>> map_tree(const A& a, F&& f, const B&... b) {
 template <Tree A>
 std::int64_t count_elements(const A& a) {
   std::int64_t n = 0;
-  for_each_leaf([&](const Path&, const auto& x) { n += x.defined() ? x.shape().numel() : 0; }, a);
+  for_each_leaf([&](const Path&, const auto& x) { n += x.shape().numel(); }, a);
   return n;
 }
 
 namespace detail {
-template <class A>
-struct LeafOf {
-  static auto find(A& a) {
-    if constexpr (IsLeaf<std::remove_const_t<A>>::value) return std::type_identity<std::remove_const_t<A>>{};
-  }
-};
 template <class T>
 struct LeafType;
 template <class V>

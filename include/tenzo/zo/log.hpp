@@ -1,0 +1,233 @@
+// The replay log: a fine-tuning run as a file of slopes. The base model and the log give the tuned model, bit for bit.
+//
+//   bytes 0–7   "tenzozo1"
+//   4 bytes     length n of the header text, little-endian as all numbers here
+//   n bytes     header: what the run was, as lines "key value"
+//   4 bytes     CRC-32 of all before
+//   records of 16 bytes: step (4), slope (8, float64), CRC-32 of the step's position and these (4)
+//
+// The slopes of a step stand one after another, in the order of its queries. A step's records are written by one call, so a
+// crash can only cut the end, and what is cut is dropped.
+#pragma once
+
+#include <array>
+#include <bit>
+#include <cstdint>
+#include <cstdio>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <span>
+#include <string>
+#include <vector>
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "tenzo/core/error.hpp"
+
+namespace tenzo::zo {
+
+namespace detail {
+
+inline std::uint32_t crc32(std::span<const std::uint8_t> bytes, std::uint32_t crc = 0) {
+  static constexpr auto table = [] {
+    std::array<std::uint32_t, 256> t{};
+    for (std::uint32_t i = 0; i < 256; ++i) {
+      std::uint32_t c = i;
+      for (int k = 0; k < 8; ++k) c = c & 1u ? 0xedb88320u ^ (c >> 1) : c >> 1;
+      t[i] = c;
+    }
+    return t;
+  }();
+  crc = ~crc;
+  for (const std::uint8_t b : bytes) crc = table[(crc ^ b) & 0xffu] ^ (crc >> 8);
+  return ~crc;
+}
+
+inline std::span<const std::uint8_t> as_bytes(const std::string& s) {
+  return {reinterpret_cast<const std::uint8_t*>(s.data()), s.size()};
+}
+
+template <class T>
+void put(std::string& out, T x) {
+  static_assert(std::endian::native == std::endian::little, "the log is little-endian");
+  char raw[sizeof(T)];
+  std::memcpy(raw, &x, sizeof(T));
+  out.append(raw, sizeof(T));
+}
+
+template <class T>
+T get(const std::string& in, std::size_t at) {
+  T x;
+  std::memcpy(&x, in.data() + at, sizeof(T));
+  return x;
+}
+
+}  // namespace detail
+
+/// What a run was: settings by name, kept in order of the names.
+using LogHeader = std::map<std::string, std::string>;
+
+/// The slopes of one step.
+struct LogStep {
+  std::uint32_t step = 0;
+  std::vector<double> slopes;
+};
+
+/// A log as read: whole steps only.
+struct Log {
+  static constexpr std::size_t record_bytes = 16;
+
+  LogHeader header;
+  std::vector<LogStep> steps;
+  std::size_t valid_bytes = 0;  // of the file, up to the end of the last whole step
+
+  /// Reads a log.
+  ///   A cut or damaged end is dropped: such a run was interrupted there. Throws FileError where the file is no log, its
+  ///   header is damaged, or whole records follow a damaged one.
+  static Log read(const std::string& path) {
+    std::ifstream file(path, std::ios::binary);
+    if (!file) throw FileError(path, -1, "can not be opened");
+    std::string bytes((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
+    return parse(bytes, path);
+  }
+
+  static Log parse(const std::string& bytes, const std::string& path) {
+    if (bytes.size() < 16 || bytes.compare(0, 8, "tenzozo1") != 0) throw FileError(path, 0, "not a replay log");
+    const auto length = detail::get<std::uint32_t>(bytes, 8);
+    if (bytes.size() < 16 || length > bytes.size() - 16)
+      throw FileError(path, 8, cat("a header of ", length, " bytes in a file of ", bytes.size()));
+    const std::size_t start = 16 + std::size_t(length);
+    const auto raw = detail::as_bytes(bytes);
+    if (detail::crc32(raw.first(start - 4)) != detail::get<std::uint32_t>(bytes, start - 4))
+      throw FileError(path, std::int64_t(start - 4), "the header's checksum is wrong");
+    Log log;
+    log.header = parse_header(bytes.substr(12, length));
+    const std::size_t per_step = log.slopes_per_step(path);
+    log.valid_bytes = start;
+    for (std::size_t at = start; at + per_step * record_bytes <= bytes.size(); at += per_step * record_bytes) {
+      LogStep s;
+      for (std::size_t q = 0; q < per_step; ++q) {
+        const std::size_t r = at + q * record_bytes;
+        if (record_crc(r, raw.subspan(r, 12)) != detail::get<std::uint32_t>(bytes, r + 12)) {
+          if (at + 2 * per_step * record_bytes <= bytes.size())
+            throw FileError(path, std::int64_t(r), "a damaged record in the middle of the log");
+          return log;
+        }
+        s.step = detail::get<std::uint32_t>(bytes, r);
+        s.slopes.push_back(detail::get<double>(bytes, r + 4));
+      }
+      if (s.step != log.steps.size()) throw FileError(path, std::int64_t(at), cat("step ", s.step, " where step ", log.steps.size(), " belongs"));
+      log.steps.push_back(std::move(s));
+      log.valid_bytes = at + per_step * record_bytes;
+    }
+    return log;
+  }
+
+  static std::string header_text(const LogHeader& header) {
+    std::string text;
+    for (const auto& [key, value] : header) text += key + ' ' + value + '\n';
+    return text;
+  }
+
+  static std::uint32_t record_crc(std::size_t position, std::span<const std::uint8_t> payload) {
+    std::string at;
+    detail::put(at, std::uint64_t(position));
+    return detail::crc32(payload, detail::crc32(detail::as_bytes(at)));
+  }
+
+  /// Number of slopes that each step has: the header's "slopes".
+  std::size_t slopes_per_step(const std::string& path) const {
+    const auto it = header.find("slopes");
+    char* end = nullptr;
+    const unsigned long n = it == header.end() ? 0 : std::strtoul(it->second.c_str(), &end, 10);
+    if (n == 0 || n > (1u << 20) || *end) throw FileError(path, 12, "the header does not say how many slopes a step has");
+    return n;
+  }
+
+ private:
+  static LogHeader parse_header(const std::string& text) {
+    LogHeader header;
+    for (std::size_t at = 0; at < text.size();) {
+      const std::size_t end = std::min(text.find('\n', at), text.size()), space = text.find(' ', at);
+      if (space < end) header[text.substr(at, space - at)] = text.substr(space + 1, end - space - 1);
+      at = end + 1;
+    }
+    return header;
+  }
+};
+
+/// Appends steps to a log file.
+class LogWriter {
+ public:
+  LogWriter() = default;
+  LogWriter(const LogWriter&) = delete;
+  LogWriter& operator=(const LogWriter&) = delete;
+  ~LogWriter() {
+    if (fd_ >= 0) ::close(fd_);
+  }
+
+  /// A new log. Throws FileError where it can not be written.
+  void create(const std::string& path, const LogHeader& header) {
+    const std::string text = Log::header_text(header);
+    std::string bytes = "tenzozo1";
+    detail::put(bytes, std::uint32_t(text.size()));
+    bytes += text;
+    detail::put(bytes, detail::crc32(detail::as_bytes(bytes)));
+    open(path, O_CREAT | O_TRUNC);
+    position_ = 0;
+    write(bytes);
+  }
+
+  /// Goes on with a log from its last whole step.
+  void resume(const std::string& path, const Log& log) {
+    open(path, 0);
+    if (::ftruncate(fd_, off_t(log.valid_bytes)) != 0 || ::lseek(fd_, 0, SEEK_END) < 0) fail();
+    position_ = log.valid_bytes;
+  }
+
+  /// Adds a step; it is with the system when this returns, so that a killed process loses nothing.
+  void append(const LogStep& s) {
+    std::string bytes;
+    for (const double slope : s.slopes) {
+      const std::size_t at = position_ + bytes.size();
+      detail::put(bytes, s.step);
+      detail::put(bytes, slope);
+      const auto raw = detail::as_bytes(bytes);
+      detail::put(bytes, Log::record_crc(at, raw.last(12)));
+    }
+    write(bytes);
+  }
+
+  /// Brings what was written to the disk.
+  void sync() {
+    if (fd_ >= 0 && ::fsync(fd_) != 0) fail();
+  }
+  bool is_open() const { return fd_ >= 0; }
+
+ private:
+  void open(const std::string& path, int flags) {
+    if (fd_ >= 0) ::close(fd_);
+    path_ = path;
+    fd_ = ::open(path.c_str(), O_WRONLY | O_CLOEXEC | flags, 0644);
+    if (fd_ < 0) fail();
+  }
+  void write(const std::string& bytes) {
+    for (std::size_t done = 0; done < bytes.size();) {
+      const auto n = ::write(fd_, bytes.data() + done, bytes.size() - done);
+      if (n < 0 && errno == EINTR) continue;
+      if (n <= 0) fail();
+      done += std::size_t(n);
+    }
+    position_ += bytes.size();
+  }
+  [[noreturn]] void fail() const { throw FileError(path_, -1, std::strerror(errno)); }
+
+  std::string path_;
+  int fd_ = -1;
+  std::size_t position_ = 0;
+};
+
+}  // namespace tenzo::zo
