@@ -136,21 +136,28 @@ TEST_CASE("math: special values") {
   }
 }
 
-TEST_CASE("math: the exponential of a vector has the bits of the scalar one") {
+TEST_CASE("math: functions of a vector have the bits of the scalar ones") {
   const auto& x = samples();
   constexpr int lanes = Simd<float>::size;
   std::int64_t differ = 0;
-  for (std::size_t i = 0; i + lanes <= x.size(); i += lanes) {
+  const auto compare_lanes = [&](const Simd<float>& got, const float* at, auto scalar) {
     float y[lanes];
-    math::exp(Simd<float>::load(&x[i])).store(y);
+    got.store(y);
     for (int l = 0; l < lanes; ++l) {
-      const float want = math::exp(x[i + std::size_t(l)]);
-      const bool same = std::isnan(want) ? std::isnan(y[l])
-                                         : std::bit_cast<std::uint32_t>(want) == std::bit_cast<std::uint32_t>(y[l]);
-      differ += !same;
+      const float want = scalar(at[l]);
+      const bool both_nan = std::isnan(want) && std::isnan(y[l]);
+      differ += !both_nan && std::bit_cast<std::uint32_t>(want) != std::bit_cast<std::uint32_t>(y[l]);
     }
+  };
+  for (std::size_t i = 0; i + lanes <= x.size(); i += lanes) {
+    const auto v = Simd<float>::load(&x[i]);
+    compare_lanes(math::exp(v), &x[i], [](float t) { return math::exp(t); });
+    compare_lanes(math::sigmoid(v), &x[i], [](float t) { return math::sigmoid(t); });
   }
   CHECK(differ == 0);
+  double y[Simd<double>::size];
+  math::sigmoid(math::exp(Simd<double>(0.25))).store(y);
+  CHECK(y[3] == math::sigmoid(std::exp(0.25)));
 }
 
 TEST_CASE("math: in double the functions are the standard library's") {

@@ -245,6 +245,13 @@ TENZO_INLINE Simd<double> exp(const Simd<double>& a) {
   return Simd<double>::load(lane);
 }
 
+/// 1 / (1 + e⁻ˣ) in each lane, with the bits of the scalar function.
+template <Real T>
+TENZO_INLINE Simd<T> sigmoid(const Simd<T>& x) {
+  const Simd<T> zero(T(0)), one(T(1)), e = exp(zero - abs(x));
+  return where_greater(zero, x, e, one) / (one + e);
+}
+
 TENZO_INLINE double exp(double x) { return std::exp(x); }
 TENZO_INLINE double expm1(double x) { return std::expm1(x); }
 TENZO_INLINE double log(double x) { return std::log(x); }
