@@ -65,22 +65,28 @@ struct WorstError {
   template <class T>
   void tree(const T& got, const T& want, double floor, const std::string& mode) {
     double scale = floor;
-    for_each_leaf([&](const Path&, const auto& w) {
-      for (const double v : w.values()) scale = std::max(scale, std::abs(v));
-    }, want);
-    for_each_leaf([&](const Path& at, const auto& g, const auto& w) {
-      for (std::int64_t i = 0; i < w.size(); ++i)
-        number(double(g(i)), double(w(i)), scale, cat(mode, ", ", at.str(), '[', i, ']'));
-    }, got, want);
+    for_each_leaf(
+        [&](const Path&, const auto& w) {
+          for (const double v : w.values()) scale = std::max(scale, std::abs(v));
+        },
+        want);
+    for_each_leaf(
+        [&](const Path& at, const auto& g, const auto& w) {
+          for (std::int64_t i = 0; i < w.size(); ++i)
+            number(double(g(i)), double(w(i)), scale, cat(mode, ", ", at.str(), '[', i, ']'));
+        },
+        got, want);
   }
 };
 
 template <class T>
 double largest(const T& tree) {
   double m = 0;
-  for_each_leaf([&](const Path&, const auto& v) {
-    for (const double x : v.values()) m = std::max(m, std::abs(x));
-  }, tree);
+  for_each_leaf(
+      [&](const Path&, const auto& v) {
+        for (const double x : v.values()) m = std::max(m, std::abs(x));
+      },
+      tree);
   return m;
 }
 
@@ -95,9 +101,9 @@ T moved(const T& x, const T& d, double s) {
 
 /// Compares all derivatives of f at x, a tree of double tensors; f is generic over the value type of its tree.
 ///   Reverse mode with central differences element by element; forward mode with reverse mode by
-///   ⟨J u, c⟩ = ⟨u, Jᵀ c⟩; and Hessian products of ⟨f, c⟩ by forward over reverse, reverse over reverse and reverse over
-///   forward with central differences of the gradient.
-///   The function must be smooth within `step` of x: a kink there is reported as an error.
+///   ⟨J u, c⟩ = ⟨u, Jᵀ c⟩; and Hessian products of ⟨f, c⟩ by forward over reverse, reverse over reverse and reverse
+///   over forward with central differences of the gradient. The function must be smooth within `step` of x: a kink
+///   there is reported as an error.
 template <class F, Tree T>
 GradientReport check_gradients(F&& f, const T& x, const GradientCheckOptions& o = {}) {
   using V = leaf_t<T>;
@@ -115,18 +121,20 @@ GradientReport check_gradients(F&& f, const T& x, const GradientCheckOptions& o 
   const double size = detail::largest(g.grad), rounding = 1e-3 * std::max(size, std::abs(loss(x).item()));
 
   T probe = clone(x);
-  for_each_leaf([&](const Path& at, V& v, const V& gv) {
-    const std::int64_t stride = std::max<std::int64_t>(1, v.size() / std::max<std::int64_t>(1, o.probes));
-    for (std::int64_t i = 0; i < v.size(); i += stride) {
-      const double x0 = v(i), up = x0 + h, down = x0 - h;
-      v(i) = up;
-      const double fu = loss(probe).item();
-      v(i) = down;
-      const double fd = loss(probe).item();
-      v(i) = x0;
-      worst.number(gv(i), (fu - fd) / (up - down), std::max(size, rounding), cat("vjp, ", at.str(), '[', i, ']'));
-    }
-  }, probe, g.grad);
+  for_each_leaf(
+      [&](const Path& at, V& v, const V& gv) {
+        const std::int64_t stride = std::max<std::int64_t>(1, v.size() / std::max<std::int64_t>(1, o.probes));
+        for (std::int64_t i = 0; i < v.size(); i += stride) {
+          const double x0 = v(i), up = x0 + h, down = x0 - h;
+          v(i) = up;
+          const double fu = loss(probe).item();
+          v(i) = down;
+          const double fd = loss(probe).item();
+          v(i) = x0;
+          worst.number(gv(i), (fu - fd) / (up - down), std::max(size, rounding), cat("vjp, ", at.str(), '[', i, ']'));
+        }
+      },
+      probe, g.grad);
 
   const auto [jy, jv] = jvp(f, x, u);
   worst.tree(jy, y, 0, "value of jvp");
@@ -142,7 +150,10 @@ GradientReport check_gradients(F&& f, const T& x, const GradientCheckOptions& o 
   worst.tree(grad([&](const auto& q) { return dot(grad(loss, q), u); }, x), want, floor, "vjp of vjp");
   const auto slope = [&](const auto& q) {
     using W = leaf_t<std::remove_cvref_t<decltype(q)>>;
-    return jvp(loss, q, map_tree<W>(q, [](const W&, const V& d) { return lift<W>(d); }, u)).second;
+    return jvp(loss, q,
+               map_tree<W>(
+                   q, [](const W&, const V& d) { return lift<W>(d); }, u))
+        .second;
   };
   worst.tree(grad(slope, x), want, floor, "vjp of jvp");
   return report;

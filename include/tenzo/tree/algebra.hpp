@@ -84,7 +84,8 @@ void axpy_(double s, const X& x, Y& y) {
         expect(to.shape() == from.shape(), "axpy_: ", at.str(), " is ", to.shape(), " and ", from.shape());
         using T = typename std::remove_reference_t<decltype(to)>::value_type;
         T* p = to.data();
-        cpu::map(to.size(), p, [k = T(s)](T a, T b) { return a + k * b; }, std::as_const(to).data(), from.data());
+        cpu::map(
+            to.size(), p, [k = T(s)](T a, T b) { return a + k * b; }, std::as_const(to).data(), from.data());
       },
       y, x);
 }
@@ -97,7 +98,8 @@ void scale_(X& x, double s) {
         if (!v.defined()) return;
         using T = typename std::remove_reference_t<decltype(v)>::value_type;
         T* p = v.data();
-        cpu::map(v.size(), p, [k = T(s)](T a) { return k * a; }, std::as_const(v).data());
+        cpu::map(
+            v.size(), p, [k = T(s)](T a) { return k * a; }, std::as_const(v).data());
       },
       x);
 }

@@ -1,0 +1,16 @@
+// Finds the family of an operation.
+#include "ops.hpp"
+
+namespace golden {
+
+template <class V>
+V run_op(const Case& c, const std::vector<V>& x) {
+  for (auto* family : {&elementwise<V>, &shapes<V>, &reductions<V>, &losses<V>})
+    if (std::optional<V> y = family(c, x)) return *y;
+  throw Unknown("unknown operation " + c.op);
+}
+
+#define GOLDEN_INSTANTIATE(V) template V run_op<V>(const Case&, const std::vector<V>&);
+GOLDEN_FOR_EACH_VALUE(GOLDEN_INSTANTIATE)
+
+}  // namespace golden
