@@ -92,9 +92,13 @@ class Noise {
   /// out[64 i + j] = z of (row + i, col + j), i < rows <= 16, j < 64; col is a multiple of 64.
   TENZO_INLINE void tile64(std::int64_t row, std::int64_t rows, std::int64_t col, float* out) const {
     if constexpr (block == 4) {
-      for (std::int64_t i = 0; i < rows; ++i) run64(row + i, col, out + 64 * i);
+      for (std::int64_t i = 0; i < rows; i += 2) {
+        const auto x = stream_.twice_words64(block_of(row + i, col), block_of(row + i + 1, col));
+        store(from_words(x[0]), out + 64 * i);
+        if (i + 1 < rows) store(from_words(x[1]), out + 64 * (i + 1));
+      }
     } else {
-      const Bits bits = bits_of(stream_.words64(block_of(row, col), std::uint32_t(row_blocks_)));
+      const Bits bits(stream_.words64(block_of(row, col), std::uint32_t(row_blocks_)));
       const std::int64_t half = col % block / 64;
       for (std::int64_t i = 0; i < rows; ++i) store(from_bits(bits, block / 64 * i + half), out + 64 * i);
     }
@@ -104,11 +108,15 @@ class Noise {
   template <class F>
   TENZO_INLINE void for_runs(std::uint32_t first, std::int64_t count, F&& f) const {
     if constexpr (block == 4) {
-      for (std::int64_t i = 0; i < count; ++i) f(from_words(stream_.words64(first + std::uint32_t(16 * i))));
+      for (std::int64_t i = 0; i < count; i += 2, first += 32) {
+        const auto x = stream_.twice_words64(first, first + 16);
+        f(from_words(x[0]));
+        if (i + 1 < count) f(from_words(x[1]));
+      }
     } else {
       constexpr std::int64_t batch = 16 * block / 64;  // runs of 16 blocks
       for (std::int64_t i = 0; i < count; i += batch) {
-        const Bits bits = bits_of(stream_.words64(first + std::uint32_t(i / batch * 16)));
+        const Bits bits(stream_.words64(first + std::uint32_t(i / batch * 16)));
         const std::int64_t some = std::min(batch, count - i);
         for (std::int64_t j = 0; j < some; ++j) f(from_bits(bits, j));
       }
@@ -116,20 +124,19 @@ class Noise {
   }
 
   TENZO_INLINE static void store(const Run& z, float* out) {
-    for (std::size_t i = 0; i < 4; ++i) z[i].store(out + 16 * i);
+    z[0].store(out), z[1].store(out + 16), z[2].store(out + 32), z[3].store(out + 48);
   }
 
  private:
   using Words = detail::Words;
+
   struct Bits {
     alignas(64) std::uint32_t word[64];
-  };
 
-  TENZO_INLINE static Bits bits_of(const std::array<Words, 4>& x) {
-    Bits bits;
-    for (std::size_t i = 0; i < 4; ++i) x[i].store(bits.word + 16 * i);
-    return bits;
-  }
+    TENZO_INLINE explicit Bits(const std::array<Words, 4>& x) {
+      x[0].store(word), x[1].store(word + 16), x[2].store(word + 32), x[3].store(word + 48);
+    }
+  };
 
   TENZO_INLINE Simd<float> number(const Words& x) const {
     if constexpr (kind == Law::normal) return detail::normal_from_words(x);
@@ -149,17 +156,20 @@ class Noise {
 
   /// Run i of the 64 words.
   TENZO_INLINE static Run from_bits(const Bits& bits, std::int64_t i) {
-    Run z;
     if constexpr (kind == Law::rademacher) {
-      const std::uint32_t* word = bits.word + 2 * i;
-      for (std::size_t j = 0; j < 4; ++j) {
-        const Words top = shift_left(Words(word[j / 2]), Words::load(detail::bit_to_top[j % 2]));
-        z[j] = as_float(xor_and(Words(0x3f800000u), top, Words(0x80000000u)));
-      }
+      const Words low(bits.word[2 * i]), high(bits.word[2 * i + 1]);
+      return {signs(low, 0), signs(low, 1), signs(high, 0), signs(high, 1)};
     } else {
-      for (std::size_t j = 0; j < 4; ++j) z[j] = as_float(detail::halves(bits.word + 32 * i + 8 * j));
+      const std::uint32_t* word = bits.word + 32 * i;
+      return {as_float(detail::halves(word)), as_float(detail::halves(word + 8)), as_float(detail::halves(word + 16)),
+              as_float(detail::halves(word + 24))};
     }
-    return z;
+  }
+
+  /// 1 or -1 by the bits 16 half … 16 half + 15 of the word in all lanes.
+  TENZO_INLINE static Simd<float> signs(const Words& word, int half) {
+    const Words top = shift_left(word, Words::load(detail::bit_to_top[half]));
+    return as_float(xor_and(Words(0x3f800000u), top, Words(0x80000000u)));
   }
 
   PhiloxStream stream_;

@@ -83,8 +83,13 @@ TENZO_INLINE Simd<float> normal_from_words(const Words& x) {
   const Words v = as_words(to_float(and_or(x, Words(0x7fffffffu), Words(1u))));
   const Simd<float> t = as_float(and_or(v, Words(0x007fffffu), Words(0x3f800000u))) - Simd<float>(1.5f);
   const Words octave = shift_right<23>(v);
-  Simd<float> z = lookup(normal_table[normal_degree], octave);
-  for (std::size_t k = normal_degree; k-- > 0;) z = fmadd(z, t, lookup(normal_table[k], octave));
+  Simd<float> z = lookup(normal_table[6], octave);
+  z = fmadd(z, t, lookup(normal_table[5], octave));  // written out: the table stays in registers
+  z = fmadd(z, t, lookup(normal_table[4], octave));
+  z = fmadd(z, t, lookup(normal_table[3], octave));
+  z = fmadd(z, t, lookup(normal_table[2], octave));
+  z = fmadd(z, t, lookup(normal_table[1], octave));
+  z = fmadd(z, t, lookup(normal_table[0], octave));
   return as_float(xor_and(as_words(z), x, Words(0x80000000u)));
 }
 

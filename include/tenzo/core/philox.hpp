@@ -53,13 +53,17 @@ class PhiloxStream {
   /// The block of the counter (c0, c1, c2, c3).
   constexpr PhiloxBlock block(std::uint32_t c0) const;
 
-  /// 64 words: the blocks of the counters c0 + i stride, i = 0 … 15, one after another. None may pass 2^32 where it is
-  /// used.
-  std::array<detail::Words, 4> words64(std::uint32_t c0, std::uint32_t stride = 1) const;
+  using Words64 = std::array<detail::Words, 4>;
+
+  /// The blocks of the counters c0 + i stride, i = 0 … 15, one after another. None may pass 2^32 where it is used.
+  Words64 words64(std::uint32_t c0, std::uint32_t stride = 1) const;
+
+  /// words64(a) and words64(b) at once: in less time than one after another, because a round of one fills the time
+  /// that the other's products take.
+  std::array<Words64, 2> twice_words64(std::uint32_t a, std::uint32_t b) const;
 
  private:
-  template <class Lanes>
-  std::array<Lanes, 4> blocks(Lanes p, Lanes q) const;
+  struct Blocks;
 
   std::uint32_t x2_ = 0;                      // after round 1, word 2 is hi(m0 c0) ^ x2, words 0 and 1 are constants
   std::uint32_t y0_ = 0, y2_ = 0;             // after round 2, word 0 is hi(m1 x2) ^ y0, word 2 is x3 ^ y2, word 3 is
@@ -104,7 +108,10 @@ namespace detail::philox {
 using CounterLanes = __m512i;
 TENZO_INLINE CounterLanes all_lanes(std::uint32_t x) { return _mm512_set1_epi32(int(x)); }
 TENZO_INLINE CounterLanes all_lanes(std::uint64_t x) { return _mm512_set1_epi64(std::int64_t(x)); }
-TENZO_INLINE CounterLanes lane_numbers() { return _mm512_setr_epi64(0, 4, 1, 5, 2, 6, 3, 7); }
+TENZO_INLINE CounterLanes multiples(std::uint64_t x) {
+  const auto i = [&](std::uint64_t n) { return std::int64_t(n * x); };
+  return _mm512_setr_epi64(i(0), i(4), i(1), i(5), i(2), i(6), i(3), i(7));
+}
 TENZO_INLINE CounterLanes add(CounterLanes a, CounterLanes b) { return _mm512_add_epi64(a, b); }
 TENZO_INLINE CounterLanes product(CounterLanes a, CounterLanes b) { return _mm512_mul_epu32(a, b); }
 TENZO_INLINE CounterLanes high(CounterLanes a) { return _mm512_srli_epi64(a, 32); }
@@ -118,11 +125,19 @@ TENZO_INLINE CounterLanes last_words(CounterLanes p, CounterLanes x, CounterLane
 }
 TENZO_INLINE CounterLanes low_pairs(CounterLanes xy, CounterLanes zw) { return _mm512_unpacklo_epi64(xy, zw); }
 TENZO_INLINE CounterLanes high_pairs(CounterLanes xy, CounterLanes zw) { return _mm512_unpackhi_epi64(xy, zw); }
+TENZO_INLINE Words pack(CounterLanes x) {
+  Words r;
+  r.part[0] = x;
+  return r;
+}
 #else
 using CounterLanes = __m256i;
 TENZO_INLINE CounterLanes all_lanes(std::uint32_t x) { return _mm256_set1_epi32(int(x)); }
 TENZO_INLINE CounterLanes all_lanes(std::uint64_t x) { return _mm256_set1_epi64x(std::int64_t(x)); }
-TENZO_INLINE CounterLanes lane_numbers() { return _mm256_setr_epi64x(0, 2, 1, 3); }
+TENZO_INLINE CounterLanes multiples(std::uint64_t x) {
+  const auto i = [&](std::uint64_t n) { return std::int64_t(n * x); };
+  return _mm256_setr_epi64x(i(0), i(2), i(1), i(3));
+}
 TENZO_INLINE CounterLanes add(CounterLanes a, CounterLanes b) { return _mm256_add_epi64(a, b); }
 TENZO_INLINE CounterLanes product(CounterLanes a, CounterLanes b) { return _mm256_mul_epu32(a, b); }
 TENZO_INLINE CounterLanes high(CounterLanes a) { return _mm256_srli_epi64(a, 32); }
@@ -136,66 +151,122 @@ TENZO_INLINE CounterLanes last_words(CounterLanes p, CounterLanes x, CounterLane
 }
 TENZO_INLINE CounterLanes low_pairs(CounterLanes xy, CounterLanes zw) { return _mm256_unpacklo_epi64(xy, zw); }
 TENZO_INLINE CounterLanes high_pairs(CounterLanes xy, CounterLanes zw) { return _mm256_unpackhi_epi64(xy, zw); }
-#endif
-
-template <class... Register>
-TENZO_INLINE Words pack(Register... part) {
+TENZO_INLINE Words pack(CounterLanes x, CounterLanes y) {
   Words r;
-  int i = 0;
-  ((r.part[i++] = part), ...);
+  r.part[0] = x, r.part[1] = y;
   return r;
 }
+#endif
 
 }  // namespace detail::philox
 
-/// The finished blocks of two registers of counters, given as p = m0 c0 and q = m0 c0.
-///   Two at once, because a round waits for its products longer than it computes.
-template <class Lanes>
-TENZO_INLINE std::array<Lanes, 4> PhiloxStream::blocks(Lanes p, Lanes q) const {
-  using namespace detail::philox;
-  const Lanes by_m0 = all_lanes(std::uint64_t(m0)), by_m1 = all_lanes(std::uint64_t(m1));
-  Lanes p0 = p, p1 = product(by_m1, exclusive_or(high(p), all_lanes(x2_)));
-  Lanes q0 = q, q1 = product(by_m1, exclusive_or(high(q), all_lanes(x2_)));
-  Lanes p_x0 = exclusive_or(high(p1), all_lanes(y0_)), p_x1 = p1, p_x2 = exclusive_or(p0, all_lanes(y2_));
-  Lanes q_x0 = exclusive_or(high(q1), all_lanes(y0_)), q_x1 = q1, q_x2 = exclusive_or(q0, all_lanes(y2_));
-  Lanes p_x3 = all_lanes(y3_ ^ k1_[0]), q_x3 = p_x3;
-  for (std::size_t i = 0; i < 7; ++i) {
-    const Lanes k0 = all_lanes(k0_[i]), k1 = all_lanes(k1_[i]);
-    p0 = product(by_m0, p_x0), p1 = product(by_m1, p_x2);
-    q0 = product(by_m0, q_x0), q1 = product(by_m1, q_x2);
-    p_x0 = exclusive_or(high(p1), p_x1, k0), p_x1 = p1, p_x2 = exclusive_or(high(p0), p_x3, k1), p_x3 = p0;
-    q_x0 = exclusive_or(high(q1), q_x1, k0), q_x1 = q1, q_x2 = exclusive_or(high(q0), q_x3, k1), q_x3 = q0;
+/// Blocks in the making: word i of each counter, a counter a lane.
+struct PhiloxStream::Blocks {
+  using Lanes = detail::philox::CounterLanes;
+  struct Finished {
+    Lanes first, second;
+  };
+
+  Lanes x0, x1, x2, x3;
+
+  /// The first two rounds, from p = m0 c0.
+  TENZO_INLINE Blocks(const PhiloxStream& s, Lanes p) {
+    using namespace detail::philox;
+    x1 = product(all_lanes(std::uint64_t(m1)), exclusive_or(high(p), all_lanes(s.x2_)));
+    x0 = exclusive_or(high(x1), all_lanes(s.y0_));
+    x2 = exclusive_or(p, all_lanes(s.y2_));
+    x3 = all_lanes(s.y3_ ^ s.k1_[0]);
   }
-  const Lanes k0 = all_lanes(k0_[7]), k1 = all_lanes(k1_[7]);
-  const Lanes p_xy = last_words(product(by_m1, p_x2), p_x1, k0), p_zw = last_words(product(by_m0, p_x0), p_x3, k1);
-  const Lanes q_xy = last_words(product(by_m1, q_x2), q_x1, k0), q_zw = last_words(product(by_m0, q_x0), q_x3, k1);
-  return {low_pairs(p_xy, p_zw), high_pairs(p_xy, p_zw), low_pairs(q_xy, q_zw), high_pairs(q_xy, q_zw)};
-}
+  TENZO_INLINE void round(Lanes k0, Lanes k1) {
+    using namespace detail::philox;
+    const Lanes p0 = product(all_lanes(std::uint64_t(m0)), x0), p1 = product(all_lanes(std::uint64_t(m1)), x2);
+    x0 = exclusive_or(high(p1), x1, k0), x1 = p1;
+    x2 = exclusive_or(high(p0), x3, k1), x3 = p0;
+  }
+  /// The last round; then the blocks in order: those of the first half of the counters, then the others.
+  TENZO_INLINE Finished finish(Lanes k0, Lanes k1) const {
+    using namespace detail::philox;
+    const Lanes xy = last_words(product(all_lanes(std::uint64_t(m1)), x2), x1, k0);
+    const Lanes zw = last_words(product(all_lanes(std::uint64_t(m0)), x0), x3, k1);
+    return {low_pairs(xy, zw), high_pairs(xy, zw)};
+  }
+};
 
-TENZO_INLINE std::array<detail::Words, 4> PhiloxStream::words64(std::uint32_t c0, std::uint32_t stride) const {
-  using namespace detail::philox;
-  const auto start = [&](std::uint32_t i) { return all_lanes(product(m0, c0) + i * product(m0, stride)); };
-  const CounterLanes steps =
-      product(all_lanes(std::uint64_t(m0)), product(all_lanes(std::uint64_t(stride)), lane_numbers()));
 #if defined(TENZO_AVX512)
-  const auto x = blocks(add(start(0), steps), add(start(8), steps));
-  return {pack(x[0]), pack(x[1]), pack(x[2]), pack(x[3])};
-#else
-  const auto x = blocks(add(start(0), steps), add(start(4), steps));
-  const auto y = blocks(add(start(8), steps), add(start(12), steps));
-  return {pack(x[0], x[1]), pack(x[2], x[3]), pack(y[0], y[1]), pack(y[2], y[3])};
-#endif
+
+TENZO_INLINE PhiloxStream::Words64 PhiloxStream::words64(std::uint32_t c0, std::uint32_t stride) const {
+  using namespace detail::philox;
+  const std::uint64_t p0 = product(m0, c0), step = product(m0, stride);
+  const CounterLanes steps = multiples(step);
+  Blocks a(*this, add(all_lanes(p0), steps)), b(*this, add(all_lanes(p0 + 8 * step), steps));
+  for (std::size_t i = 0; i < 7; ++i) {
+    const CounterLanes k0 = all_lanes(k0_[i]), k1 = all_lanes(k1_[i]);
+    a.round(k0, k1), b.round(k0, k1);
+  }
+  const CounterLanes k0 = all_lanes(k0_[7]), k1 = all_lanes(k1_[7]);
+  const auto x = a.finish(k0, k1), y = b.finish(k0, k1);
+  return {pack(x.first), pack(x.second), pack(y.first), pack(y.second)};
 }
 
+TENZO_INLINE std::array<PhiloxStream::Words64, 2> PhiloxStream::twice_words64(std::uint32_t first,
+                                                                              std::uint32_t second) const {
+  using namespace detail::philox;
+  const std::uint64_t p0 = product(m0, first), q0 = product(m0, second);
+  const CounterLanes steps = multiples(m0);
+  Blocks a(*this, add(all_lanes(p0), steps)), b(*this, add(all_lanes(p0 + 8 * std::uint64_t(m0)), steps));
+  Blocks c(*this, add(all_lanes(q0), steps)), d(*this, add(all_lanes(q0 + 8 * std::uint64_t(m0)), steps));
+  for (std::size_t i = 0; i < 7; ++i) {
+    const CounterLanes k0 = all_lanes(k0_[i]), k1 = all_lanes(k1_[i]);
+    a.round(k0, k1), b.round(k0, k1), c.round(k0, k1), d.round(k0, k1);
+  }
+  const CounterLanes k0 = all_lanes(k0_[7]), k1 = all_lanes(k1_[7]);
+  const auto x = a.finish(k0, k1), y = b.finish(k0, k1), z = c.finish(k0, k1), w = d.finish(k0, k1);
+  return {Words64{pack(x.first), pack(x.second), pack(y.first), pack(y.second)},
+          Words64{pack(z.first), pack(z.second), pack(w.first), pack(w.second)}};
+}
+
+#elif defined(TENZO_AVX2)
+
+TENZO_INLINE PhiloxStream::Words64 PhiloxStream::words64(std::uint32_t c0, std::uint32_t stride) const {
+  using namespace detail::philox;
+  const std::uint64_t step = product(m0, stride);
+  const CounterLanes steps = multiples(step);
+  Words64 words;
+  for (std::uint32_t half = 0; half < 2; ++half) {
+    const std::uint64_t p0 = product(m0, c0) + 8 * half * step;
+    Blocks a(*this, add(all_lanes(p0), steps)), b(*this, add(all_lanes(p0 + 4 * step), steps));
+    for (std::size_t i = 0; i < 7; ++i) {
+      const CounterLanes k0 = all_lanes(k0_[i]), k1 = all_lanes(k1_[i]);
+      a.round(k0, k1), b.round(k0, k1);
+    }
+    const CounterLanes k0 = all_lanes(k0_[7]), k1 = all_lanes(k1_[7]);
+    const auto x = a.finish(k0, k1), y = b.finish(k0, k1);
+    words[2 * half] = pack(x.first, x.second), words[2 * half + 1] = pack(y.first, y.second);
+  }
+  return words;
+}
+
+TENZO_INLINE std::array<PhiloxStream::Words64, 2> PhiloxStream::twice_words64(std::uint32_t first,
+                                                                              std::uint32_t second) const {
+  return {words64(first), words64(second)};  // 16 registers hold no more
+}
+
+#endif
+
 #else
 
-TENZO_INLINE std::array<detail::Words, 4> PhiloxStream::words64(std::uint32_t c0, std::uint32_t stride) const {
-  std::array<detail::Words, 4> words;
+TENZO_INLINE PhiloxStream::Words64 PhiloxStream::words64(std::uint32_t c0, std::uint32_t stride) const {
+  Words64 words;
   for (std::uint32_t i = 0; i < 16; ++i) {
     const PhiloxBlock x = block(c0 + i * stride);
     for (std::uint32_t j = 0; j < 4; ++j) words[i / 4].part[4 * (i % 4) + j] = x[j];
   }
   return words;
+}
+
+TENZO_INLINE std::array<PhiloxStream::Words64, 2> PhiloxStream::twice_words64(std::uint32_t first,
+                                                                              std::uint32_t second) const {
+  return {words64(first), words64(second)};
 }
 
 #endif

@@ -111,7 +111,7 @@ TENZO_INLINE void for_noise(const N& noise, MatrixPart part, Op&& op) {
   std::int64_t at = 0, col = -skip;  // the next element; the column of the next run, relative to the part
   noise.for_runs(noise.block_of(part.row, part.col), (positions + 63) / 64, [&](const typename N::Run& z) {
     if (col >= 0 && col + 64 <= part.cols) {
-      for (std::size_t i = 0; i < 4; ++i) op(at + 16 * std::int64_t(i), z[i]);
+      op(at, z[0]), op(at + 16, z[1]), op(at + 32, z[2]), op(at + 48, z[3]);
       at += 64;
       col += 64;
       return;
