@@ -90,6 +90,7 @@ class StoredTensor {
   void decode(std::int64_t row0, std::int64_t nrows, std::int64_t col0, std::int64_t ncols, float* dst,
               std::int64_t ld) const {
     check_tile(row0, nrows, col0, ncols);
+    if (ncols == 0) return;
     detail::with_codec(dtype_, [&](auto codec) {
       for (std::int64_t i = 0; i < nrows; ++i) codec.decode(row(row0 + i), col0, ncols, dst + i * ld);
     });
@@ -112,6 +113,7 @@ class StoredTensor {
     const std::int64_t block = dtype_info(dtype_).block;
     expect(col0 % block == 0 && ncols % block == 0, "stored: columns [", col0, ", ", col0 + ncols, ") of a ", dtype_,
            " tensor are no whole blocks of ", block);
+    if (ncols == 0) return;
     detail::with_codec(dtype_, [&](auto codec) {
       if constexpr (codec.encodable)
         for (std::int64_t i = 0; i < nrows; ++i) codec.encode(src + i * ld, col0, ncols, writable_row(row0 + i));
@@ -139,6 +141,7 @@ class StoredTensor {
   void assign(const StoredTensor& source) {
     expect(source.shape_ == shape_, "stored: shape ", source.shape_, " assigned to ", shape_);
     require_writable();
+    if (size() == 0) return;
     parallel_for(rows_, piece(), [&](std::int64_t begin, std::int64_t end) {
       if (source.dtype_ == dtype_) {
         std::memmove(writable_row(begin), source.row(begin), std::size_t((end - begin) * row_bytes_));
@@ -199,7 +202,9 @@ class StoredTensor {
            "stored: rows [", row0, ", ", row0 + nrows, "), columns [", col0, ", ", col0 + ncols, ") of shape ", shape_);
   }
   void require_writable() const { require(writable(), "stored: a view is read-only; clone it"); }
-  std::int64_t piece() const { return std::max<std::int64_t>(1, 32768 / std::max<std::int64_t>(1, cols_)); }
+  std::int64_t piece() const {
+    return cols_ == 0 ? std::max<std::int64_t>(1, rows_) : std::max<std::int64_t>(1, 32768 / cols_);
+  }
 
   template <class T>
   bool aligned() const {

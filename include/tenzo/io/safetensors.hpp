@@ -91,6 +91,26 @@ void read_json_of_objects(std::string_view text, const std::string& path, std::i
   }
 }
 
+/// The files of an index of shards, each with the tensors that it must hold (false: not yet seen).
+inline std::map<std::string, std::map<std::string, bool>> read_shard_index(std::string_view text,
+                                                                           const std::string& path) {
+  std::map<std::string, std::map<std::string, bool>> shards;
+  read_json_of_objects(
+      text, path, 0,
+      [&](const std::string& section, const std::string& name, const Json& value) {
+        if (section != "weight_map") return;
+        if (!value.is_string()) throw FileError(path, -1, cat("weight_map: ", printable(name), " is no file name"));
+        const auto shard = value.get<std::string>();
+        if (shard.empty() || shard == "." || shard == ".." ||
+            shard.find_first_of(std::string_view("/\\\0", 3)) != shard.npos)
+          throw FileError(path, -1, cat("weight_map: ", printable(shard), " is not a file beside the index"));
+        shards[shard][name] = false;
+      },
+      [](const std::string&) {});
+  if (shards.empty()) throw FileError(path, -1, "has no weight_map");
+  return shards;
+}
+
 }  // namespace detail
 
 /// A safetensors file, or a folder with one or with shards and their index: tensors that are views into the files.
@@ -158,20 +178,8 @@ class SafetensorsFile {
 
   static SafetensorsFile open_shards(const std::string& path) {
     const auto index = MappedFile::open(path);
-    std::map<std::string, std::map<std::string, bool>> shards;  // shard → the tensors that it must hold → seen
-    const std::string_view text(reinterpret_cast<const char*>(index->bytes().data()), index->bytes().size());
-    detail::read_json_of_objects(
-        text, path, 0,
-        [&](const std::string& section, const std::string& name, const detail::Json& value) {
-          if (section != "weight_map") return;
-          if (!value.is_string()) throw FileError(path, -1, cat("weight_map: ", printable(name), " is no file name"));
-          const auto shard = value.get<std::string>();
-          if (shard.empty() || shard == "." || shard == ".." || shard.find('/') != std::string::npos)
-            throw FileError(path, -1, cat("weight_map: ", printable(shard), " is not a file beside the index"));
-          shards[shard][name] = false;
-        },
-        [](const std::string&) {});
-    if (shards.empty()) throw FileError(path, -1, "has no weight_map");
+    auto shards =
+        detail::read_shard_index({reinterpret_cast<const char*>(index->bytes().data()), index->bytes().size()}, path);
 
     SafetensorsFile set;
     set.path_ = path;

@@ -32,7 +32,7 @@ namespace detail {
 inline void write_tensor(AtomicFile& file, const TensorSpec& spec, const StoredTensor& t) {
   require(t.defined(), "write: the tensor ", spec.name, " is undefined");
   expect(t.shape() == spec.shape, "write: the tensor ", spec.name, " has shape ", t.shape(), "; want ", spec.shape);
-  if (t.dtype() == spec.dtype) return file.write(t.bytes());
+  if (t.dtype() == spec.dtype || t.size() == 0) return file.write(t.bytes());
   require(is_encodable(spec.dtype), "write: the tensor ", spec.name, " is ", t.dtype(), ", and ", spec.dtype,
           " is not written");
   const std::int64_t cols = t.cols(), most = std::max<std::int64_t>(1, 262144 / std::max<std::int64_t>(1, cols));
