@@ -20,6 +20,10 @@ template <class V>
 std::optional<V> reductions(const Case& c, const std::vector<V>& x);
 template <class V>
 std::optional<V> losses(const Case& c, const std::vector<V>& x);
+template <class V>
+std::optional<V> norms(const Case& c, const std::vector<V>& x);
+template <class V>
+std::optional<V> products(const Case& c, const std::vector<V>& x);
 
 /// Values that the runner differentiates with: first order in both types, nested in double.
 #define GOLDEN_FOR_EACH_VALUE(M)     \

@@ -39,11 +39,14 @@ struct Level<Dual<V>> {
       tangent[i] = x[i].tangent;
       constant = constant && !tangent[i].defined();
     }
-    if constexpr (Composite<P, Dual<V>, N> && depth > 1) {
+    constexpr bool has_rule = requires(Values<V, P::outputs> y) { p.jvp(value, tangent, y); };
+    if constexpr (Composite<P, Dual<V>, N> && (depth > 1 || !has_rule)) {
       if (!constant) return p.compose(x);
     }
     Values<V, P::outputs> y = dispatch<P, V>(p, value), dy;
-    if (!constant) dy = p.jvp(value, tangent, y);
+    if constexpr (has_rule) {
+      if (!constant) dy = p.jvp(value, tangent, y);
+    }
     Values<Dual<V>, P::outputs> out;
     for (std::size_t k = 0; k < P::outputs; ++k) out[k] = {std::move(y[k]), std::move(dy[k])};
     return out;

@@ -145,7 +145,8 @@ struct Level<Var<V>> {
       if (tape && tape != v.tape) throw Error(cat(P::name, ": operands of two different tapes"));
       tape = v.tape;
     }
-    if constexpr (Composite<P, Var<V>, N> && depth > 1) {
+    constexpr bool composed = Composite<P, Var<V>, N> && depth > 1;
+    if constexpr (composed) {
       if (tape) return p.compose(x);
     }
     Values<V, N> value;
@@ -153,21 +154,22 @@ struct Level<Var<V>> {
     Values<V, P::outputs> y = dispatch<P, V>(p, value);
     Values<Var<V>, P::outputs> out;
     for (std::size_t k = 0; k < P::outputs; ++k) out[k].value = y[k];
-    if (!tape) return out;
-
-    auto record = std::make_unique<detail::Applied<P, V>>(p);
-    for (std::size_t i = 0; i < N; ++i) {
-      record->need[i] = x[i].tape != nullptr;
-      record->from[i] = x[i].id;
-      if (detail::reads_input<P>(i)) record->x[i] = std::move(value[i]);
+    if constexpr (!composed) {
+      if (!tape) return out;
+      auto record = std::make_unique<detail::Applied<P, V>>(p);
+      for (std::size_t i = 0; i < N; ++i) {
+        record->need[i] = x[i].tape != nullptr;
+        record->from[i] = x[i].id;
+        if (detail::reads_input<P>(i)) record->x[i] = std::move(value[i]);
+      }
+      record->to = tape->new_ids(std::uint32_t(P::outputs));
+      for (std::size_t k = 0; k < P::outputs; ++k) {
+        if (detail::reads_output<P>(k)) record->y[k] = std::move(y[k]);
+        out[k].tape = tape;
+        out[k].id = record->to + std::uint32_t(k);
+      }
+      tape->push(std::move(record));
     }
-    record->to = tape->new_ids(std::uint32_t(P::outputs));
-    for (std::size_t k = 0; k < P::outputs; ++k) {
-      if (detail::reads_output<P>(k)) record->y[k] = std::move(y[k]);
-      out[k].tape = tape;
-      out[k].id = record->to + std::uint32_t(k);
-    }
-    tape->push(std::move(record));
     return out;
   }
 };
