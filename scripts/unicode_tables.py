@@ -16,8 +16,9 @@ except ImportError:
 assert ucd.unidata_version == "16.0.0", ucd.unidata_version
 
 CODES = [c for c in range(0x110000) if not 0xD800 <= c < 0xE000]
-LETTER, NUMBER, SPACE, PUNCTUATION, NONSPACING, CONTROL, EXTEND, PREPEND = (1 << i for i in range(8))
+LETTER, NUMBER, SPACE, PUNCTUATION, NONSPACING, MARK, WORD, CONTROL, EXTEND, PREPEND = (1 << i for i in range(10))
 SPACES = {*range(9, 14), 0x20, 0x85, 0xA0, 0x1680, *range(0x2000, 0x200B), 0x2028, 0x2029, 0x202F, 0x205F, 0x3000}
+word = regex.compile(r"\w")
 extend = regex.compile(r"[\p{GCB=Extend}\p{GCB=ZWJ}\p{GCB=SpacingMark}]")
 prepend = regex.compile(r"\p{GCB=Prepend}")
 
@@ -25,13 +26,15 @@ prepend = regex.compile(r"\p{GCB=Prepend}")
 def flags(c):
     s = chr(c)
     category = ucd.category(s)
-    f = {"L": LETTER, "N": NUMBER, "P": PUNCTUATION}.get(category[0], 0)
+    f = {"L": LETTER, "N": NUMBER, "P": PUNCTUATION, "M": MARK}.get(category[0], 0)
     if c in SPACES:
         f |= SPACE
     if category == "Mn":
         f |= NONSPACING
     if category in ("Cc", "Cf", "Co"):
         f |= CONTROL
+    if category != "Cn" and word.match(s):
+        f |= WORD
     if category != "Cn" and extend.match(s):
         f |= EXTEND
     if category != "Cn" and prepend.match(s):
@@ -102,10 +105,10 @@ def array(kind, name, about, values, width):
 
 print("// Properties of characters, Unicode 16.0.0; written by scripts/unicode_tables.py.")
 print("// clang-format off\n#pragma once\n\n#include <cstdint>\n\nnamespace tenzo::text::data {")
-array("std::uint32_t", "character_runs", "first code point << 8 | flags (unicode.hpp); each run ends where the next begins.",
-      [f"0x{c << 8 | f:07x}" for c, f in runs(flags)], 9)
-array("std::uint32_t", "combining_runs", "first code point << 8 | canonical combining class.",
-      [f"0x{c << 8 | f:07x}" for c, f in runs(lambda c: ucd.combining(chr(c)))], 9)
+array("std::uint32_t", "character_runs", "first code point << 11 | flags (unicode.hpp); each run ends where the next begins.",
+      [f"0x{c << 11 | f:08x}" for c, f in runs(flags)], 10)
+array("std::uint32_t", "combining_runs", "first code point << 11 | canonical combining class.",
+      [f"0x{c << 11 | f:08x}" for c, f in runs(lambda c: ucd.combining(chr(c)))], 10)
 print("\n/// Every stride-th code point of first ... last has itself + delta as its lower case.")
 print("struct LowerRun {\n  std::uint32_t first, last;\n  std::int32_t stride, delta;\n};")
 array("LowerRun", "lower_runs", "Lower case, character by character.",

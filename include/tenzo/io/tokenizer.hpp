@@ -51,7 +51,11 @@ class Tokenizer {
  public:
   Tokenizer() = default;
 
+  /// Throws ValueError where an id that is to be put around texts is none.
   explicit Tokenizer(TokenizerParts parts) : parts_(std::move(parts)) {
+    for (const auto* around : {&parts_.before, &parts_.after})
+      for (const int id : *around)
+        require(parts_.vocabulary.holds(id), "tokenizer: id ", id, " is to be put around texts; there are ", size());
     std::vector<text::AddedToken> raw, normalized;
     for (text::AddedToken& t : parts_.added) {
       if (t.special) special_.push_back(t.id);

@@ -81,7 +81,7 @@ class TokenFinder {
 
  private:
   static bool touches_word(std::string_view text, std::size_t begin, std::size_t end) {
-    const auto is_word = [](char32_t c) { return is(c, letter | number | extending) || c == '_'; };
+    const auto is_word = [](char32_t c) { return is(c, word); };
     return (begin > 0 && is_word(last_character(text.substr(0, begin)).code)) ||
            (end < text.size() && is_word(first_character(text.substr(end)).code));
   }

@@ -21,18 +21,18 @@ namespace tenzo {
 struct TokenizerLists {
   enum Type { normal = 1, unknown_type = 2, control = 3, user_defined = 4, unused = 5, byte = 6 };
 
-  std::string model = "gpt2";            // gpt2: byte-level BPE; llama: scored BPE; bert: WordPiece; t5: Unigram
-  std::string pre_tokenizer = "gpt2";    // of gpt2 (text::pre_tokenizers_by_name)
-  std::vector<std::string_view> tokens;  // by id
-  std::vector<std::string_view> merges;  // gpt2: "left right" in the order of rank
-  std::vector<float> scores;             // llama, t5
-  std::vector<std::int32_t> types;       // by id, see Type; empty: all normal
-  std::string charsmap;                  // t5: SentencePiece's table of replacements
+  std::string model = "gpt2";                 // gpt2: byte-level BPE; llama: scored BPE; bert: WordPiece; t5: Unigram
+  std::string pre_tokenizer = "gpt2";         // of gpt2 (text::pre_tokenizers_by_name)
+  std::vector<std::string_view> tokens = {};  // by id
+  std::vector<std::string_view> merges = {};  // gpt2: "left right" in the order of rank
+  std::vector<float> scores = {};             // llama, t5
+  std::vector<std::int32_t> types = {};       // by id, see Type; empty: all normal
+  std::string charsmap = {};                  // llama, t5: SentencePiece's table of replacements
   int bos = -1, eos = -1, pad = -1, unknown = -1, cls = -1, sep = -1;
-  std::optional<bool> add_bos, add_eos;  // unset: as is usual for the model
-  std::optional<bool> add_space_prefix;  // llama, t5: a space before the text
-  std::optional<bool> collapse_spaces;   // t5
-  bool lowercase = true;                 // bert: lower case without accents
+  std::optional<bool> add_bos = {}, add_eos = {};  // unset: as is usual for the model
+  std::optional<bool> add_space_prefix = {};       // llama, t5: a space before the text
+  std::optional<bool> collapse_spaces = {};        // llama, t5: repeated spaces count as one
+  bool lowercase = true;                           // bert: lower case without accents
 };
 
 namespace text::detail {
@@ -89,6 +89,16 @@ inline Bpe byte_level_model(const TokenizerLists& lists, TokenizerParts& parts) 
   return bpe;
 }
 
+/// SentencePiece's table of replacements and its ▁ for spaces, and the way back.
+inline void add_sentencepiece_spaces(const TokenizerLists& lists, bool collapse, TokenizerParts& parts) {
+  const bool prefix = lists.add_space_prefix.value_or(true);
+  if (!lists.charsmap.empty()) parts.normalizers.push_back(Charsmap(lists.charsmap));
+  parts.normalizers.push_back(SentencePieceSpaces{collapse, prefix});
+  const std::size_t at_begin = collapse ? SIZE_MAX : prefix ? 1 : 0;
+  parts.decoders = {ReplaceInTokens{{Pattern::literal, 1, "▁"}, " "}, ByteTokens{}, Fuse{},
+                    StripCopies{" ", at_begin, 0}};
+}
+
 inline ScoreBpe score_model(const TokenizerLists& lists, TokenizerParts& parts) {
   check_scores(lists);
   ScoreBpe bpe;
@@ -96,10 +106,7 @@ inline ScoreBpe score_model(const TokenizerLists& lists, TokenizerParts& parts) 
   for (const auto id : text_tokens(lists)) bpe.scores[std::size_t(id)] = lists.scores[std::size_t(id)];
   bpe.byte_ids = byte_tokens(parts.vocabulary);
   bpe.unknown = lists.unknown;
-  const bool prefix = lists.add_space_prefix.value_or(true);
-  parts.normalizers = {SentencePieceSpaces{lists.collapse_spaces.value_or(false), prefix}};
-  parts.decoders = {ReplaceInTokens{{Pattern::literal, 1, "▁"}, " "}, ByteTokens{}, Fuse{},
-                    StripCopies{" ", prefix ? 1u : 0u, 0}};
+  add_sentencepiece_spaces(lists, lists.collapse_spaces.value_or(false), parts);
   return bpe;
 }
 
@@ -108,25 +115,22 @@ inline Unigram unigram_model(const TokenizerLists& lists, TokenizerParts& parts)
   Unigram unigram;
   const auto ids = text_tokens(lists);
   unigram.scores.assign(lists.scores.begin(), lists.scores.end());
-  for (std::size_t i = 0; i < ids.size(); ++i) {
-    const double score = unigram.scores[std::size_t(ids[i])];
-    unigram.worst = i == 0 ? score : std::min(unigram.worst, score);
-  }
+  unigram.worst = std::numeric_limits<double>::infinity();
+  for (const auto id : ids)
+    if (type_of(lists, std::size_t(id)) == TokenizerLists::normal)
+      unigram.worst = std::min(unigram.worst, unigram.scores[std::size_t(id)]);
+  unigram.single_precision = true;
   unigram.index = PrefixIndex(parts.vocabulary, ids);
   unigram.unknown = lists.unknown;
   unigram.byte_ids = byte_tokens(parts.vocabulary);
   unigram.byte_fallback = std::all_of(unigram.byte_ids.begin(), unigram.byte_ids.end(), [](int id) { return id >= 0; });
-  if (!lists.charsmap.empty()) parts.normalizers.push_back(Charsmap(lists.charsmap));
-  const bool prefix = lists.add_space_prefix.value_or(true);
-  parts.normalizers.push_back(SentencePieceSpaces{lists.collapse_spaces.value_or(true), prefix});
-  parts.decoders = {ReplaceInTokens{{Pattern::literal, 1, "▁"}, " "}, ByteTokens{}, Fuse{},
-                    StripCopies{" ", prefix ? 1u : 0u, 0}};
+  add_sentencepiece_spaces(lists, lists.collapse_spaces.value_or(true), parts);
   return unigram;
 }
 
-/// Stages of BERT's pre-tokenizer: words at spaces, each mark alone.
+/// Stages of BERT's pre-tokenizer: words at spaces, each sign alone.
 inline std::vector<PreTokenizer> bert_pre_tokenizers() {
-  return {Split{{Pattern::space_character}, Split::removed}, Split{{Pattern::mark}}};
+  return {Split{{Pattern::space_character}, Split::removed}, Split{{Pattern::sign}}};
 }
 
 inline std::vector<Normalizer> bert_normalizers(bool clean, bool chinese, bool strip_accents, bool lowercase) {

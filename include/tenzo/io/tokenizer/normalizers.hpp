@@ -22,8 +22,10 @@ struct NormalForm {
   bool composed = true;
 };
 
-/// Leaves out nonspacing marks (\p{Mn}); after NFD these are the accents.
-struct StripAccents {};
+/// Leaves out nonspacing marks (\p{Mn}), or all marks (\p{M}); after NFD these are the accents.
+struct StripAccents {
+  bool all_marks = false;
+};
 
 /// Leaves out control characters, U+0000 and U+FFFD; other spaces become U+0020.
 struct CleanText {};
@@ -75,9 +77,9 @@ inline void normalize(const NormalForm& n, std::string_view text, std::string& o
   append_normal_form(text, n.composed, out);
 }
 
-inline void normalize(const StripAccents&, std::string_view text, std::string& out) {
+inline void normalize(const StripAccents& s, std::string_view text, std::string& out) {
   for_each_character(text, [&](char32_t c, std::string_view bytes) {
-    if (!is(c, nonspacing)) out.append(bytes);
+    if (!is(c, s.all_marks ? mark : nonspacing)) out.append(bytes);
   });
 }
 
@@ -115,20 +117,20 @@ inline void normalize(const Strip& s, std::string_view text, std::string& out) {
 }
 
 inline void normalize(const SentencePieceSpaces& s, std::string_view text, std::string& out) {
-  constexpr std::string_view mark = "▁";
+  constexpr std::string_view bar = "▁";
   const std::size_t begin = out.size();
-  if (s.prefix) out.append(mark);
+  if (s.prefix) out.append(bar);
   const std::size_t first = out.size();
   bool after_space = s.collapse;
   for (const char c : text) {
     if (c != ' ') {
       out.push_back(c);
     } else if (!after_space) {
-      out.append(mark);
+      out.append(bar);
     }
     after_space = s.collapse && c == ' ';
   }
-  if (s.collapse && out.size() > first && out.ends_with(mark)) out.resize(out.size() - mark.size());
+  while (s.collapse && out.size() > begin && out.ends_with(bar)) out.resize(out.size() - bar.size());
   if (out.size() == first) out.resize(begin);
 }
 

@@ -24,7 +24,8 @@ struct Pattern {
     space_character,  // \s
     spaces,           // \s+
     blanks,           // two spaces U+0020 or more
-    mark,             // a character of \p{P} or one of ASCII's symbols
+    sign,             // is_sign
+    word_or_signs,    // \w+|[^\w\s]+
   };
   Kind kind = literal;
   int count = 1;
@@ -37,7 +38,7 @@ struct Match {
 };
 
 /// BERT's punctuation: \p{P} and all of ASCII that is neither letter, digit, space nor control.
-inline bool is_mark(char32_t c) {
+inline bool is_sign(char32_t c) {
   if (c < 0x80) return c > 0x20 && c < 0x7f && !is(c, letter | number);
   return is(c, punctuation);
 }
@@ -61,7 +62,11 @@ inline std::size_t match_here(const Pattern& p, std::string_view text) {
     case Pattern::space_character: return run(has(space), 1);
     case Pattern::spaces: return run(has(space));
     case Pattern::blanks: return c.skip([](char32_t x) { return x == ' '; }) >= 2 ? c.at() : 0;
-    case Pattern::mark: return run(is_mark, 1);
+    case Pattern::sign: return run(is_sign, 1);
+    case Pattern::word_or_signs: {
+      if (const std::size_t n = run(has(word))) return n;
+      return run([](char32_t x) { return !is(x, word | space); });
+    }
   }
   return 0;
 }

@@ -1,6 +1,7 @@
 // Byte-pair encoding as SentencePiece does it: no list of merges, but a score for each token.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <cstddef>
@@ -15,7 +16,8 @@
 namespace tenzo::text {
 
 /// A text begins as its characters; of all neighbours whose join is a token, those whose join scores most are joined
-/// first. What is no token at the end becomes the tokens <0x00> … of its bytes, or unknown.
+/// first. What is no token at the end becomes the tokens <0x00> … of its bytes, or unknown; neighbours that are unknown
+/// are one token.
 struct ScoreBpe {
   std::vector<float> scores;                 // by id; NaN: a token that text can not give (control tokens, bytes)
   std::int32_t unknown = -1;                 // −1: left out
@@ -36,18 +38,23 @@ struct ScoreBpe {
       const int id = token(std::size_t(l.begin), std::size_t(l.size + r.size));
       return id < 0 ? Join{} : Join{descending(scores[std::size_t(id)]), id};
     });
+    bool after_unknown = false;
     loop.for_each([&](const Symbol& s) {
-      if (s.id >= 0) return ids.push_back(s.id);
-      const auto bytes = piece.substr(std::size_t(s.begin), std::size_t(s.size));
-      bool all = true;
-      for (const char b : bytes) all = all && byte_id(b) >= 0;
-      for (const char b : all ? bytes : std::string_view()) ids.push_back(byte_id(b));
-      if (!all && unknown >= 0) ids.push_back(unknown);
+      const bool known = s.id >= 0 || append_bytes(piece.substr(std::size_t(s.begin), std::size_t(s.size)), ids);
+      if (s.id >= 0) ids.push_back(s.id);
+      if (!known && !after_unknown && unknown >= 0) ids.push_back(unknown);
+      after_unknown = !known;
     });
   }
 
  private:
-  std::int32_t byte_id(char b) const { return byte_ids[static_cast<unsigned char>(b)]; }
+  /// Appends the tokens of the bytes; false where there are none for all of them.
+  bool append_bytes(std::string_view bytes, std::vector<int>& ids) const {
+    const auto id_of = [&](char b) { return byte_ids[static_cast<unsigned char>(b)]; };
+    if (!std::all_of(bytes.begin(), bytes.end(), [&](char b) { return id_of(b) >= 0; })) return false;
+    for (const char b : bytes) ids.push_back(id_of(b));
+    return true;
+  }
 
   /// An integer that is smaller where the score is larger.
   static std::uint32_t descending(float score) {

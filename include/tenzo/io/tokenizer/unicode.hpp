@@ -13,29 +13,31 @@
 namespace tenzo::text {
 
 /// Bits of `properties(c)`.
-enum Property : std::uint8_t {
+enum Property : std::uint16_t {
   letter = 1,        // \p{L}
   number = 2,        // \p{N}
   space = 4,         // White_Space, the same as \s
   punctuation = 8,   // \p{P}
   nonspacing = 16,   // \p{Mn}
-  control = 32,      // \p{Cc}, \p{Cf}, \p{Co}
-  extending = 64,    // stays with the character before it in a grapheme cluster
-  prepending = 128,  // stays with the character after it
+  mark = 32,         // \p{M}
+  word = 64,         // \w
+  control = 128,     // \p{Cc}, \p{Cf}, \p{Co}
+  extending = 256,   // stays with the character before it in a grapheme cluster
+  prepending = 512,  // stays with the character after it
 };
 
 namespace detail {
 
-/// Value of the run that holds `c`: the low 8 bits of the last entry that begins at or before it.
+/// Value of the run that holds `c`: the low 11 bits of the last entry that begins at or before it.
 template <std::size_t N>
-std::uint8_t value_in_runs(const std::uint32_t (&runs)[N], char32_t c) {
-  return std::uint8_t(*std::prev(std::upper_bound(std::begin(runs), std::end(runs), std::uint32_t(c) << 8 | 0xff)));
+std::uint16_t value_in_runs(const std::uint32_t (&runs)[N], char32_t c) {
+  return *std::prev(std::upper_bound(std::begin(runs), std::end(runs), std::uint32_t(c) << 11 | 0x7ff)) & 0x7ff;
 }
 
 /// Properties of the characters below U+0800 in a table of their own: two bytes in UTF-8, most of what is read.
-inline const std::array<std::uint8_t, 0x800>& common_properties() {
+inline const std::array<std::uint16_t, 0x800>& common_properties() {
   static const auto table = [] {
-    std::array<std::uint8_t, 0x800> t;
+    std::array<std::uint16_t, 0x800> t;
     for (char32_t c = 0; c < t.size(); ++c) t[c] = value_in_runs(data::character_runs, c);
     return t;
   }();
@@ -45,7 +47,7 @@ inline const std::array<std::uint8_t, 0x800>& common_properties() {
 }  // namespace detail
 
 /// The set of `Property` bits of a character; none for `invalid_byte`.
-inline std::uint8_t properties(char32_t c) {
+inline std::uint16_t properties(char32_t c) {
   const auto& common = detail::common_properties();
   if (c < common.size()) return common[c];
   return c > 0x10ffff ? 0 : detail::value_in_runs(data::character_runs, c);
@@ -54,7 +56,7 @@ inline std::uint8_t properties(char32_t c) {
 inline bool is(char32_t c, int any_of) { return (properties(c) & any_of) != 0; }
 
 /// Canonical combining class, 0 for what starts a character.
-inline std::uint8_t combining_class(char32_t c) {
+inline int combining_class(char32_t c) {
   return c < 0x300 || c > 0x10ffff ? 0 : detail::value_in_runs(data::combining_runs, c);
 }
 

@@ -21,9 +21,10 @@ namespace tenzo::text {
 ///   `byte_fallback`. Cost    O(n · longest token) time and 16 n bytes for a piece of n bytes. Source  Kudo 2018.
 struct Unigram {
   PrefixIndex index;
-  std::vector<double> scores;  // log-probabilities by id
-  std::int32_t unknown = -1;   // −1: an unknown character is left out
-  double worst = 0;            // the least of the scores
+  std::vector<double> scores;     // log-probabilities by id
+  std::int32_t unknown = -1;      // −1: an unknown character is left out
+  double worst = 0;               // the least of the scores
+  bool single_precision = false;  // sum the scores in float, as SentencePiece does: other ties
   bool byte_fallback = false;
   bool fuse_unknown = true;                  // neighbours that are unknown become one token
   std::array<std::int32_t, 256> byte_ids{};  // of <0x00> …
@@ -36,7 +37,8 @@ struct Unigram {
     std::vector<Best> best(piece.size() + 1, Best{-std::numeric_limits<double>::infinity(), -1, -1});
     best[0].score = 0;
     const auto offer = [&](std::size_t begin, std::size_t end, std::int32_t id, double score) {
-      const double sum = best[begin].score + score;
+      double sum = best[begin].score + score;
+      if (single_precision) sum = double(float(sum));
       if (best[end].begin < 0 || sum > best[end].score) best[end] = {sum, std::int32_t(begin), id};
     };
     for (std::size_t at = 0; at < piece.size();) {
