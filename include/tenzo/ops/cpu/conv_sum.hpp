@@ -8,6 +8,7 @@
 #include "tenzo/core/parallel.hpp"
 #include "tenzo/ops/cpu/conv_blocks.hpp"
 #include "tenzo/ops/cpu/conv_plan.hpp"
+#include "tenzo/ops/cpu/conv_stage.hpp"
 #include "tenzo/ops/cpu/conv_tile.hpp"
 #include "tenzo/ops/cpu/conv_window.hpp"
 #include "tenzo/ops/cpu/scratch.hpp"
@@ -45,14 +46,22 @@ class TapSum {
     std::int64_t splits = 16 / (image_units * plan_.groups * bands);
     splits = std::clamp<std::int64_t>(splits, 1, std::int64_t(blocks_.size()));
 
-    parallel_for(image_units * plan_.groups * bands * splits, 1, [&](std::int64_t begin, std::int64_t end) {
+    auto unit = [&](std::int64_t i) {
+      Unit u;
+      u.split = i % splits, u.splits = splits;
+      u.j0 = first + i / splits % bands * band, u.j1 = std::min(first + rows, u.j0 + band);
+      u.group = i / splits / bands % plan_.groups;
+      u.image0 = i / splits / bands / plan_.groups * images, u.image1 = std::min(plan_.batch, u.image0 + images);
+      return u;
+    };
+    const std::int64_t units = image_units * plan_.groups * bands * splits;
+    parallel_for(units, std::max<std::int64_t>(1, units / (8 * threads())), [&](std::int64_t begin, std::int64_t end) {
+      Prefetch ahead;
       for (std::int64_t i = begin; i < end; ++i) {
-        Unit u;
-        u.split = i % splits, u.splits = splits;
-        u.j0 = first + i / splits % bands * band, u.j1 = std::min(first + rows, u.j0 + band);
-        u.group = i / splits / bands % plan_.groups;
-        u.image0 = i / splits / bands / plan_.groups * images, u.image1 = std::min(plan_.batch, u.image0 + images);
-        compute(u, source, bias, out);
+        const Unit u = unit(i);
+        ahead.clear();
+        if (i + 1 < end && (i + 1) % splits == 0) look_ahead(unit(i + 1), source, ahead);
+        compute(u, source, bias, out, ahead);
       }
     });
   }
@@ -93,33 +102,40 @@ class TapSum {
         }
   }
 
-  void compute(const Unit& u, const T* source, const T* bias, T* out) const {
+  /// The part of the source that a unit will read.
+  void look_ahead(const Unit& u, const T* source, Prefetch& ahead) const {
+    const Window window(plan_.row, plan_.col, u.j0, u.j1);
+    const std::int64_t row0 = std::max<std::int64_t>(0, window.first_row);
+    const std::int64_t row1 =
+        std::min(plan_.source_size.h, window.first_row + (window.rows - 1) * window.row_stride + 1);
+    const std::int64_t width = plan_.source_size.w, plane = plan_.source_size.h * width;
+    for (std::int64_t n = u.image0; n < u.image1; ++n)
+      ahead.add(source + (n * plan_.groups + u.group) * plan_.sources * plane + row0 * width, plan_.sources,
+                (row1 - row0) * width, plane);
+  }
+
+  void compute(const Unit& u, const T* source, const T* bias, T* out, Prefetch& ahead) const {
     const Window window(plan_.row, plan_.col, u.j0, u.j1);
     const std::int64_t images = u.image1 - u.image0, image_size = plan_.sources * window.plane;
-    const Scratch<T> copy(images * image_size + beyond);
+    const Scratch<T> copy(images * image_size + beyond), buffer(TileStage<T>::buffer_size);
     const std::int64_t channel = plan_.source_size.h * plan_.source_size.w;
     for (std::int64_t n = 0; n < images; ++n)
       fill_window(window, source + ((u.image0 + n) * plan_.groups + u.group) * plan_.sources * channel, plan_.sources,
                   plan_.source_size, copy.data() + n * image_size);
 
-    std::vector<std::int64_t> tap;
-    std::vector<Span<T>> rows, spans;
-    TapLoop loop{.sources = plan_.sources,
-                 .plane = window.plane,
-                 .tap = nullptr,
-                 .taps = 0,
-                 .out_plane = plan_.out_size.h * plan_.out_size.w,
-                 .out_step = plan_.col.out_scale};
+    TileStage<T> stage(buffer.data(), ahead);
+    std::vector<Span<T>> rows, block_rows;
+    TapLoop loop;
+    loop.sources = plan_.sources, loop.plane = window.plane;
+    loop.out_plane = plan_.out_size.h * plan_.out_size.w, loop.out_step = plan_.col.out_scale;
     const auto blocks = std::int64_t(blocks_.size());
     for (std::int64_t p = 0; p < std::int64_t(parts_.size()); ++p) {
       const Part& part = parts_[std::size_t(p)];
       const std::int64_t j0 = std::max(u.j0, part.row->first), j1 = std::min(u.j1, part.row->last);
       const std::int64_t pixels = part.col->last - part.col->first;
       if (p % blocks == 0) {  // a new pair of phases
-        tap.clear(), rows.clear(), spans.clear();
-        for (std::int64_t a : part.row->offset)
-          for (std::int64_t b : part.col->offset) tap.push_back(window.tap(plan_.row, plan_.col, a, b));
-        loop.tap = tap.data(), loop.taps = std::int64_t(tap.size());
+        rows.clear();
+        set_taps(loop, window, part);
         for (std::int64_t n = 0; n < images; ++n)
           for (std::int64_t j = j0; j < j1; ++j) {
             const T* from = copy.data() + n * image_size + (j - u.j0) * window.row_step * window.pitch() +
@@ -130,63 +146,38 @@ class TapSum {
             rows.push_back({from, to});
           }
       }
+      if (p == 0) {
+        std::int64_t steps = 0;
+        for (const Part& q : parts_) steps += TileStage<T>::steps(loop, q.block, std::int64_t(rows.size()) * pixels);
+        ahead.spread(steps / u.splits);
+      }
       if (p % blocks % u.splits != u.split) continue;
       const T* weight = packed_.data() + u.group * group_size_ + part.weights;
       const T* b = bias ? bias + u.group * plan_.outputs + part.block.first : nullptr;
-      switch (part.block.vectors) {
-        case 0: compute_rows(loop, part.block, weight, rows, pixels, b); break;
-        case 1: compute_tiles<1>(loop, part.block, weight, rows, pixels, b, spans); break;
-        default: compute_tiles<block_vectors>(loop, part.block, weight, rows, pixels, b, spans); break;
-      }
+      block_rows = rows;
+      for (Span<T>& row : block_rows) row.out += part.block.first * loop.out_plane;
+      if (part.block.vectors) stage.run(loop, part.block, weight, block_rows, pixels, b);
+      else compute_rows(loop, part.block.count, weight, block_rows, pixels, b);
     }
   }
 
-  void compute_rows(const TapLoop& loop, const ChannelBlock& block, const T* weight, const std::vector<Span<T>>& rows,
-                    std::int64_t pixels, const T* bias) const {
+  void set_taps(TapLoop& loop, const Window& window, const Part& part) const {
+    loop.tap.clear(), loop.run.clear();
+    for (std::int64_t a : part.row->offset)
+      for (std::int64_t b : part.col->offset) loop.tap.push_back(window.tap(plan_.row, plan_.col, a, b));
+    const auto taps = std::max<std::int64_t>(1, std::int64_t(loop.tap.size()));
+    loop.run_sources = std::clamp<std::int64_t>(256 / taps, 1, plan_.sources);
+    for (std::int64_t c = 0; c < loop.run_sources; ++c)
+      for (std::int64_t t : loop.tap) loop.run.push_back(c * window.plane + t);
+  }
+
+  static void compute_rows(const TapLoop& loop, std::int64_t outputs, const T* weight, const std::vector<Span<T>>& rows,
+                           std::int64_t pixels, const T* bias) {
     const bool wide = pixels > Simd<T>::size;
-    for (Span<T> row : rows) {
-      row.out += block.first * loop.out_plane;
-      if (block.count == 4) (wide ? tap_row<T, 4, 2> : tap_row<T, 4, 1>)(loop, weight, 4, row, pixels, bias);
-      else if (block.count == 2) (wide ? tap_row<T, 2, 2> : tap_row<T, 2, 1>)(loop, weight, 2, row, pixels, bias);
-      else (wide ? tap_row<T, 1, 2> : tap_row<T, 1, 1>)(loop, weight, 1, row, pixels, bias);
-    }
-  }
-
-  template <int Vectors>
-  void compute_tiles(const TapLoop& loop, const ChannelBlock& block, const T* weight, const std::vector<Span<T>>& rows,
-                     std::int64_t pixels, const T* bias, std::vector<Span<T>>& spans) const {
-    if (pixels >= 4) cut_rows<Vectors, 4>(loop, block, weight, rows, pixels, bias, spans);
-    else if (pixels >= 2) cut_rows<Vectors, 2>(loop, block, weight, rows, pixels, bias, spans);
-    else cut_rows<Vectors, 1>(loop, block, weight, rows, pixels, bias, spans);
-  }
-
-  /// Rows cut into spans of Pixels; the last span of a row overlaps the one before where the row is ragged.
-  template <int Vectors, int Pixels>
-  void cut_rows(const TapLoop& loop, const ChannelBlock& block, const T* weight, const std::vector<Span<T>>& rows,
-                std::int64_t pixels, const T* bias, std::vector<Span<T>>& spans) const {
-#if defined(TENZO_AVX512)
-    constexpr int many = 24 / Vectors / Pixels < 8 ? 24 / Vectors / Pixels : 8;
-#else
-    constexpr int many = Pixels == 4 ? 1 : 3;
-#endif
-    constexpr int few = (many + 1) / 2;
-    if (spans.empty())
-      for (const Span<T>& row : rows)
-        for (std::int64_t q = 0; q < pixels; q += Pixels) {
-          const std::int64_t at = std::min(q, pixels - Pixels);
-          spans.push_back({row.source + at, row.out + at * loop.out_step});
-        }
-    const auto n = std::int64_t(spans.size());
-    Span<T> group[many];
-    for (std::int64_t i = 0; i < n;) {
-      const std::int64_t take = n - i > few ? many : few;
-      for (std::int64_t k = 0; k < take; ++k) {
-        group[k] = spans[std::size_t(std::min(i + k, n - 1))];
-        group[k].out += block.first * loop.out_plane;
-      }
-      (take == many ? tap_tile<T, Vectors, many, Pixels> : tap_tile<T, Vectors, few, Pixels>)(loop, weight, group, bias,
-                                                                                              block.count);
-      i += take;
+    for (const Span<T>& row : rows) {
+      if (outputs == 4) (wide ? tap_row<T, 4, 2> : tap_row<T, 4, 1>)(loop, weight, row, pixels, bias);
+      else if (outputs == 2) (wide ? tap_row<T, 2, 2> : tap_row<T, 2, 1>)(loop, weight, row, pixels, bias);
+      else (wide ? tap_row<T, 1, 2> : tap_row<T, 1, 1>)(loop, weight, row, pixels, bias);
     }
   }
 

@@ -4,22 +4,28 @@
 // So neither the shape of a tile nor the choice between the two kernels below changes a bit.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
+#include <vector>
 
 #include "tenzo/core/detail/gemm_kernel.hpp"
 #include "tenzo/core/simd.hpp"
+#include "tenzo/ops/cpu/prefetch.hpp"
 
 namespace tenzo::cpu {
 
-/// out[o] [q] = Σ_{c < sources} Σ_{t < taps} weight(o, c, t) source[c plane + tap[t] + q], for neighbouring pixels q.
+/// out[o][q] = Σ_{c < sources} Σ_{t < taps} weight(o, c, t) source[c plane + tap[t] + q], for neighbouring pixels q.
 struct TapLoop {
   std::int64_t sources = 0, plane = 0;
-  const std::int64_t* tap = nullptr;
-  std::int64_t taps = 0;
+  std::vector<std::int64_t> tap;  // of one channel
+  std::vector<std::int64_t> run;  // the taps of `run_sources` channels, one after another: a long inner loop
+  std::int64_t run_sources = 0;
   std::int64_t out_plane = 0, out_step = 1;  // elements to the next output channel, to the next pixel
+
+  std::int64_t runs() const { return (sources + run_sources - 1) / run_sources; }
 };
 
-/// Pixels that lie side by side in the source and in the result.
+/// Pixels that lie side by side in the source, and where their sums go.
 template <Real T>
 struct Span {
   const T* source;
@@ -27,10 +33,9 @@ struct Span {
 };
 
 /// Rows · Pixels pixels times Vectors vectors of output channels; `spans` has Rows spans of Pixels pixels each.
-///   weight   [sources][taps][Vectors · Simd<T>::size]
-///   outputs  channels to write; bias has as many, or is null
+///   weight  [sources][taps][Vectors · lanes];  out of each span [Pixels][Vectors · lanes]
 template <Real T, int Vectors, int Rows, int Pixels>
-void tap_tile(const TapLoop& loop, const T* weight, const Span<T>* spans, const T* bias, std::int64_t outputs) {
+void tap_tile(const TapLoop& loop, const T* weight, const Span<T>* spans, Prefetch& out, Prefetch& ahead) {
   using V = Simd<T>;
   constexpr int tile = Rows * Pixels;
   V sum[tile][Vectors];
@@ -41,9 +46,14 @@ void tap_tile(const TapLoop& loop, const T* weight, const Span<T>* spans, const 
   const T* x[Rows];
   TENZO_UNROLL
   for (int r = 0; r < Rows; ++r) x[r] = spans[r].source;
-  for (std::int64_t c = 0; c < loop.sources; ++c) {
-    for (std::int64_t t = 0; t < loop.taps; ++t, weight += Vectors * V::size) {
-      const std::int64_t at = loop.tap[t];
+  const auto taps = std::int64_t(loop.tap.size());
+  for (std::int64_t c = 0; c < loop.sources; c += loop.run_sources) {
+    const std::int64_t steps = std::min(loop.run_sources, loop.sources - c) * taps;
+    const std::int64_t* tap = loop.run.data();
+    out.step<true>();
+    ahead.step<false>();
+    for (std::int64_t k = 0; k < steps; ++k, weight += Vectors * V::size) {
+      const std::int64_t at = tap[k];
       V w[Vectors];
       TENZO_UNROLL
       for (int v = 0; v < Vectors; ++v) w[v] = V::load(weight + v * V::size);
@@ -56,27 +66,20 @@ void tap_tile(const TapLoop& loop, const T* weight, const Span<T>* spans, const 
       }
     }
     TENZO_UNROLL
-    for (int r = 0; r < Rows; ++r) x[r] += loop.plane;
+    for (int r = 0; r < Rows; ++r) x[r] += loop.run_sources * loop.plane;
   }
 
-  alignas(64) T lanes[tile][Vectors * V::size];
   TENZO_UNROLL
-  for (int i = 0; i < tile; ++i) TENZO_UNROLL
-  for (int v = 0; v < Vectors; ++v) sum[i][v].store(&lanes[i][v * V::size]);
-  for (int r = 0; r < Rows; ++r)
-    for (std::int64_t o = 0; o < outputs; ++o) {
-      T* to = spans[r].out + o * loop.out_plane;
-      for (int i = 0; i < Pixels; ++i)
-        to[i * loop.out_step] = bias ? lanes[r * Pixels + i][o] + bias[o] : lanes[r * Pixels + i][o];
-    }
+  for (int r = 0; r < Rows; ++r) TENZO_UNROLL
+  for (int i = 0; i < Pixels; ++i) TENZO_UNROLL
+  for (int v = 0; v < Vectors; ++v) sum[r * Pixels + i][v].store(spans[r].out + (i * Vectors + v) * V::size);
 }
 
 /// `pixels` pixels of one row, Outputs channels, vectors along the row: for few output channels.
-///   weight   [sources][taps] of `weight_step` channels, of which the first Outputs are used
+///   weight  [sources][taps][Outputs]
 ///   Reads up to Vectors vectors beyond the row; they reach no result.
 template <Real T, int Outputs, int Vectors>
-void tap_row(const TapLoop& loop, const T* weight, std::int64_t weight_step, const Span<T>& span, std::int64_t pixels,
-             const T* bias) {
+void tap_row(const TapLoop& loop, const T* weight, const Span<T>& span, std::int64_t pixels, const T* bias) {
   using V = Simd<T>;
   for (std::int64_t q = 0; q < pixels; q += Vectors * V::size) {
     V sum[Outputs][Vectors];
@@ -86,7 +89,7 @@ void tap_row(const TapLoop& loop, const T* weight, std::int64_t weight_step, con
     const T* x = span.source + q;
     const T* w = weight;
     for (std::int64_t c = 0; c < loop.sources; ++c, x += loop.plane) {
-      for (std::int64_t t = 0; t < loop.taps; ++t, w += weight_step) {
+      for (std::size_t t = 0; t < loop.tap.size(); ++t, w += Outputs) {
         V pixel[Vectors];
         TENZO_UNROLL
         for (int v = 0; v < Vectors; ++v) pixel[v] = V::load(x + loop.tap[t] + v * V::size);

@@ -16,6 +16,7 @@
 #include "tenzo/ops/cpu/conv_tile.hpp"
 #include "tenzo/ops/cpu/conv_window.hpp"
 #include "tenzo/ops/cpu/scratch.hpp"
+#include "tenzo/ops/cpu/transpose.hpp"
 
 namespace tenzo::cpu {
 
@@ -39,6 +40,7 @@ void weight_tile(const PixelLoop& loop, const T* x, const std::int64_t* run, con
   for (int r = 0; r < Runs; ++r) source[r] = x + run[r];
   for (std::int64_t j = 0; j < loop.rows; ++j) {
     for (std::int64_t q = j * loop.x_step; q < j * loop.x_step + loop.cols; ++q, dy += Vectors * V::size) {
+      asm("" : "+r"(q));  // else g++ carries x[q + 1] over to the next pixel, in registers that it does not have
       V g[Vectors];
       TENZO_UNROLL
       for (int v = 0; v < Vectors; ++v) g[v] = V::load(dy + v * V::size);
@@ -157,7 +159,7 @@ class WeightGradient {
     for (std::int64_t u = unit0; u < unit1; ++u) {
       const std::int64_t image = u / bands, j0 = u % bands * band, j1 = std::min(g_.out_size.h, j0 + band);
       const Window window(plan_.row, plan_.col, j0, j1);
-      const Scratch<T> copy(g_.group_in() * window.plane);
+      const Scratch<T> copy(g_.group_in() * window.plane + Simd<T>::size);
       fill_window(window, x + (image * g_.in + group * g_.group_in()) * g_.in_plane(), g_.group_in(), g_.in_size,
                   copy.data());
       const PixelLoop loop{j1 - j0, g_.out_size.w, window.row_step * window.pitch()};
@@ -182,7 +184,10 @@ class WeightGradient {
           continue;
         }
         const Scratch<T> pixels(loop.rows * loop.cols * block.template width<T>());
-        by_pixel(from, block, loop.rows * loop.cols, pixels.data());
+        const std::int64_t width = block.template width<T>();
+        copy_transposed(loop.rows * loop.cols, block.count, from, plane, pixels.data(), width);
+        for (std::int64_t i = 0; block.count < width && i < loop.rows * loop.cols; ++i)
+          std::fill(pixels.data() + i * width + block.count, pixels.data() + (i + 1) * width, T(0));
         if (block.vectors == 1) {
           add_runs<1, 3>(loop, copy.data(), threes, pixels.data(), sum + sums_[b]);
           add_runs<1, 1>(loop, copy.data(), ones, pixels.data(), sum + sums_[b]);
@@ -192,13 +197,6 @@ class WeightGradient {
         }
       }
     }
-  }
-
-  /// dy of a block's channels as [pixel][channel], zeros beyond the last channel.
-  void by_pixel(const T* dy, const ChannelBlock& block, std::int64_t pixels, T* to) const {
-    const std::int64_t width = block.template width<T>();
-    for (std::int64_t o = 0; o < width; ++o)
-      for (std::int64_t i = 0; i < pixels; ++i) to[i * width + o] = o < block.count ? dy[o * g_.out_plane() + i] : T(0);
   }
 
   template <int Vectors, int Taps>

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "tenzo/core/simd.hpp"
 #include "tenzo/ops/cpu/conv_plan.hpp"
 
 namespace tenzo::cpu {
@@ -44,32 +45,53 @@ struct Window {
   }
 };
 
-/// Copies `channels` planes of an image into the window `to`; writes all of it.
-template <class T>
+/// to = `zeros` zeros, then n elements, then zeros up to `cols`; writes up to a vector beyond that.
+///   Rows are short: calls of memcpy and memset would cost more than they do.
+template <Real T>
+TENZO_INLINE void copy_row(const T* from, std::int64_t n, T* to, std::int64_t zeros, std::int64_t cols) {
+  using V = Simd<T>;
+  V(T(0)).store(to);
+  if (zeros > V::size) std::fill_n(to, zeros, T(0));
+  std::int64_t i = zeros;
+  for (; i + V::size <= zeros + n; i += V::size, from += V::size) V::load(from).store(to + i);
+  if (i < cols) V::load(from, zeros + n - i).store(to + i);
+  if (i + V::size < cols) std::fill(to + i + V::size, to + cols, T(0));
+}
+
+/// Copies `channels` planes of an image into the window `to`; writes all of it, and up to a vector beyond.
+template <Real T>
 void fill_window(const Window& w, const T* image, std::int64_t channels, Size2 size, T* to) {
+  const bool whole_rows = w.first_col == 0 && w.cols == size.w && w.col_stride == 1;
+  const bool inside = w.first_row >= 0 && w.first_row + w.rows <= size.h && w.row_stride == 1;
+  if (whole_rows && inside) {
+    for (std::int64_t c = 0; c < channels; ++c)
+      copy_row(image + (c * size.h + w.first_row) * size.w, w.rows * w.cols, to + c * w.plane, 0, w.rows * w.cols);
+    return;
+  }
+  struct Part {
+    std::int64_t first, begin, end;  // columns first + k stride with begin <= k < end are inside
+  };
+  std::vector<Part> parts;
+  const std::int64_t s = w.col_stride;
+  for (std::int64_t f = 0; f < w.remainders; ++f) {
+    const std::int64_t first = w.first_col + f;
+    const std::int64_t begin = std::min(w.cols, first < 0 ? (-first + s - 1) / s : 0);
+    parts.push_back({first, begin, std::clamp((size.w - first + s - 1) / s, begin, w.cols)});
+  }
   for (std::int64_t c = 0; c < channels; ++c, image += size.h * size.w) {
     T* row = to + c * w.plane;
     for (std::int64_t i = 0; i < w.rows; ++i) {
       const std::int64_t r = w.first_row + i * w.row_stride;
-      if (r < 0 || r >= size.h) {
-        std::fill_n(row, w.pitch(), T(0));
-        row += w.pitch();
-        continue;
-      }
-      const T* from = image + r * size.w;
-      for (std::int64_t f = 0; f < w.remainders; ++f, row += w.cols) {
-        // Columns k with 0 <= first + k stride < width are copied.
-        const std::int64_t first = w.first_col + f, s = w.col_stride;
-        const std::int64_t begin = std::min(w.cols, first < 0 ? (-first + s - 1) / s : 0);
-        const std::int64_t end = std::clamp((size.w - first + s - 1) / s, begin, w.cols);
-        std::fill_n(row, begin, T(0));
-        if (s == 1) std::copy_n(from + first + begin, end - begin, row + begin);
+      const bool outside = r < 0 || r >= size.h;
+      for (const Part& p : parts) {
+        const T* from = image + (outside ? 0 : r) * size.w + p.first;
+        if (outside) copy_row(image, 0, row, w.cols, w.cols);
+        else if (s == 1) copy_row(from + p.begin, p.end - p.begin, row, p.begin, w.cols);
         else
-          for (std::int64_t k = begin; k < end; ++k) row[k] = from[first + k * s];
-        std::fill_n(row + end, w.cols - end, T(0));
+          for (std::int64_t k = 0; k < w.cols; ++k) row[k] = p.begin <= k && k < p.end ? from[k * s] : T(0);
+        row += w.cols;
       }
     }
-    std::fill(row, to + (c + 1) * w.plane, T(0));
   }
 }
 

@@ -1,0 +1,128 @@
+// Rows of output pixels through the register tiles: cut into spans, summed as [pixel][channel] in a small buffer, and
+// from there written to memory as [channel][pixel].
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <vector>
+
+#include "tenzo/ops/cpu/conv_blocks.hpp"
+#include "tenzo/ops/cpu/conv_tile.hpp"
+#include "tenzo/ops/cpu/prefetch.hpp"
+#include "tenzo/ops/cpu/transpose.hpp"
+
+namespace tenzo::cpu {
+
+/// One block of output channels over rows of `pixels` pixels.
+template <Real T>
+class TileStage {
+ public:
+  static constexpr std::int64_t capacity = 96;  // pixels
+  static constexpr std::int64_t buffer_size = capacity * block_vectors * Simd<T>::size;
+
+  /// `ahead` is memory wanted later, by whoever owns it.
+  TileStage(T* buffer, Prefetch& ahead) : buffer_(buffer), ahead_(ahead) {}
+
+  /// All sums of a block: `rows` begin at their first pixel in the source and, in the block's first channel, in memory.
+  void run(const TapLoop& loop, const ChannelBlock& block, const T* weight, const std::vector<Span<T>>& rows,
+           std::int64_t pixels, const T* bias) {
+    if (block.vectors == 1) run_width<1>(loop, block, weight, rows, pixels, bias);
+    else run_width<block_vectors>(loop, block, weight, rows, pixels, bias);
+  }
+
+  /// How often `ahead` is stepped for `outputs` pixels of a block, about.
+  static std::int64_t steps(const TapLoop& loop, const ChannelBlock& block, std::int64_t outputs) {
+    const std::int64_t tile = block.vectors == 1 ? 4 * tile_rows<1, 4> : 4 * tile_rows<block_vectors, 4>;
+    return block.vectors ? (outputs + tile - 1) / tile * loop.runs() : 0;
+  }
+
+ private:
+  /// Spans of a tile: as many as the registers hold.
+  template <int Vectors, int Pixels>
+#if defined(TENZO_AVX512)
+  static constexpr int tile_rows = std::min(24 / Vectors / Pixels, 8);
+#else
+  static constexpr int tile_rows = Pixels == 4 ? 1 : 3;
+#endif
+
+  /// Pixels that lie side by side in memory.
+  struct Piece {
+    T* out;
+    std::int64_t pixels;
+  };
+
+  template <int Vectors>
+  void run_width(const TapLoop& loop, const ChannelBlock& block, const T* weight, const std::vector<Span<T>>& rows,
+                 std::int64_t pixels, const T* bias) {
+    if (pixels >= 4) cut_rows<Vectors, 4>(loop, block, weight, rows, pixels, bias);
+    else if (pixels >= 2) cut_rows<Vectors, 2>(loop, block, weight, rows, pixels, bias);
+    else cut_rows<Vectors, 1>(loop, block, weight, rows, pixels, bias);
+  }
+
+  /// The last span of a row overlaps the one before where the row is no multiple of Pixels.
+  template <int Vectors, int Pixels>
+  void cut_rows(const TapLoop& loop, const ChannelBlock& block, const T* weight, const std::vector<Span<T>>& rows,
+                std::int64_t pixels, const T* bias) {
+    constexpr std::int64_t width = Vectors * Simd<T>::size;
+    const std::int64_t cuts = (pixels + capacity - 1) / capacity, length = (pixels + cuts - 1) / cuts;
+    for (const Span<T>& row : rows)
+      for (std::int64_t cut = 0; cut < cuts; ++cut) {
+        const std::int64_t begin = std::min(cut * length, pixels - length);
+        if (staged_ + length > capacity) flush<Vectors, Pixels>(loop, block, weight, bias);
+        T* to = row.out + begin * loop.out_step;
+        if (!pieces_.empty() && loop.out_step == 1 && pieces_.back().out + pieces_.back().pixels == to)
+          pieces_.back().pixels += length;
+        else pieces_.push_back({to, length});
+        for (std::int64_t q = 0; q < length; q += Pixels) {
+          const std::int64_t at = std::min(q, length - Pixels);
+          spans_.push_back({row.source + begin + at, buffer_ + (staged_ + at) * width});
+        }
+        staged_ += length;
+      }
+    flush<Vectors, Pixels>(loop, block, weight, bias);
+  }
+
+  template <int Vectors, int Pixels>
+  void flush(const TapLoop& loop, const ChannelBlock& block, const T* weight, const T* bias) {
+    constexpr int many = tile_rows<Vectors, Pixels>, few = (many + 1) / 2;
+    const auto n = std::int64_t(spans_.size());
+    Prefetch out;
+    for (const Piece& p : pieces_) out.add(p.out, block.count, (p.pixels - 1) * loop.out_step + 1, loop.out_plane);
+    out.spread(n / many * loop.runs());
+    while (spans_.size() % many) spans_.push_back(spans_.back());
+    for (std::int64_t i = 0; i < n;) {
+      if (n - i > few) tap_tile<T, Vectors, many, Pixels>(loop, weight, spans_.data() + i, out, ahead_), i += many;
+      else tap_tile<T, Vectors, few, Pixels>(loop, weight, spans_.data() + i, out, ahead_), i += few;
+    }
+    const T* from = buffer_;
+    if (bias) add_bias(bias, block.count, Vectors * Simd<T>::size);
+    for (const Piece& p : pieces_) {
+      write(loop, block.count, from, Vectors * Simd<T>::size, p);
+      from += p.pixels * Vectors * Simd<T>::size;
+    }
+    spans_.clear(), pieces_.clear();
+    staged_ = 0;
+  }
+
+  void add_bias(const T* bias, std::int64_t channels, std::int64_t width) {
+    using V = Simd<T>;
+    for (std::int64_t v = 0; v < width; v += V::size) {
+      const V b = V::load(bias + v, std::min<std::int64_t>(channels - v, V::size));
+      for (std::int64_t i = 0; i < staged_; ++i) (V::load(buffer_ + i * width + v) + b).store(buffer_ + i * width + v);
+    }
+  }
+
+  static void write(const TapLoop& loop, std::int64_t channels, const T* from, std::int64_t width, const Piece& p) {
+    if (loop.out_step == 1) return copy_transposed(channels, p.pixels, from, width, p.out, loop.out_plane);
+    for (std::int64_t o = 0; o < channels; ++o)
+      for (std::int64_t i = 0; i < p.pixels; ++i) p.out[o * loop.out_plane + i * loop.out_step] = from[i * width + o];
+  }
+
+  T* buffer_;
+  Prefetch& ahead_;
+  std::vector<Span<T>> spans_;
+  std::vector<Piece> pieces_;
+  std::int64_t staged_ = 0;  // pixels
+};
+
+}  // namespace tenzo::cpu
