@@ -113,11 +113,12 @@ TENZO_INLINE float sine_of(float a, std::uint32_t quarter) {
 /// eˣ. Error below 1.1 ulp, subnormal results included; 0 below −104, infinity above 88.8.
 TENZO_INLINE float exp(float x) {
   using namespace detail;
-  x = select(x < -104.f, -104.f, x);
-  x = select(x > 89.f, 89.f, x);
-  const ByLog2 a = reduce_by_log2(x);
+  const bool vanishes = x < -104.f;  // set aside: a product that underflows costs a hundred cycles
+  const float y = select(vanishes, 0.f, select(x > 89.f, 89.f, x));
+  const ByLog2 a = reduce_by_log2(y);
   const std::uint32_t half = std::uint32_t(std::int32_t(a.n) >> 1);  // 2ⁿ in two factors: n goes from −150 to 128
-  return (1.f + expm1_near_zero(a.r)) * power_of_two(half) * power_of_two(a.n - half);
+  const float e = (1.f + expm1_near_zero(a.r)) * power_of_two(half) * power_of_two(a.n - half);
+  return select(vanishes, 0.f, e);
 }
 
 /// eˣ − 1, right near zero. Error below 1.6 ulp.
@@ -209,25 +210,50 @@ TENZO_INLINE float cos(float x) {
 
 namespace detail {
 
-/// p 2ⁿ, rounded once, for whole n in [−150, 128]; NaN where n is NaN.
-TENZO_INLINE Simd<float> times_power_of_two(const Simd<float>& p, const Simd<float>& n) {
-  using S = Simd<float>;
+/// The lanes of exp's argument that do not vanish, zeros elsewhere; and p 2ⁿ, rounded once, in those lanes.
 #if defined(TENZO_AVX512)
-  S r;
-  r.part[0] = _mm512_maskz_scalef_ps(0xffff, p.part[0], n.part[0]);
-  return r;
+struct ExpLanes {
+  __mmask16 keep;
+
+  TENZO_INLINE explicit ExpLanes(const Simd<float>& a)
+      : keep(_mm512_cmp_ps_mask(a.part[0], _mm512_set1_ps(-104.f), _CMP_NLT_UQ)) {}
+  TENZO_INLINE Simd<float> argument(const Simd<float>& a) const {
+    Simd<float> r;
+    r.part[0] = _mm512_maskz_mov_ps(keep, a.part[0]);
+    return r;
+  }
+  TENZO_INLINE Simd<float> scaled(const Simd<float>& p, const Simd<float>& n) const {
+    Simd<float> r;
+    r.part[0] = _mm512_maskz_scalef_ps(keep, p.part[0], n.part[0]);
+    return r;
+  }
+};
 #else
-  const S whole = max(n, S(-150.f)), half = tenzo::round(whole * S(0.5f));  // a NaN is in p already
-  return p * pow2(half) * pow2(whole - half);
+struct ExpLanes {
+  Simd<float> a;
+
+  TENZO_INLINE explicit ExpLanes(const Simd<float>& x) : a(x) {}
+  TENZO_INLINE Simd<float> argument(const Simd<float>& x) const { return keep(x); }
+  TENZO_INLINE Simd<float> scaled(const Simd<float>& p, const Simd<float>& n) const {
+    const Simd<float> whole = max(n, Simd<float>(-150.f)),
+                      half = tenzo::round(whole * Simd<float>(0.5f));  // n may be NaN
+    return keep(p * pow2(half) * pow2(whole - half));
+  }
+
+ private:
+  TENZO_INLINE Simd<float> keep(const Simd<float>& x) const {
+    return where_greater(Simd<float>(-104.f), a, Simd<float>(0.f), x);
+  }
+};
 #endif
-}
 
 }  // namespace detail
 
 /// eˣ in each lane, with the bits of the scalar function.
 TENZO_INLINE Simd<float> exp(const Simd<float>& a) {
   using S = Simd<float>;
-  const S x = min(S(89.f), max(S(-104.f), a));  // a NaN passes
+  const detail::ExpLanes lanes(a);
+  const S x = min(S(89.f), lanes.argument(a));  // a NaN passes
   const S n = fmadd(x, S(0x1.715476p+0f), S(detail::rounder)) - S(detail::rounder);
   const S r = fmadd(n, S(0x1.05c610p-29f), fmadd(n, S(-0x1.62e430p-1f), x));
   S q(0x1.6cd792p-10f);
@@ -235,7 +261,7 @@ TENZO_INLINE Simd<float> exp(const Simd<float>& a) {
   q = fmadd(q, r, S(0x1.555538p-5f));
   q = fmadd(q, r, S(0x1.5554aap-3f));
   q = fmadd(q, r, S(0.5f));
-  return detail::times_power_of_two(S(1.f) + fmadd(q, r * r, r), n);
+  return lanes.scaled(S(1.f) + fmadd(q, r * r, r), n);
 }
 
 TENZO_INLINE Simd<double> exp(const Simd<double>& a) {
