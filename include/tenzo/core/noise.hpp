@@ -10,7 +10,7 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
-#include <utility>
+#include <variant>
 
 #include "tenzo/core/error.hpp"
 #include "tenzo/core/normal.hpp"
@@ -58,8 +58,9 @@ inline constexpr auto sixteen_bits = Law::Kind(255);
 
 }  // namespace detail
 
-/// The noise of one matrix of `cols` columns: the key's schedule made once, then numbers on request.
-///   A run is 64 numbers in registers; z beyond the end of a row is noise too, of no further use.
+/// The noise of one matrix: the key's schedule made once, then any tile of it. It is a RowSource (row_source.hpp).
+///   Runs    64 numbers in registers. What a run has beyond the end of its row is noise too, of no further use.
+///   Throws  ValueError when the matrix has more than 2^32 blocks (2^34 words), or the density is no probability.
 template <Law::Kind kind>
 class Noise {
  public:
@@ -68,39 +69,53 @@ class Noise {
   /// Elements of a Philox block.
   static constexpr std::int64_t block = kind == Law::rademacher ? 128 : kind == detail::sixteen_bits ? 8 : 4;
 
-  Noise(Law law, const NoiseKey& key, std::int64_t cols)
-      : stream_(key.seed, key.tensor, key.query, key.step), row_blocks_((cols + block - 1) / block) {
-    require(kind != Law::ternary || (law.density >= 0 && law.density <= 1), "noise: density is ", law.density,
-            "; want a probability");
-    threshold_ = std::uint32_t(std::lround(law.density * 0x1p30));
+  Noise(const NoiseKey& key, std::int64_t rows, std::int64_t cols, double density = Law().density)
+      : stream_(key.seed, key.tensor, key.query, key.step),
+        rows_(rows),
+        cols_(cols),
+        row_blocks_((cols + block - 1) / block),
+        threshold_(std::uint32_t(std::lround(density * 0x1p30))) {
+    require(rows >= 0 && cols >= 0, "noise: a matrix of ", rows, " rows and ", cols, " columns");
+    require(row_blocks_ == 0 || rows <= (std::int64_t(1) << 32) / row_blocks_, "noise: ", rows, " rows of ", cols,
+            " columns take more than 2^32 blocks");
+    require(density >= 0 && density <= 1, "noise: the density is ", density, "; want a probability");
   }
 
+  std::int64_t rows() const { return rows_; }
+  std::int64_t cols() const { return cols_; }
   std::int64_t row_blocks() const { return row_blocks_; }
   std::uint32_t block_of(std::int64_t row, std::int64_t col) const {
     return std::uint32_t(row * row_blocks_ + col / block);
   }
 
-  /// z of (row, col) … (row, col + 63); col is a multiple of 64.
-  ///   For laws of a word an element. Rademacher noise makes more of a block: see tile64.
+  /// z of (row, col) … (row, col + 63); col is a multiple of 64. For laws of a word an element.
   TENZO_INLINE Run run64(std::int64_t row, std::int64_t col) const requires(block == 4) {
     return from_words(stream_.words64(block_of(row, col)));
   }
-  TENZO_INLINE void run64(std::int64_t row, std::int64_t col, float* out) const requires(block == 4) {
-    store(run64(row, col), out);
+  TENZO_INLINE void run64(std::int64_t row, std::int64_t col, float* to) const requires(block == 4) {
+    store(run64(row, col), to);
   }
 
-  /// out[64 i + j] = z of (row + i, col + j), i < rows <= 16, j < 64; col is a multiple of 64.
-  TENZO_INLINE void tile64(std::int64_t row, std::int64_t rows, std::int64_t col, float* out) const {
+  /// to[i * to_row + j] = z of (row + i, col + j), i < rows <= 16, j < cols <= 64; col is a multiple of 64. Writes
+  /// nothing else.
+  void tile(std::int64_t row, std::int64_t rows, std::int64_t col, std::int64_t cols, float* to,
+            std::int64_t to_row) const {
+    if (cols == 64) for_tile(row, rows, col, [&](std::int64_t i, const Run& z) { store(z, to + i * to_row); });
+    else for_tile(row, rows, col, [&](std::int64_t i, const Run& z) { store(z, to + i * to_row, cols); });
+  }
+
+  /// Calls f(i, run of (row + i, col)) for i < rows <= 16; col is a multiple of 64.
+  template <class F>
+  TENZO_INLINE void for_tile(std::int64_t row, std::int64_t rows, std::int64_t col, F&& f) const {
     if constexpr (block == 4) {
       for (std::int64_t i = 0; i < rows; i += 2) {
         const auto x = stream_.twice_words64(block_of(row + i, col), block_of(row + i + 1, col));
-        store(from_words(x[0]), out + 64 * i);
-        if (i + 1 < rows) store(from_words(x[1]), out + 64 * (i + 1));
+        f(i, from_words(x[0]));
+        if (i + 1 < rows) f(i + 1, from_words(x[1]));
       }
     } else {
       const Bits bits(stream_.words64(block_of(row, col), std::uint32_t(row_blocks_)));
-      const std::int64_t half = col % block / 64;
-      for (std::int64_t i = 0; i < rows; ++i) store(from_bits(bits, block / 64 * i + half), out + 64 * i);
+      for (std::int64_t i = 0; i < rows; ++i) f(i, from_bits(bits, block * i / 64 + col % block / 64));
     }
   }
 
@@ -115,16 +130,19 @@ class Noise {
       }
     } else {
       constexpr std::int64_t batch = 16 * block / 64;  // runs of 16 blocks
-      for (std::int64_t i = 0; i < count; i += batch) {
-        const Bits bits(stream_.words64(first + std::uint32_t(i / batch * 16)));
+      for (std::int64_t i = 0; i < count; i += batch, first += 16) {
+        const Bits bits(stream_.words64(first));
         const std::int64_t some = std::min(batch, count - i);
         for (std::int64_t j = 0; j < some; ++j) f(from_bits(bits, j));
       }
     }
   }
 
-  TENZO_INLINE static void store(const Run& z, float* out) {
-    z[0].store(out), z[1].store(out + 16), z[2].store(out + 32), z[3].store(out + 48);
+  TENZO_INLINE static void store(const Run& z, float* to) {
+    z[0].store(to), z[1].store(to + 16), z[2].store(to + 32), z[3].store(to + 48);
+  }
+  TENZO_INLINE static void store(const Run& z, float* to, std::int64_t n) {
+    for (std::int64_t i = 0; 16 * i < n; ++i) z[std::size_t(i)].store(to + 16 * i, n - 16 * i);
   }
 
  private:
@@ -139,12 +157,13 @@ class Noise {
   };
 
   TENZO_INLINE Simd<float> number(const Words& x) const {
-    if constexpr (kind == Law::normal) return detail::normal_from_words(x);
-    if constexpr (kind == Law::uniform) {
+    if constexpr (kind == Law::normal) {
+      return detail::normal_from_words(x);
+    } else if constexpr (kind == Law::uniform) {
       const Words odd = and_or(detail::shift_right<8>(x), Words(0x00ffffffu), Words(1u));
       return to_float(odd) * Simd<float>(0x1p-24f);
-    }
-    if constexpr (kind == Law::ternary) {
+    } else {
+      static_assert(kind == Law::ternary);
       const Words signed_one = and_or(shift_left(x, Words(31u)), Words(0x80000000u), Words(0x3f800000u));
       return as_float(where_less(detail::shift_right<2>(x), Words(threshold_), signed_one));
     }
@@ -173,26 +192,19 @@ class Noise {
   }
 
   PhiloxStream stream_;
-  std::int64_t row_blocks_;
+  std::int64_t rows_, cols_, row_blocks_;
   std::uint32_t threshold_;
 };
 
-/// f(Noise<kind>) for the law's kind: from a choice at run time to code made for one law.
-///   Throws  ValueError when the matrix has more than 2^32 blocks (2^34 normals) or the density is no probability.
-template <class F>
-decltype(auto) with_noise(Law law, const NoiseKey& key, std::int64_t rows, std::int64_t cols, F&& f) {
-  const auto made = [&]<Law::Kind kind>(std::integral_constant<Law::Kind, kind>) -> decltype(auto) {
-    const Noise<kind> noise(law, key, cols);
-    require(rows >= 0 && cols >= 0, "noise: a matrix of ", rows, " rows and ", cols, " columns");
-    require(rows <= (std::int64_t(1) << 32) / std::max<std::int64_t>(1, noise.row_blocks()), "noise: ", rows,
-            " rows of ", cols, " columns take more than 2^32 blocks");
-    return f(noise);
-  };
+/// Noise of a law that is chosen at run time; std::visit takes its user to code made for the law.
+using AnyNoise = std::variant<Noise<Law::normal>, Noise<Law::rademacher>, Noise<Law::uniform>, Noise<Law::ternary>>;
+
+inline AnyNoise make_noise(Law law, const NoiseKey& key, std::int64_t rows, std::int64_t cols) {
   switch (law.kind) {
-    case Law::rademacher: return made(std::integral_constant<Law::Kind, Law::rademacher>());
-    case Law::uniform: return made(std::integral_constant<Law::Kind, Law::uniform>());
-    case Law::ternary: return made(std::integral_constant<Law::Kind, Law::ternary>());
-    default: return made(std::integral_constant<Law::Kind, Law::normal>());
+    case Law::rademacher: return Noise<Law::rademacher>(key, rows, cols);
+    case Law::uniform: return Noise<Law::uniform>(key, rows, cols);
+    case Law::ternary: return Noise<Law::ternary>(key, rows, cols, law.density);
+    default: return Noise<Law::normal>(key, rows, cols);
   }
 }
 

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <numeric>
 #include <span>
+#include <variant>
 #include <vector>
 
 #include "tenzo/core/dtype.hpp"
@@ -51,12 +52,14 @@ void fill_uniform(const NoiseKey& key, std::int64_t rows, std::int64_t cols, T l
 /// w ← w + scale z, one fused multiply-add an element, in place; rows x cols, row-major.
 ///   T = bfloat16: the sum is rounded stochastically, P(up) = distance to the lower neighbour / distance of both, by
 ///   the 16 bits of noise that key.of(Purpose::rounding) has for the element (8 elements a block). Unbiased,
-///   deterministic. Memory  w is read and written once; z lives in registers (bfloat16: in 8 kB of the first cache).
+///   deterministic. Memory  w is read and written once; z lives in registers (bfloat16: in 24 kB of the first cache).
 template <class T>
+requires Real<T> || std::same_as<T, bfloat16>
 void add_scaled_(T* w, std::int64_t rows, std::int64_t cols, Law law, const NoiseKey& key, double scale);
 
 /// The same for each term in turn, with one pass over memory: the bits of calling it term by term.
 template <class T>
+requires Real<T> || std::same_as<T, bfloat16>
 void add_scaled_(T* w, std::int64_t rows, std::int64_t cols, std::span<const NoiseTerm> terms);
 
 // ---- norms ---------------------------------------------------------------------------------------------------------
@@ -85,7 +88,7 @@ struct MatrixParts {
   std::int64_t across = std::max<std::int64_t>(1, (cols + part_size - 1) / part_size);
   std::int64_t height = std::max<std::int64_t>(1, part_size / std::max<std::int64_t>(1, cols));
 
-  std::int64_t count() const { return cols == 0 ? 0 : (rows + height - 1) / height * across; }
+  std::int64_t count() const { return rows <= 0 || cols <= 0 ? 0 : (rows + height - 1) / height * across; }
   MatrixPart operator[](std::int64_t i) const {
     const std::int64_t row = i / across * height, col = i % across * part_size;
     return {row, std::min(height, rows - row), col, std::min(part_size, cols - col), row * cols + col};
@@ -154,25 +157,37 @@ TENZO_INLINE void add_noise_(T* w, const Simd<float>& z, const Simd<T>& scale, N
   }
 }
 
-/// x rounded to bfloat16, upwards when the 16 bits of its lane in `noise` carry into the upper half. NaN stays NaN.
+/// x rounded to bfloat16, away from zero when the 16 bits of its lane in `noise` carry into the upper half. NaN stays
+/// NaN.
 TENZO_INLINE Words round_stochastically(const Simd<float>& x, const Words& noise) {
-  const Words bits = as_words(x), inf(0x7f800000u), one(0xffffffffu);
-  const Words magnitude = and_or(bits, Words(0x7fffffffu), Words(0u));
-  const Words nan = where_less(inf, magnitude, Words(0x7fffu));
-  return and_or(shift_right<16>(plus(bits, noise)), one, nan);
+  const Words bits = as_words(x), magnitude = and_or(bits, Words(0x7fffffffu), Words(0u));
+  const Words quiet_nan = where_less(Words(0x7f800000u), magnitude, Words(0x7fffu));
+  return and_or(shift_right<16>(plus(bits, noise)), Words(0xffffu), quiet_nan);
 }
 
-/// w ← round(w + scale z), for a part that `z` and `noise` have room for.
-inline void add_scaled_part_(bfloat16* w, std::int64_t size, const float* z, float scale, const std::uint32_t* noise) {
+/// w[0 … 16) ← w + scale z, rounded by `noise`.
+TENZO_INLINE void add_rounded_(bfloat16* w, const float* z, const Simd<float>& scale, const std::uint16_t* noise) {
+  const Simd<float> sum = fmadd(Simd<float>::load(z), scale, Simd<float>::load(w));
+  store_halves(round_stochastically(sum, halves(noise)), &w->bits);
+}
+
+/// A part of w ← round(w + scale z).
+template <class N>
+void add_rounded_part_(bfloat16* w, const MatrixPart& part, const N& noise, float scale,
+                       const Noise<sixteen_bits>& rounding) {
+  alignas(64) float z[part_size + 16];
+  alignas(64) std::uint16_t bits[part_size + 16];
+  for_noise(noise, part, [&](std::int64_t at, const Simd<float>& x, auto...) { x.store(z + at); });
+  for_noise(rounding, part,
+            [&](std::int64_t at, const Simd<float>& x, auto...) { store_halves(as_words(x), bits + at); });
+  const std::int64_t size = part.rows * part.cols, whole = size / 16 * 16;
   const Simd<float> s(scale);
-  for (std::int64_t i = 0; i < size; i += 16) {
-    const std::int64_t n = std::min<std::int64_t>(16, size - i);
-    bfloat16 some[16] = {};
-    std::copy(w + i, w + i + n, some);
-    const Simd<float> x = fmadd(Simd<float>::load(z + i), s, Simd<float>::load(some));
-    std::uint16_t rounded[16];
-    store_halves(round_stochastically(x, Words::load(noise + i)), rounded);
-    for (std::int64_t j = 0; j < n; ++j) w[i + j].bits = rounded[j];
+  for (std::int64_t i = 0; i < whole; i += 16) add_rounded_(w + i, z + i, s, bits + i);
+  if (whole < size) {
+    bfloat16 rest[16] = {};
+    std::copy(w + whole, w + size, rest);
+    add_rounded_(rest, z + whole, s, bits + whole);
+    std::copy(rest, rest + (size - whole), w + whole);
   }
 }
 
@@ -186,72 +201,75 @@ void fill(Law law, const NoiseKey& key, std::int64_t cols, std::int64_t row, std
 template <Real T>
 void fill_rows(Law law, const NoiseKey& key, std::int64_t cols, std::int64_t row, std::int64_t rows, std::int64_t col,
                std::int64_t n, T* out, std::int64_t ld) {
-  require(row >= 0 && rows >= 0 && col >= 0 && n >= 0 && col + n <= cols, "fill_rows: rows ", row, " … ", row + rows,
-          ", columns ", col, " … ", col + n, " of a matrix with ", cols, " columns");
-  with_noise(law, key, row + rows, cols, [&](const auto& noise) {
+  require(row >= 0 && rows >= 0 && col >= 0 && n >= 0 && n <= cols - col, "fill_rows: ", rows, " rows from ", row, ", ",
+          n, " columns from ", col, " of a matrix with ", cols, " columns");
+  const auto work = [&](const auto& noise) {
     for (std::int64_t i = 0; i < rows && n > 0; ++i)
       detail::for_noise(noise, {row + i, 1, col, n, 0}, [&](std::int64_t at, const Simd<float>& z, auto... some) {
         detail::put_noise(out + i * ld + at, z, some...);
       });
-  });
+  };
+  std::visit(work, make_noise(law, key, row + rows, cols));
 }
 
 template <Real T>
 void fill_matrix(Law law, const NoiseKey& key, std::int64_t rows, std::int64_t cols, T* out) {
-  with_noise(law, key, rows, cols, [&](const auto& noise) {
+  const auto work = [&](const auto& noise) {
     detail::for_parts(rows, cols, [&](const detail::MatrixPart& part, std::int64_t) {
       detail::for_noise(noise, part, [&](std::int64_t at, const Simd<float>& z, auto... some) {
         detail::put_noise(out + part.offset + at, z, some...);
       });
     });
-  });
+  };
+  std::visit(work, make_noise(law, key, rows, cols));
 }
 
 template <Real T>
 void fill_uniform(const NoiseKey& key, std::int64_t rows, std::int64_t cols, T low, T high, T* out) {
   require(low < high && std::isfinite(high - low), "fill_uniform: from ", low, " to ", high);
   fill_matrix(Law::uniform, key, rows, cols, out);
-  const T below = std::nextafter(high, low);
-  parallel_for(rows * cols, detail::part_size, [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t i = begin; i < end; ++i) out[i] = std::min(below, std::fma(high - low, out[i], low));
+  const T width = high - low, last = std::nextafter(high, low);
+  parallel_for(rows * cols, 4 * detail::part_size, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t i = begin; i < end; ++i) out[i] = std::min(last, std::fma(width, out[i], low));
   });
 }
 
 template <class T>
+requires Real<T> || std::same_as<T, bfloat16>
 void add_scaled_(T* w, std::int64_t rows, std::int64_t cols, Law law, const NoiseKey& key, double scale) {
   const NoiseTerm term{key, scale, law};
   add_scaled_(w, rows, cols, std::span(&term, 1));
 }
 
 template <class T>
+requires Real<T> || std::same_as<T, bfloat16>
 void add_scaled_(T* w, std::int64_t rows, std::int64_t cols, std::span<const NoiseTerm> terms) {
+  std::vector<AnyNoise> directions;
+  std::vector<Noise<detail::sixteen_bits>> rounding;
+  for (const NoiseTerm& term : terms) {
+    directions.push_back(make_noise(term.law, term.key, rows, cols));
+    if constexpr (!Real<T>) rounding.emplace_back(term.key.of(Purpose::rounding), rows, cols);
+  }
   detail::for_parts(rows, cols, [&](const detail::MatrixPart& part, std::int64_t) {
-    T* at_part = w + part.offset;
-    for (const NoiseTerm& term : terms)
-      with_noise(term.law, term.key, rows, cols, [&](const auto& noise) {
+    for (std::size_t k = 0; k < terms.size(); ++k) {
+      const auto work = [&](const auto& noise) {
         if constexpr (Real<T>) {
-          const Simd<T> scale(static_cast<T>(term.scale));
+          const Simd<T> scale(static_cast<T>(terms[k].scale));
           detail::for_noise(noise, part, [&](std::int64_t at, const Simd<float>& z, auto... some) {
-            detail::add_noise_(at_part + at, z, scale, some...);
+            detail::add_noise_(w + part.offset + at, z, scale, some...);
           });
         } else {
-          alignas(64) float z[detail::part_size];
-          alignas(64) std::uint32_t bits[detail::part_size];
-          const Noise<detail::sixteen_bits> rounding({}, term.key.of(Purpose::rounding), cols);
-          detail::for_noise(noise, part,
-                            [&](std::int64_t at, const Simd<float>& x, auto... some) { x.store(z + at, some...); });
-          detail::for_noise(rounding, part, [&](std::int64_t at, const Simd<float>& x, auto... some) {
-            x.store(reinterpret_cast<float*>(bits) + at, some...);
-          });
-          detail::add_scaled_part_(at_part, part.rows * part.cols, z, float(term.scale), bits);
+          detail::add_rounded_part_(w + part.offset, part, noise, float(terms[k].scale), rounding[k]);
         }
-      });
+      };
+      std::visit(work, directions[k]);
+    }
   });
 }
 
 inline double squared_norm(Law law, const NoiseKey& key, std::int64_t rows, std::int64_t cols) {
   std::vector<double> partial(std::size_t(detail::MatrixParts{rows, cols}.count()));
-  with_noise(law, key, rows, cols, [&](const auto& noise) {
+  const auto work = [&](const auto& noise) {
     detail::for_parts(rows, cols, [&](const detail::MatrixPart& part, std::int64_t i) {
       Simd<double> low(0), high(0);  // squares of floats are exact in double
       detail::for_noise(noise, part, [&](std::int64_t, const Simd<float>& z, auto...) {
@@ -261,7 +279,8 @@ inline double squared_norm(Law law, const NoiseKey& key, std::int64_t rows, std:
       });
       partial[std::size_t(i)] = sum(low + high);
     });
-  });
+  };
+  std::visit(work, make_noise(law, key, rows, cols));
   return std::accumulate(partial.begin(), partial.end(), 0.);
 }
 

@@ -111,13 +111,24 @@ alignas(64) inline constexpr std::uint32_t bit_to_top[2][16] = {
     {15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0},
 };
 
-/// The halves of 8 words, the low one first, as sixteen words.
-TENZO_INLINE Words halves(const std::uint32_t* p) {
+/// Sixteen halves as words. Of eight words they are taken in the order of their value, the low half first.
+TENZO_INLINE Words halves(const std::uint16_t* p) {
   Words r;
 #if defined(TENZO_AVX512)
   r.part[0] = _mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i*)p));
 #elif defined(TENZO_AVX2)
-  for (int i = 0; i < 2; ++i) r.part[i] = _mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i*)(p + 4 * i)));
+  for (int i = 0; i < 2; ++i) r.part[i] = _mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i*)(p + 8 * i)));
+#else
+  for (int i = 0; i < Words::size; ++i) r.part[i] = p[i];
+#endif
+  return r;
+}
+TENZO_INLINE Words halves(const std::uint32_t* p) {
+  Words r;
+#if defined(TENZO_AVX512) || defined(TENZO_AVX2)
+  std::uint16_t in_order[16];  // the order of memory is the order of value here
+  std::memcpy(in_order, p, sizeof in_order);
+  r = halves(in_order);
 #else
   for (int i = 0; i < Words::size; ++i) r.part[i] = p[i / 2] >> (16 * (i % 2)) & 0xffffu;
 #endif
