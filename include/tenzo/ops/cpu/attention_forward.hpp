@@ -127,7 +127,9 @@ void attend(const AttentionProblem& p, const RowBlock<T>& b, const T* q, const T
 /// out = softmax(scale · q kᵀ + bias, over the keys seen) v, head by head, and lse = log Σ exp of the scores.
 ///   bias    (heads, bias_q, bias_kv), shared by the sequences, or null
 ///   Memory  some 50 kB a thread. A query that sees no key gives zeros, and lse −∞.
-///   Bits    a query's result depends on itself and its sequence's keys alone.
+///   Bits    a query's result depends on itself and the keys that it sees alone; but a v that is no finite number makes
+///   NaN
+///           of the queries around it that do not see it, too.
 ///   Throws  ShapeError, ValueError where the problem is no sensible one.
 template <Real T>
 void attention(const AttentionProblem& p, const T* q, const T* k, const T* v, const T* bias, T* out, T* lse) {

@@ -55,16 +55,17 @@ struct RowBlock {
       : span(&s), kv_head(key_head), rows(std::min<std::int64_t>(width, s.q_length * p.group() - row)) {
     begin = s.kv_length;
     all_stop = s.kv_length;
+    std::int64_t i = row / p.group(), h = row % p.group();
     for (std::int64_t r = 0; r < width; ++r) {
-      const std::int64_t real = row + std::min(r, rows - 1);  // lanes beyond the rows see what the last row sees
-      query[r] = real / p.group();
-      head[r] = kv_head * p.group() + real % p.group();
-      first[r] = p.first_key(s, query[r]);
-      end[r] = std::max(first[r], p.end_key(s, query[r]));
+      query[r] = i;
+      head[r] = kv_head * p.group() + h;
+      first[r] = p.first_key(s, i);
+      end[r] = std::max(first[r], p.end_key(s, i));
       begin = std::min(begin, first[r]);
       stop = std::max(stop, end[r]);
       all_begin = std::max(all_begin, first[r]);
       all_stop = std::min(all_stop, end[r]);
+      if (r + 1 < rows && ++h == p.group()) h = 0, ++i;  // lanes beyond the rows see what the last row sees
     }
     begin = std::min(begin, stop) / key_run * key_run;
   }
