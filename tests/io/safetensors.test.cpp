@@ -60,6 +60,7 @@ TEST_CASE("safetensors: damage has a place and a reason") {
   expect_error(file_of("{\"a\":", ""), "file: offset 14: is not valid JSON here");
   expect_error(file_of("{} x", ""), "file: offset 12: is not valid JSON here");
   expect_error(file_of("{\"\xff\":{}}", ""), "file: offset 11: is not valid JSON here");
+  expect_error(file_of(R"({"a":{"b":12e5599}})", ""), "file: offset 8: the JSON holds a number that is out of range");
   expect_error(file_of(R"({"a":3})", ""), "file: offset 8: the JSON holds no object under 'a'");
   expect_error(file_of(R"({"a":[]})", ""), "file: offset 8: the JSON holds a list under 'a'; want an object");
   expect_error(file_of(R"({"a":{"b":{}}})", ""), "file: offset 8: the JSON is nested too deep at 'a'");

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstddef>
 #include <cstdint>
@@ -40,11 +41,13 @@ class MappedFile {
   /// Lets go of the pages that hold a part of the file: they no longer count as memory of this process and are read
   /// again when touched. The bytes stay valid. Does nothing outside the file.
   void advise_dont_need(std::span<const std::byte> part) const {
-    const auto page = std::uintptr_t(::sysconf(_SC_PAGESIZE));
+    // The system maps pages around the one that is touched, by default 64 KiB of them, those already let go among them.
+    constexpr std::uintptr_t around = 1 << 16;
     const auto base = reinterpret_cast<std::uintptr_t>(data_), begin = reinterpret_cast<std::uintptr_t>(part.data());
     if (!data_ || part.empty() || begin < base || begin - base > size_ || part.size() > size_ - (begin - base)) return;
-    const std::uintptr_t from = begin / page * page;
-    ::madvise(reinterpret_cast<void*>(from), begin + part.size() - from, MADV_DONTNEED);
+    const std::uintptr_t from = std::max(base, begin / around * around);
+    const std::uintptr_t to = std::min(base + size_, (begin + part.size() + around - 1) / around * around);
+    ::madvise(reinterpret_cast<void*>(from), to - from, MADV_DONTNEED);
   }
 
  private:

@@ -88,6 +88,8 @@ void read_json_of_objects(std::string_view text, const std::string& path, std::i
     [[maybe_unused]] const Json nothing = Json::parse(text.begin(), text.end(), on);
   } catch (const Json::parse_error& e) {
     throw FileError(path, offset + std::int64_t(e.byte), "is not valid JSON here");
+  } catch (const Json::exception&) {  // a number beyond all doubles
+    throw FileError(path, offset, "the JSON holds a number that is out of range");
   }
 }
 
