@@ -21,26 +21,32 @@ struct ChannelBlock {
   }
 };
 
-/// Vectors of channels that the widest kernel makes; the registers decide.
+/// The widest kernels: vectors of channels, or channels singly; the registers decide.
 #if defined(TENZO_AVX512)
-inline constexpr int block_vectors = 2;
+inline constexpr int block_vectors = 2, block_singles = 8;
 #else
-inline constexpr int block_vectors = 1;
+inline constexpr int block_vectors = 1, block_singles = 4;
 #endif
 
-/// Vectors while more than half of one would be filled, then fours, twos and ones. Which channels go in vectors does
-/// not depend on the instruction set.
+/// How many of `outputs` channels are worth vectors: all while more than half of the last one would be filled. Does not
+/// depend on the instruction set.
 template <Real T>
-std::vector<ChannelBlock> channel_blocks(std::int64_t outputs) {
+std::int64_t channels_in_vectors(std::int64_t outputs) {
   constexpr std::int64_t lanes = Simd<T>::size;
-  const std::int64_t in_vectors = std::min(outputs, (outputs + lanes / 2 - 1) / lanes * lanes);
+  return std::min(outputs, (outputs + lanes / 2 - 1) / lanes * lanes);
+}
+
+/// The first `in_vectors` channels in vectors, the others singly.
+template <Real T>
+std::vector<ChannelBlock> channel_blocks(std::int64_t outputs, std::int64_t in_vectors) {
+  constexpr std::int64_t lanes = Simd<T>::size;
   std::vector<ChannelBlock> blocks;
   for (std::int64_t o = 0, n; o < in_vectors; o += n) {
     n = std::min(in_vectors - o, block_vectors * lanes);
     blocks.push_back({.first = o, .count = n, .vectors = int((n + lanes - 1) / lanes)});
   }
   for (std::int64_t o = in_vectors, n; o < outputs; o += n) {
-    n = outputs - o >= 4 ? 4 : outputs - o >= 2 ? 2 : 1;
+    for (n = block_singles; n > outputs - o;) n /= 2;
     blocks.push_back({.first = o, .count = n, .vectors = 0});
   }
   return blocks;

@@ -7,6 +7,7 @@
 
 #include "tenzo/core/parallel.hpp"
 #include "tenzo/ops/cpu/conv_blocks.hpp"
+#include "tenzo/ops/cpu/conv_line.hpp"
 #include "tenzo/ops/cpu/conv_plan.hpp"
 #include "tenzo/ops/cpu/conv_stage.hpp"
 #include "tenzo/ops/cpu/conv_tile.hpp"
@@ -20,7 +21,9 @@ class TapSum {
  public:
   /// Copies the weights into the order in which the kernels read them.
   TapSum(const detail::TapPlan& plan, const T* weight)
-      : plan_(plan), blocks_(channel_blocks<T>(plan.outputs)), packed_(place_weights()) {
+      : plan_(plan),
+        blocks_(channel_blocks<T>(plan.outputs, along_rows(plan) ? 0 : channels_in_vectors<T>(plan.outputs))),
+        packed_(place_weights()) {
     parallel_for(std::int64_t(parts_.size()) * plan.groups, 1, [&](std::int64_t begin, std::int64_t end) {
       for (std::int64_t i = begin; i < end; ++i) {
         const std::int64_t group = i / std::int64_t(parts_.size());
@@ -78,6 +81,16 @@ class TapSum {
   struct Unit {
     std::int64_t image0, image1, group, j0, j1, split, splits;
   };
+
+  /// Whether rows of outputs fill vectors of pixels well; they then need no transposition.
+  static bool along_rows(const detail::TapPlan& plan) {
+    bool all = plan.col.out_scale == 1;
+    for (const auto& phase : plan.col.phases) {
+      const std::int64_t n = phase.last - phase.first, vectors = (n + Simd<T>::size - 1) / Simd<T>::size;
+      all = all && 10 * n >= 9 * vectors * Simd<T>::size;
+    }
+    return all;
+  }
 
   std::int64_t place_weights() {
     for (const auto& r : plan_.row.phases)
@@ -148,7 +161,9 @@ class TapSum {
       }
       if (p == 0) {
         std::int64_t steps = 0;
-        for (const Part& q : parts_) steps += TileStage<T>::steps(loop, q.block, std::int64_t(rows.size()) * pixels);
+        for (const Part& q : parts_)
+          steps += q.block.vectors ? TileStage<T>::steps(loop, q.block, std::int64_t(rows.size()) * pixels)
+                                   : line_steps<T>(loop, q.block.count, std::int64_t(rows.size()), pixels);
         ahead.spread(steps / u.splits);
       }
       if (p % blocks % u.splits != u.split) continue;
@@ -157,7 +172,7 @@ class TapSum {
       block_rows = rows;
       for (Span<T>& row : block_rows) row.out += part.block.first * loop.out_plane;
       if (part.block.vectors) stage.run(loop, part.block, weight, block_rows, pixels, b);
-      else compute_rows(loop, part.block.count, weight, block_rows, pixels, b);
+      else run_lines(loop, part.block.count, weight, block_rows, pixels, b, ahead);
     }
   }
 
@@ -171,17 +186,7 @@ class TapSum {
       for (std::int64_t t : loop.tap) loop.run.push_back(c * window.plane + t);
   }
 
-  static void compute_rows(const TapLoop& loop, std::int64_t outputs, const T* weight, const std::vector<Span<T>>& rows,
-                           std::int64_t pixels, const T* bias) {
-    const bool wide = pixels > Simd<T>::size;
-    for (const Span<T>& row : rows) {
-      if (outputs == 4) (wide ? tap_row<T, 4, 2> : tap_row<T, 4, 1>)(loop, weight, row, pixels, bias);
-      else if (outputs == 2) (wide ? tap_row<T, 2, 2> : tap_row<T, 2, 1>)(loop, weight, row, pixels, bias);
-      else (wide ? tap_row<T, 1, 2> : tap_row<T, 1, 1>)(loop, weight, row, pixels, bias);
-    }
-  }
-
-  static constexpr std::int64_t beyond = 4 * Simd<T>::size;  // that tap_row may read
+  static constexpr std::int64_t beyond = 2 * Simd<T>::size;  // that kernels may read or write
 
   detail::TapPlan plan_;
   std::vector<ChannelBlock> blocks_;

@@ -75,45 +75,56 @@ void tap_tile(const TapLoop& loop, const T* weight, const Span<T>* spans, Prefet
   for (int v = 0; v < Vectors; ++v) sum[r * Pixels + i][v].store(spans[r].out + (i * Vectors + v) * V::size);
 }
 
-/// `pixels` pixels of one row, Outputs channels, vectors along the row: for few output channels.
-///   weight  [sources][taps][Outputs]
-///   Reads up to Vectors vectors beyond the row; they reach no result.
-template <Real T, int Outputs, int Vectors>
-void tap_row(const TapLoop& loop, const T* weight, const Span<T>& span, std::int64_t pixels, const T* bias) {
+/// Spans vectors of pixels times Outputs channels, written to memory at once.
+///   weight  [sources][taps][Outputs];  pixels  of each span, at most a vector; a whole one is read in any case
+template <Real T, int Outputs, int Spans>
+void tap_line(const TapLoop& loop, const T* weight, const Span<T>* spans, std::int64_t pixels, const T* bias,
+              Prefetch& ahead) {
   using V = Simd<T>;
-  for (std::int64_t q = 0; q < pixels; q += Vectors * V::size) {
-    V sum[Outputs][Vectors];
-    TENZO_UNROLL
-    for (int o = 0; o < Outputs; ++o) TENZO_UNROLL
-    for (int v = 0; v < Vectors; ++v) sum[o][v] = V(T(0));
-    const T* x = span.source + q;
-    const T* w = weight;
-    for (std::int64_t c = 0; c < loop.sources; ++c, x += loop.plane) {
-      for (std::size_t t = 0; t < loop.tap.size(); ++t, w += Outputs) {
-        V pixel[Vectors];
+  V sum[Outputs][Spans];
+  TENZO_UNROLL
+  for (int o = 0; o < Outputs; ++o) TENZO_UNROLL
+  for (int s = 0; s < Spans; ++s) sum[o][s] = V(T(0));
+
+  const T* x[Spans];
+  TENZO_UNROLL
+  for (int s = 0; s < Spans; ++s) x[s] = spans[s].source;
+  const auto taps = std::int64_t(loop.tap.size());
+  for (std::int64_t c = 0; c < loop.sources; c += loop.run_sources) {
+    const std::int64_t steps = std::min(loop.run_sources, loop.sources - c) * taps;
+    const std::int64_t* tap = loop.run.data();
+    ahead.step<false>();
+    for (std::int64_t k = 0; k < steps; ++k, weight += Outputs) {
+      const std::int64_t at = tap[k];
+      V pixel[Spans];
+      TENZO_UNROLL
+      for (int s = 0; s < Spans; ++s) pixel[s] = V::load(x[s] + at);
+      TENZO_UNROLL
+      for (int o = 0; o < Outputs; ++o) {
+        const V w(weight[o]);
         TENZO_UNROLL
-        for (int v = 0; v < Vectors; ++v) pixel[v] = V::load(x + loop.tap[t] + v * V::size);
-        TENZO_UNROLL
-        for (int o = 0; o < Outputs; ++o) {
-          const V factor(w[o]);
-          TENZO_UNROLL
-          for (int v = 0; v < Vectors; ++v) sum[o][v] = fmadd(pixel[v], factor, sum[o][v]);
-        }
+        for (int s = 0; s < Spans; ++s) sum[o][s] = fmadd(pixel[s], w, sum[o][s]);
       }
     }
-    for (int o = 0; o < Outputs; ++o) {
-      T* to = span.out + o * loop.out_plane + q * loop.out_step;
-      for (int v = 0; v < Vectors; ++v) {
-        const std::int64_t left = pixels - q - v * V::size, n = left < V::size ? left : V::size;
-        if (n <= 0) break;
-        const V y = bias ? sum[o][v] + V(bias[o]) : sum[o][v];
-        if (loop.out_step == 1) {
-          y.store(to + v * V::size, n);
-        } else {
-          T lane[V::size];
-          y.store(lane);
-          for (std::int64_t i = 0; i < n; ++i) to[(v * V::size + i) * loop.out_step] = lane[i];
-        }
+    TENZO_UNROLL
+    for (int s = 0; s < Spans; ++s) x[s] += loop.run_sources * loop.plane;
+  }
+
+  TENZO_UNROLL
+  for (int o = 0; o < Outputs; ++o) {
+    const V b(bias ? bias[o] : T(0));
+    TENZO_UNROLL
+    for (int s = 0; s < Spans; ++s) {
+      T* to = spans[s].out + o * loop.out_plane;
+      const V y = bias ? sum[o][s] + b : sum[o][s];
+      if (loop.out_step != 1) {
+        T lane[V::size];
+        y.store(lane);
+        for (std::int64_t i = 0; i < pixels; ++i) to[i * loop.out_step] = lane[i];
+      } else if (pixels == V::size) {
+        y.store(to);
+      } else {
+        y.store(to, pixels);
       }
     }
   }

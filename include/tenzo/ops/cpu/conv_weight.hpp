@@ -105,7 +105,8 @@ void weight_row(const PixelLoop& loop, const T* x, const std::int64_t* tap, cons
 template <Real T>
 class WeightGradient {
  public:
-  explicit WeightGradient(const ConvGeometry& g) : g_(g), blocks_(channel_blocks<T>(g.group_out())) {
+  explicit WeightGradient(const ConvGeometry& g)
+      : g_(g), blocks_(channel_blocks<T>(g.group_out(), channels_in_vectors<T>(g.group_out()))) {
     plan_ = detail::forward_plan(g);
     entries_ = g.group_in() * g.taps();
     for (const ChannelBlock& b : blocks_) {
@@ -231,18 +232,20 @@ class WeightGradient {
   void add_rows(const PixelLoop& loop, const T* x, const std::vector<std::int64_t>& tap, const T* dy,
                 std::int64_t outputs, T* sum) const {
     const auto n = std::int64_t(tap.size());
-    const std::int64_t plane = g_.out_plane(), step = entries_ * Simd<T>::size;
-    auto add = [&]<int Outputs>() {
+    constexpr std::int64_t lanes = Simd<T>::size;
+    const std::int64_t plane = g_.out_plane(), step = entries_ * lanes;
+    auto add = [&]<int Outputs>(std::int64_t o) {
+      const T* from = dy + o * plane;
+      T* to = sum + o * step;
       std::int64_t t = 0;
-      for (; t + 5 <= n; t += 5)
-        weight_row<T, Outputs, 5>(loop, x, tap.data() + t, dy, plane, sum + t * Simd<T>::size, step);
-      for (; t + 3 <= n; t += 3)
-        weight_row<T, Outputs, 3>(loop, x, tap.data() + t, dy, plane, sum + t * Simd<T>::size, step);
-      for (; t < n; ++t) weight_row<T, Outputs, 1>(loop, x, tap.data() + t, dy, plane, sum + t * Simd<T>::size, step);
+      for (; t + 5 <= n; t += 5) weight_row<T, Outputs, 5>(loop, x, tap.data() + t, from, plane, to + t * lanes, step);
+      for (; t + 3 <= n; t += 3) weight_row<T, Outputs, 3>(loop, x, tap.data() + t, from, plane, to + t * lanes, step);
+      for (; t < n; ++t) weight_row<T, Outputs, 1>(loop, x, tap.data() + t, from, plane, to + t * lanes, step);
     };
-    if (outputs == 4) add.template operator()<4>();
-    else if (outputs == 2) add.template operator()<2>();
-    else add.template operator()<1>();
+    std::int64_t o = 0;
+    for (; o + 4 <= outputs; o += 4) add.template operator()<4>(o);
+    for (; o + 2 <= outputs; o += 2) add.template operator()<2>(o);
+    for (; o < outputs; ++o) add.template operator()<1>(o);
   }
 
   void combine(const T* sums, std::int64_t pieces, std::int64_t size, T* dw) const {
