@@ -80,7 +80,8 @@ decltype(auto) lift(const V& v) {
 }
 
 /// A primitive that is a composition of others, kept in one piece for its speed: its rules need hold for tensors only,
-/// because deeper values go through `compose`.
+/// because deeper values go through `compose`, and so do dual numbers where it has no `jvp`.
+///   `compose` returns all outputs; those that only its own rules read may be left undefined.
 template <class P, class V, std::size_t N>
 concept Composite = requires(const P& p, const Values<V, N>& x) { p.compose(x); };
 

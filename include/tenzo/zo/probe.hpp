@@ -129,26 +129,11 @@ struct DirectionRows {
   }
 };
 
-/// Plain noise of one law: the stream is set up once for all tiles.
-template <Law::Kind kind>
-struct NoiseRows {
-  Noise<kind> noise;
-  std::int64_t n, k;
-  std::int64_t rows() const { return n; }
-  std::int64_t cols() const { return k; }
-  void tile(std::int64_t row, std::int64_t nrows, std::int64_t col, std::int64_t ncols, float* to, std::int64_t ld) const {
-    if (ncols == tile_width && ld == tile_width) return noise.tile64(row, nrows, col, to);
-    alignas(64) float z[tile_height * tile_width];
-    noise.tile64(row, nrows, col, z);
-    for (std::int64_t i = 0; i < nrows; ++i) std::copy_n(z + i * tile_width, ncols, to + i * ld);
-  }
-};
-
 /// Both sides of a product whose weight moves along one direction.
 inline void pair_product(const WeightRows& w, std::uint32_t leaf, const Direction& d, const ProbeSide& first,
                          const ProbeSide& second) {
   const auto with = [&]<Law::Kind kind>(std::integral_constant<Law::Kind, kind>) {
-    gemm_pair(w, NoiseRows<kind>{Noise<kind>(kind, noise_key(d, leaf), w.cols()), w.rows(), w.cols()}, first, second);
+    gemm_pair(w, Noise<kind>(noise_key(d, leaf), w.rows(), w.cols()), first, second);
   };
   if (!is_plain(d, leaf, w.rows())) gemm_pair(w, DirectionRows{&d, leaf, w.rows(), w.cols()}, first, second);
   else if (d.law == DirectionLaw::rademacher) with(std::integral_constant<Law::Kind, Law::rademacher>());

@@ -1,0 +1,96 @@
+#include "files.hpp"
+
+#include <sys/resource.h>
+
+#include <filesystem>
+
+#include "tenzo/io/gguf_writer.hpp"
+#include "tenzo/io/safetensors_writer.hpp"
+
+namespace zo_llm {
+
+using namespace tenzo;
+
+void apply_machine_options(const Common& o) {
+  require(o.device == "cpu" || o.device == "cuda", "unknown device '", o.device, "'; want cpu or cuda");
+  require(o.device == "cpu", "--device cuda: this program was built without CUDA");
+  if (o.threads > 0) set_threads(o.threads);
+  Pool::instance().set_limit(std::size_t(64) << 20);
+}
+
+EncodedTask load_task(const Common& o, const LanguageModel& m, const SplitOptions& split) {
+  const Task& task = Task::named(o.task);
+  EncodedTask out;
+  out.loss = task.loss;
+  out.texts = read_task(task, o.data, split);
+  const auto tokens = [&](const std::vector<TextExample>& from) {
+    std::vector<EncodedExample> to;
+    for (const TextExample& e : from) to.push_back(encode(m.tokenizer, e, m.model.config.max_position_embeddings));
+    return to;
+  };
+  out.train = tokens(out.texts.train);
+  out.dev = tokens(out.texts.dev);
+  out.test = tokens(out.texts.test);
+  return out;
+}
+
+namespace {
+
+DType type_named(const std::string& name) {
+  for (const DType t : {DType::f32, DType::f16, DType::bf16, DType::q8_0, DType::q4_0, DType::q4_1})
+    if (dtype_name(t) == name) return t;
+  throw ValueError(cat("unknown type '", name, "' to save as; want f32, f16, bf16, q8_0, q4_0 or q4_1"));
+}
+
+void save_gguf(const LanguageModel& base, const Model& model, const std::string& path, DType type) {
+  GgufMetadata metadata = base.gguf->metadata();
+  metadata.set("general.file_type", GgufValue(gguf_file_type(type)));
+  std::vector<TensorSpec> specs;
+  std::vector<StoredTensor> tensors;
+  for_each_leaf(
+      [&](const Path& at, const StoredTensor& w) {
+        const std::string name = llama_gguf_name(at.str());
+        require(!name.empty(), "'", at.str(), "' has no place in a GGUF file; use --save-adapter");
+        specs.push_back({name, gguf_dtype(type, w.shape()), w.shape()});
+        tensors.push_back(w);
+      },
+      model);
+  for (const auto& [name, tensor] : base.gguf->tensors()) {  // what the model does not know goes along
+    if (std::any_of(specs.begin(), specs.end(), [&](const TensorSpec& s) { return s.name == name; })) continue;
+    specs.push_back({name, tensor.dtype(), tensor.shape()});
+    tensors.push_back(tensor);
+  }
+  write_gguf(path, metadata, specs, [&](std::size_t i) { return tensors[i]; });
+}
+
+}  // namespace
+
+void check_save(const std::string& path, const std::string& type) {
+  type_named(type);
+  if (path.empty()) return;
+  std::error_code ignored;
+  const std::filesystem::path p(path), folder = p.has_parent_path() ? p.parent_path() : std::filesystem::path(".");
+  if (!std::filesystem::is_directory(folder, ignored)) throw FileError(path, -1, "the folder for it does not exist");
+  if (path.ends_with(".gguf") || path.ends_with(".safetensors")) {
+    if (std::filesystem::is_directory(p, ignored)) throw FileError(path, -1, "is a folder");
+  } else if (std::filesystem::exists(p, ignored) && !std::filesystem::is_directory(p, ignored)) {
+    throw FileError(path, -1, "is neither .gguf, .safetensors nor a folder");
+  }
+}
+
+void save_model(const LanguageModel& base, const Model& model, const std::string& path, const std::string& type) {
+  const DType t = type_named(type);
+  if (path.ends_with(".gguf")) {
+    require(base.is_gguf(), "saving a GGUF file wants a base model from a GGUF file");
+    return save_gguf(base, model, path, t);
+  }
+  require(false, "saving as '", path, "' is not built yet");
+}
+
+std::int64_t peak_memory() {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  return std::int64_t(usage.ru_maxrss) * 1024;
+}
+
+}  // namespace zo_llm

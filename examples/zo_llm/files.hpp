@@ -1,0 +1,35 @@
+// What the subcommands share: loading a model and a task, saving a tuned model.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "options.hpp"
+#include "scoring.hpp"
+#include "tenzo/io/task_split.hpp"
+#include "tenzo/models/language_model.hpp"
+
+namespace zo_llm {
+
+/// A task's examples as tokens, with their texts.
+struct EncodedTask {
+  tenzo::TaskLoss loss = tenzo::TaskLoss::classification;
+  tenzo::TaskData texts;
+  std::vector<tenzo::EncodedExample> train, dev, test;
+};
+
+/// Applies --threads and --device. Throws ValueError for a device that is not there.
+void apply_machine_options(const Common& o);
+
+EncodedTask load_task(const Common& o, const tenzo::LanguageModel& m, const tenzo::SplitOptions& split);
+
+/// Throws ValueError where a path and format for saving do not fit, before any work is done.
+void check_save(const std::string& path, const std::string& type);
+
+/// Writes the model as `base` was: a GGUF file, a safetensors file or a folder, by the path's ending.
+void save_model(const tenzo::LanguageModel& base, const Model& model, const std::string& path, const std::string& type);
+
+/// Largest resident memory of this process so far, in bytes.
+std::int64_t peak_memory();
+
+}  // namespace zo_llm

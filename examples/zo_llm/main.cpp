@@ -1,0 +1,100 @@
+// zo_llm: zeroth-order fine-tuning of language models (Zhang et al. 2024), from a real model file to a real model file.
+#include <cstdio>
+#include <exception>
+
+#include <CLI/CLI.hpp>
+
+#include "commands.hpp"
+#include "tenzo/core/error.hpp"
+
+namespace {
+
+void add_common(CLI::App& app, zo_llm::Common& o, bool with_task) {
+  app.add_option("--model", o.model, "Base model: a .gguf file, or a folder with config.json, safetensors and tokenizer.json")
+      ->required();
+  if (with_task) {
+    app.add_option("--task", o.task, "sst2, sst2-plain, rte, cb, wsc, wic, boolq, multirc, copa, winogrande")->capture_default_str();
+    app.add_option("--data", o.data, "The task's file or folder; for sst2 also rated snippets (id, rating, text)")->required();
+  }
+  app.add_option("--threads", o.threads, "Threads; 0 takes all")->capture_default_str();
+  app.add_option("--device", o.device, "cpu or cuda")->capture_default_str();
+  app.add_option("--dtype", o.dtype, "Weights in memory: f32, bf16, or file (as stored)")->capture_default_str();
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  CLI::App app("Fine-tunes language models by zeroth-order optimization, in the memory of inference.");
+  app.require_subcommand(1);
+
+  zo_llm::Finetune finetune;
+  CLI::App* f = app.add_subcommand("finetune", "Fine-tune a model on a task");
+  add_common(*f, finetune, true);
+  f->add_option("--method", finetune.method, "zo-sgd, zo-mmt, zo-cons, zo-sign, zo-adam, forward-grad, hybrid, sgd, adam")
+      ->check(CLI::IsMember({"zo-sgd", "zo-mmt", "zo-cons", "zo-sign", "zo-adam"}))
+      ->capture_default_str();
+  f->add_option("--scheme", finetune.scheme, "full, lora, prefix, prompt or head")->capture_default_str();
+  f->add_option("--layers", finetune.layers, "Adapt blocks A:B only (B excluded)");
+  f->add_option("--steps", finetune.steps, "Steps")->capture_default_str();
+  f->add_option("--batch", finetune.batch, "Examples a step")->capture_default_str();
+  f->add_option("--lr", finetune.lr, "Step size, or auto")->capture_default_str();
+  f->add_option("--eps", finetune.eps, "Perturbation radius, or auto")->capture_default_str();
+  f->add_option("--queries", finetune.queries, "Directions a step")->check(CLI::Range(1, 65536))->capture_default_str();
+  f->add_flag("--one-sided", finetune.one_sided, "One-sided differences");
+  f->add_option("--directions", finetune.directions, "gaussian, rademacher or sphere")->capture_default_str();
+  f->add_option("--rank", finetune.rank, "Rank of low-rank directions; 0: full")->check(CLI::Range(0, 4096))->capture_default_str();
+  f->add_option("--seed", finetune.seed, "Seed of directions, data order and adapters")->capture_default_str();
+  f->add_option("--schedule", finetune.schedule, "constant, linear, cosine or inverse-sqrt")->capture_default_str();
+  f->add_option("--momentum", finetune.momentum, "Momentum of zo-mmt")->capture_default_str();
+  f->add_option("--weight-decay", finetune.weight_decay, "Decoupled weight decay")->capture_default_str();
+  f->add_option("--lora-rank", finetune.lora_rank, "Rank of the adapters")->capture_default_str();
+  f->add_option("--lora-alpha", finetune.lora_alpha, "Their scale is alpha / rank")->capture_default_str();
+  f->add_option("--prefix", finetune.prefix, "Positions of prefix tuning")->capture_default_str();
+  f->add_option("--prompt-tokens", finetune.prompt, "Virtual tokens of prompt tuning")->capture_default_str();
+  f->add_option("--train", finetune.train, "Examples to train on")->capture_default_str();
+  f->add_option("--dev", finetune.dev, "Examples to choose the checkpoint by")->capture_default_str();
+  f->add_option("--test", finetune.test, "Examples to judge by")->capture_default_str();
+  f->add_option("--eval-every", finetune.eval_every, "Steps between judgements on dev")->check(CLI::PositiveNumber)->capture_default_str();
+  f->add_option("--log", finetune.log, "Replay log to write");
+  f->add_option("--checkpoint", finetune.checkpoint, "Folder that a killed run is resumed from");
+  f->add_option("--checkpoint-every", finetune.checkpoint_every, "Steps between checkpoints")->check(CLI::PositiveNumber)->capture_default_str();
+  f->add_flag("--resume", finetune.resume, "Go on from the checkpoint, if there is one");
+  f->add_option("--save", finetune.save, "Tuned model: OUT.gguf, OUT.safetensors or a folder");
+  f->add_option("--save-type", finetune.save_type, "f16, f32, bf16, q8_0, q4_0 or q4_1")->capture_default_str();
+  f->add_option("--out", finetune.out, "Folder for metrics.json and report.html");
+
+  zo_llm::Evaluate evaluate;
+  CLI::App* e = app.add_subcommand("evaluate", "Accuracy, calibrated accuracy, AUC and loss of a model on a task");
+  add_common(*e, evaluate, true);
+  e->add_option("--split", evaluate.split, "train, dev or test")->capture_default_str();
+  e->add_option("--json", evaluate.json, "File for the figures");
+  e->add_option("--test", evaluate.test, "Examples to judge by")->capture_default_str();
+
+  zo_llm::Replay replay;
+  CLI::App* r = app.add_subcommand("replay", "Rebuild a tuned model from its base and the log of the run");
+  add_common(*r, replay, false);
+  r->add_option("--log", replay.log, "The run's log")->required();
+  r->add_option("--save", replay.save, "Tuned model: OUT.gguf, OUT.safetensors or a folder")->required();
+  r->add_option("--save-type", replay.save_type, "f16, f32, bf16, q8_0, q4_0 or q4_1")->capture_default_str();
+
+  zo_llm::Score score;
+  CLI::App* s = app.add_subcommand("score", "Log-probabilities of texts, one a line");
+  add_common(*s, score, false);
+  s->add_option("--text", score.text, "File of texts")->required();
+  s->add_option("--json", score.json, "File for ids, log-probabilities and top-5");
+
+  try {
+    app.parse(argc, argv);
+    if (*f) return zo_llm::finetune(finetune);
+    if (*e) return zo_llm::evaluate(evaluate);
+    if (*r) return zo_llm::replay(replay);
+    if (*s) return zo_llm::score(score);
+  } catch (const CLI::ParseError& error) {
+    const int status = app.exit(error);
+    return status == 0 ? 0 : 2;
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "zo_llm: %s\n", error.what());
+    return 2;
+  }
+  return 0;
+}

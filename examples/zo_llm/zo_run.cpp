@@ -1,0 +1,284 @@
+#include "zo_run.hpp"
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+
+namespace zo_llm {
+
+using namespace tenzo;
+using namespace tenzo::zo;
+
+namespace {
+
+std::string exact(double x) {
+  char text[32];
+  return {text, std::to_chars(text, text + sizeof text, x).ptr};
+}
+
+double number(const LogHeader& h, const std::string& key, const std::string& path) {
+  const auto it = h.find(key);
+  double x = 0;
+  if (it == h.end()) throw FileError(path, 12, cat("the header does not say '", key, "'"));
+  const auto [end, error] = std::from_chars(it->second.data(), it->second.data() + it->second.size(), x);
+  if (error != std::errc() || end != it->second.data() + it->second.size())
+    throw FileError(path, 12, cat("'", key, "' is '", it->second, "'"));
+  return x;
+}
+
+std::string text(const LogHeader& h, const std::string& key, const std::string& path) {
+  const auto it = h.find(key);
+  if (it == h.end()) throw FileError(path, 12, cat("the header does not say '", key, "'"));
+  return it->second;
+}
+
+std::string hex(std::uint64_t x) {
+  char out[17];
+  std::snprintf(out, sizeof out, "%016llx", static_cast<unsigned long long>(x));
+  return out;
+}
+
+constexpr std::string_view scheme_names[] = {"full", "lora", "prefix", "prompt", "head"};
+constexpr std::string_view law_names[] = {"gaussian", "rademacher", "sphere", "coordinate"};
+constexpr std::string_view format_names[] = {"f32", "bf16", "file"};
+constexpr std::string_view schedule_names[] = {"constant", "linear", "cosine", "inverse-sqrt"};
+
+UpdateRule rule_of(std::string_view method) {
+  if (method == "zo-sign") return UpdateRule::sign;
+  if (method == "zo-mmt") return UpdateRule::momentum;
+  if (method == "zo-adam") return UpdateRule::adam;
+  return UpdateRule::sgd;
+}
+
+}  // namespace
+
+LogHeader ZoSettings::header() const {
+  LogHeader h;
+  h["base"] = hex(base);
+  h["method"] = method;
+  h["scheme"] = scheme_names[int(adapters.scheme)];
+  h["layers"] = cat(adapters.first_layer, ":", adapters.last_layer);
+  h["lora_rank"] = cat(adapters.rank);
+  h["lora_alpha"] = exact(adapters.alpha);
+  h["prefix"] = cat(adapters.prefix);
+  h["prompt"] = cat(adapters.prompt);
+  h["format"] = format_names[int(format)];
+  h["seed"] = cat(seed);
+  h["directions"] = law_names[int(probe.law)];
+  h["rank"] = cat(probe.rank);
+  h["eps"] = exact(probe.eps);
+  h["two_sided"] = probe.two_sided ? "1" : "0";
+  h["queries"] = cat(probe.queries);
+  h["slopes"] = cat(slopes());
+  h["lr"] = exact(update.lr);
+  h["momentum"] = exact(update.momentum);
+  h["weight_decay"] = exact(update.weight_decay);
+  h["schedule"] = schedule_names[int(schedule.kind)];
+  h["schedule_steps"] = cat(schedule.steps);
+  std::string ranges;
+  for (const LeafRange& r : blocks) ranges += cat(ranges.empty() ? "" : ",", r.first, ":", r.last);
+  h["blocks"] = ranges.empty() ? "-" : ranges;
+  return h;
+}
+
+ZoSettings ZoSettings::from_header(const LogHeader& h, std::uint64_t base, const std::string& path) {
+  const auto name_of = [&](const std::string& key, auto& names) {
+    const std::string s = text(h, key, path);
+    for (std::size_t i = 0; i < std::size(names); ++i)
+      if (s == names[i]) return int(i);
+    throw FileError(path, 12, cat("'", key, "' is '", s, "'"));
+  };
+  const auto pair_of = [&](const std::string& s) {
+    const std::size_t colon = s.find(':');
+    if (colon == std::string::npos) throw FileError(path, 12, cat("'", s, "' is no range"));
+    return std::pair{std::stoull(s.substr(0, colon)), std::stoull(s.substr(colon + 1))};
+  };
+  ZoSettings s;
+  s.base = base;
+  if (text(h, "base", path) != hex(base))
+    throw FileError(path, 12, cat("belongs to another base model: its hash is ", text(h, "base", path),
+                                  ", that of the model given is ", hex(base)));
+  s.method = text(h, "method", path);
+  s.adapters.scheme = Scheme(name_of("scheme", scheme_names));
+  const auto layers = pair_of(text(h, "layers", path));
+  s.adapters.first_layer = layers.first;
+  s.adapters.last_layer = layers.second;
+  s.adapters.rank = std::int64_t(number(h, "lora_rank", path));
+  s.adapters.alpha = number(h, "lora_alpha", path);
+  s.adapters.prefix = std::int64_t(number(h, "prefix", path));
+  s.adapters.prompt = std::int64_t(number(h, "prompt", path));
+  s.format = WeightFormat(name_of("format", format_names));
+  s.seed = s.adapters.seed = std::stoull(text(h, "seed", path));
+  s.probe.law = DirectionLaw(name_of("directions", law_names));
+  s.probe.rank = int(number(h, "rank", path));
+  s.probe.eps = number(h, "eps", path);
+  s.probe.two_sided = number(h, "two_sided", path) != 0;
+  s.probe.queries = int(number(h, "queries", path));
+  s.update.rule = rule_of(s.method);
+  s.update.lr = number(h, "lr", path);
+  s.update.momentum = number(h, "momentum", path);
+  s.update.weight_decay = number(h, "weight_decay", path);
+  s.schedule.kind = Schedule::Kind(name_of("schedule", schedule_names));
+  s.schedule.steps = std::int64_t(number(h, "schedule_steps", path));
+  if (const std::string b = text(h, "blocks", path); b != "-")
+    for (std::size_t at = 0; at <= b.size();) {
+      const std::size_t end = std::min(b.find(',', at), b.size());
+      const auto [first, last] = pair_of(b.substr(at, end - at));
+      s.blocks.push_back({std::uint32_t(first), std::uint32_t(last)});
+      at = end + 1;
+    }
+  return s;
+}
+
+void own_trained_leaves(Model& model, const std::vector<std::uint8_t>& trained) {
+  std::uint32_t n = 0;
+  for_each_leaf(
+      [&](const Path& at, StoredTensor& w) {
+        if (!trained[n++]) return;
+        require(w.dtype() == DType::f32 || w.dtype() == DType::bf16 || w.dtype() == DType::f16, "'", at.str(), "' is stored as ",
+                w.dtype(), ", which is not trained; give --dtype f32 or bf16, or --scheme lora, prefix, prompt or head");
+        if (!w.writable()) w = w.clone();
+      },
+      model);
+}
+
+ZoRun::ZoRun(Model& model, ZoSettings settings) : model_(model), settings_(std::move(settings)) {
+  settings_.update.rule = rule_of(settings_.method);
+  settings_.adapters.seed = settings_.seed;
+  add_adapters(model_, settings_.adapters);
+  trained_ = trained_leaves(model_, settings_.adapters);
+  own_trained_leaves(model_, trained_);
+  std::uint32_t n = 0;
+  for_each_leaf([&](const Path&, const StoredTensor& w) { trained_weights_ += trained_[n++] ? w.size() : 0; },
+                std::as_const(model_));
+  require(trained_weights_ > 0, "nothing is trained: the scheme and --layers leave no weights");
+}
+
+Direction ZoRun::direction(std::uint32_t query, LeafRange range) const {
+  Direction d = settings_.probe.direction(settings_.seed, step_, query, range);
+  if (d.law != DirectionLaw::sphere) return d;
+  double squares = 0, count = 0;
+  std::uint32_t n = 0;
+  for_each_leaf(
+      [&](const Path&, const StoredTensor& w) {
+        const std::uint32_t leaf = n++;
+        if (!trained_[leaf] || !d.covers(leaf)) return;
+        squares += squared_norm(Law::normal, tenzo::zo::detail::noise_key(d, leaf), w.rows(), w.cols());
+        count += double(w.size());
+      },
+      std::as_const(model_));
+  d.radius = std::sqrt(count / squares);
+  return d;
+}
+
+Estimate ZoRun::from_record(const LogStep& record) const {
+  Estimate g;
+  g.loss = 0;
+  g.weight = settings_.blocks.empty() ? 1.0 / double(settings_.probe.queries) : 1.0;
+  for (std::size_t q = 0; q < record.slopes.size(); ++q)
+    g.slopes.push_back({direction(std::uint32_t(q), settings_.blocks.empty() ? LeafRange{} : settings_.blocks[q]),
+                        record.slopes[q]});
+  return g;
+}
+
+namespace {
+
+template <class Loss>
+auto evaluator(const Model& model, Loss loss, const std::vector<std::uint8_t>& trained) {
+  return ModelLoss<Llama, Loss>(model, std::move(loss), trained);
+}
+
+}  // namespace
+
+double ZoRun::loss(const std::vector<const EncodedExample*>& batch, TaskLoss kind) const {
+  const auto b = scoring_batch(model_, batch);
+  return evaluator(model_, [&](const auto& m) { return scoring_loss(m, b, kind); }, trained_)(Perturbation{})[0];
+}
+
+ZoRun::Outcome ZoRun::estimate(const std::vector<const EncodedExample*>& batch, TaskLoss kind) const {
+  const auto b = scoring_batch(model_, batch);
+  const auto at = evaluator(model_, [&](const auto& m) { return scoring_loss(m, b, kind); }, trained_);
+  std::vector<Direction> directions;
+  for (int q = 0; q < settings_.slopes(); ++q)
+    directions.push_back(direction(std::uint32_t(q), settings_.blocks.empty() ? LeafRange{} : settings_.blocks[std::size_t(q)]));
+  Estimate g;
+  g.weight = settings_.blocks.empty() ? 1.0 / double(settings_.probe.queries) : 1.0;
+  tenzo::zo::detail::probe_directions(at, directions, settings_.probe, g);
+  Outcome out;
+  out.loss = g.loss;
+  out.forwards = g.forwards;
+  out.skipped = !g.finite();
+  if (settings_.method == "zo-cons" && !out.skipped) {
+    const double lr = settings_.update.lr * settings_.schedule(step_);
+    const int choice = conservative_choice(at, g, lr, out.loss);
+    out.forwards += 3;
+    for (Slope& s : g.slopes) s.value *= choice;
+  }
+  out.record.step = step_;
+  for (const Slope& s : g.slopes) out.record.slopes.push_back(out.skipped ? NAN : s.value);
+  return out;
+}
+
+void ZoRun::apply(const LogStep& record) {
+  const Estimate g = from_record(record);
+  const double factor = settings_.schedule(step_);
+  if (g.finite()) apply_estimate_(model_, trained_, g, settings_.update, state_, factor);
+  ++step_;
+}
+
+void choose_rates(ZoRun& run, const std::vector<std::vector<const EncodedExample*>>& batches, TaskLoss kind,
+                  const Model& model, bool choose_eps, bool choose_lr) {
+  ZoSettings& s = run.settings();
+  const Scheme scheme = s.adapters.scheme;
+  if (choose_eps) s.probe.eps = scheme == Scheme::full ? 1e-3 : scheme == Scheme::prefix ? 1e-1 : 1e-2;
+  const auto probe_all = [&](double& change, double& slope) {
+    std::vector<double> changes, squares;
+    for (const auto& batch : batches) {
+      const ZoRun::Outcome o = run.estimate(batch, kind);
+      if (o.skipped) continue;
+      for (const double v : o.record.slopes) {
+        changes.push_back(std::abs(v) * 2 * s.probe.eps / std::max(1e-12, std::abs(o.loss)));
+        squares.push_back(v * v);
+      }
+    }
+    require(!changes.empty(), "--lr/--eps auto: the loss is not finite on any of ", batches.size(), " batches");
+    std::sort(changes.begin(), changes.end());
+    change = changes[changes.size() / 2];
+    slope = 0;
+    for (const double x : squares) slope += x / double(squares.size());
+    slope = std::sqrt(slope);
+  };
+  const std::string method = s.method;
+  if (method == "zo-cons") s.method = "zo-sgd";  // the probe alone
+  double change = 0, slope = 0;
+  probe_all(change, slope);
+  if (choose_eps && (change < 1e-3 || change > 1e-2) && change > 0) {
+    s.probe.eps *= std::clamp(3e-3 / change, 0.1, 10.0);
+    probe_all(change, slope);
+  }
+  s.method = method;
+  if (!choose_lr) return;
+  double squares = 0;
+  std::uint32_t n = 0;
+  for_each_leaf(
+      [&](const Path&, const StoredTensor& w) {
+        if (!run.trained()[n++]) return;
+        std::vector<float> row(static_cast<std::size_t>(w.cols()));
+        for (std::int64_t i = 0; i < w.rows(); ++i) {
+          w.decode(i, 1, 0, w.cols(), row.data(), w.cols());
+          double sum = 0;
+          for (const float x : row) sum += double(x) * double(x);
+          squares += sum;
+        }
+      },
+      model);
+  const double d = double(run.trained_weights()), norm = std::sqrt(squares);
+  const double move = 1e-3 * norm / std::sqrt(d);  // of each weight, in a step
+  switch (s.update.rule) {
+    case UpdateRule::sgd: s.update.lr = move / std::max(slope, 1e-12); break;
+    case UpdateRule::momentum: s.update.lr = move / std::max(slope, 1e-12) * (1 - s.update.momentum); break;
+    default: s.update.lr = move; break;
+  }
+}
+
+}  // namespace zo_llm
