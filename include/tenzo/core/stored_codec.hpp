@@ -8,6 +8,7 @@
 #include <cstring>
 
 #include "tenzo/core/blocks.hpp"
+#include "tenzo/core/blocks_k.hpp"
 #include "tenzo/core/dtype.hpp"
 #include "tenzo/core/error.hpp"
 #include "tenzo/core/simd.hpp"
