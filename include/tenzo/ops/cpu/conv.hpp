@@ -17,23 +17,30 @@
 
 namespace tenzo::cpu {
 
+/// A 1 x 1 convolution sees a plane as one long row, which fills vectors and tiles better than many short ones.
+inline ConvGeometry unrolled(ConvGeometry g) {
+  if (g.kernel == Size2{1, 1} && g.stride == Size2{1, 1} && g.padding == Size2{0, 0} && g.in_plane() <= 4096)
+    g.in_size = g.out_size = {1, g.in_plane()};
+  return g;
+}
+
 /// y = conv(x, w) + bias (one number a channel, or null). The bias is added last, as a separate addition would.
 ///   Error of an output: at most k eps Σ |w x| for its k = kh kw in / groups terms.
 template <Real T>
 void conv2d(const ConvGeometry& g, const T* x, const T* weight, const T* bias, T* y) {
-  TapSum<T>(detail::forward_plan(g), weight).run(x, bias, y);
+  TapSum<T>(detail::forward_plan(unrolled(g)), weight).run(x, bias, y);
 }
 
 /// dx: the adjoint of conv2d in x applied to dy, + bias[c] where it is not null. This is conv_transpose2d's forward.
 template <Real T>
 void conv2d_input_gradient(const ConvGeometry& g, const T* dy, const T* weight, const T* bias, T* dx) {
-  TapSum<T>(detail::adjoint_plan(g), weight).run(dy, bias, dx);
+  TapSum<T>(detail::adjoint_plan(unrolled(g)), weight).run(dy, bias, dx);
 }
 
 /// dw: the adjoint of conv2d in the weights applied to dy.
 template <Real T>
 void conv2d_weight_gradient(const ConvGeometry& g, const T* x, const T* dy, T* dw) {
-  WeightGradient<T>(g).run(x, dy, dw);
+  WeightGradient<T>(unrolled(g)).run(x, dy, dw);
 }
 
 /// db[o] = Σ_{n, pixel} dy[n, o, pixel]: lanes along the plane, then images in order.

@@ -17,7 +17,7 @@ namespace tenzo::cpu {
 template <Real T>
 class TileStage {
  public:
-  static constexpr std::int64_t capacity = 96;  // pixels
+  static constexpr std::int64_t capacity = 192;  // pixels
   static constexpr std::int64_t buffer_size = capacity * block_vectors * Simd<T>::size;
 
   /// `ahead` is memory wanted later, by whoever owns it.
@@ -51,35 +51,56 @@ class TileStage {
     std::int64_t pixels;
   };
 
+  /// How rows are cut: spans of Pixels pixels, `rows` rows together, pieces of `length` pixels where a row is too long.
+  template <int Vectors, int Pixels>
+  struct Cut {
+    std::int64_t cuts, length, rows = 1;
+    double cost = 1e300;  // of a pixel
+
+    explicit Cut(std::int64_t pixels) : cuts((pixels + capacity - 1) / capacity), length((pixels + cuts - 1) / cuts) {
+      // An address for each span costs instructions; so short spans must save some work to be worth it.
+      constexpr double overhead = Pixels == 4 ? 1 : Pixels == 2 ? 1.05 : 1.2;
+      const std::int64_t many = tile_rows<Vectors, Pixels>, spans = (length + Pixels - 1) / Pixels;
+      if (length < Pixels) return;
+      for (std::int64_t r = 1; r * length <= capacity; ++r) {
+        const double c = overhead * double((r * spans + many - 1) / many * many * Pixels) / double(r * length);
+        if (c < cost - 1e-9) cost = c, rows = r;
+      }
+    }
+  };
+
   template <int Vectors>
   void run_width(const TapLoop& loop, const ChannelBlock& block, const T* weight, const std::vector<Span<T>>& rows,
                  std::int64_t pixels, const T* bias) {
-    if (pixels >= 4) cut_rows<Vectors, 4>(loop, block, weight, rows, pixels, bias);
-    else if (pixels >= 2) cut_rows<Vectors, 2>(loop, block, weight, rows, pixels, bias);
-    else cut_rows<Vectors, 1>(loop, block, weight, rows, pixels, bias);
+    const Cut<Vectors, 4> four(pixels);
+    const Cut<Vectors, 2> two(pixels);
+    const Cut<Vectors, 1> one(pixels);
+    if (four.cost <= two.cost && four.cost <= one.cost) cut_rows(four, loop, block, weight, rows, pixels, bias);
+    else if (two.cost <= one.cost) cut_rows(two, loop, block, weight, rows, pixels, bias);
+    else cut_rows(one, loop, block, weight, rows, pixels, bias);
   }
 
   /// The last span of a row overlaps the one before where the row is no multiple of Pixels.
   template <int Vectors, int Pixels>
-  void cut_rows(const TapLoop& loop, const ChannelBlock& block, const T* weight, const std::vector<Span<T>>& rows,
-                std::int64_t pixels, const T* bias) {
+  void cut_rows(const Cut<Vectors, Pixels>& cut, const TapLoop& loop, const ChannelBlock& block, const T* weight,
+                const std::vector<Span<T>>& rows, std::int64_t pixels, const T* bias) {
     constexpr std::int64_t width = Vectors * Simd<T>::size;
-    const std::int64_t cuts = (pixels + capacity - 1) / capacity, length = (pixels + cuts - 1) / cuts;
+    std::int64_t gathered = 0;
     for (const Span<T>& row : rows)
-      for (std::int64_t cut = 0; cut < cuts; ++cut) {
-        const std::int64_t begin = std::min(cut * length, pixels - length);
-        if (staged_ + length > capacity) flush<Vectors, Pixels>(loop, block, weight, bias);
+      for (std::int64_t i = 0; i < cut.cuts; ++i) {
+        const std::int64_t begin = std::min(i * cut.length, pixels - cut.length);
         T* to = row.out + begin * loop.out_step;
         if (!pieces_.empty() && loop.out_step == 1 && pieces_.back().out + pieces_.back().pixels == to)
-          pieces_.back().pixels += length;
-        else pieces_.push_back({to, length});
-        for (std::int64_t q = 0; q < length; q += Pixels) {
-          const std::int64_t at = std::min(q, length - Pixels);
+          pieces_.back().pixels += cut.length;
+        else pieces_.push_back({to, cut.length});
+        for (std::int64_t q = 0; q < cut.length; q += Pixels) {
+          const std::int64_t at = std::min(q, cut.length - Pixels);
           spans_.push_back({row.source + begin + at, buffer_ + (staged_ + at) * width});
         }
-        staged_ += length;
+        staged_ += cut.length;
+        if (++gathered % cut.rows == 0) flush<Vectors, Pixels>(loop, block, weight, bias);
       }
-    flush<Vectors, Pixels>(loop, block, weight, bias);
+    if (staged_) flush<Vectors, Pixels>(loop, block, weight, bias);
   }
 
   template <int Vectors, int Pixels>

@@ -13,6 +13,7 @@
 #include "tenzo/ops/cpu/conv_tile.hpp"
 #include "tenzo/ops/cpu/conv_window.hpp"
 #include "tenzo/ops/cpu/scratch.hpp"
+#include "tenzo/ops/cpu/transpose.hpp"
 
 namespace tenzo::cpu {
 
@@ -41,13 +42,18 @@ class TapSum {
 
     const std::int64_t row_bytes = std::int64_t(sizeof(T)) * plan_.sources * (cols + 2) * col.in_scale * row.in_scale;
     std::int64_t band = std::clamp<std::int64_t>(band_bytes / std::max<std::int64_t>(1, row_bytes), 1, rows);
-    const std::int64_t images =
-        std::clamp<std::int64_t>(256 / (rows * cols), 1, std::max<std::int64_t>(1, plan_.batch / 8));
+    // An image alone may have too few pixels to fill the tiles, or to pay for reading the weights.
+    const auto blocks = std::int64_t(blocks_.size());
+    std::int64_t images = std::clamp<std::int64_t>(256 / (rows * cols), 1, plan_.batch);
+    if (group_size_ * std::int64_t(sizeof(T)) > 2 * band_bytes)
+      images =
+          std::clamp<std::int64_t>(band_bytes / (rows * std::max<std::int64_t>(1, row_bytes)), images, plan_.batch);
+    while (images > 1 && (plan_.batch + images - 1) / images * plan_.groups * blocks < 16) images = (images + 1) / 2;
     const std::int64_t image_units = (plan_.batch + images - 1) / images;
-    if (image_units * plan_.groups < 16) band = std::min(band, (rows * image_units * plan_.groups + 15) / 16);
+    if (image_units * plan_.groups * blocks < 16)
+      band = std::min(band, (rows * image_units * plan_.groups * blocks + 15) / 16);
     const std::int64_t bands = (rows + band - 1) / band;
-    std::int64_t splits = 16 / (image_units * plan_.groups * bands);
-    splits = std::clamp<std::int64_t>(splits, 1, std::int64_t(blocks_.size()));
+    const std::int64_t splits = std::clamp<std::int64_t>(16 / (image_units * plan_.groups * bands), 1, blocks);
 
     auto unit = [&](std::int64_t i) {
       Unit u;
@@ -59,12 +65,11 @@ class TapSum {
     };
     const std::int64_t units = image_units * plan_.groups * bands * splits;
     parallel_for(units, std::max<std::int64_t>(1, units / (8 * threads())), [&](std::int64_t begin, std::int64_t end) {
-      Prefetch ahead;
+      Work work(images * plan_.sources * (Window(row, col, first, first + band).plane + Window::spread) + beyond);
       for (std::int64_t i = begin; i < end; ++i) {
-        const Unit u = unit(i);
-        ahead.clear();
-        if (i + 1 < end && (i + 1) % splits == 0) look_ahead(unit(i + 1), source, ahead);
-        compute(u, source, bias, out, ahead);
+        work.ahead.clear();
+        if (i + 1 < end && (i + 1) % splits == 0) look_ahead(unit(i + 1), source, work.ahead);
+        compute(unit(i), source, bias, out, work);
       }
     });
   }
@@ -80,6 +85,14 @@ class TapSum {
   };
   struct Unit {
     std::int64_t image0, image1, group, j0, j1, split, splits;
+  };
+  /// What a thread works with.
+  struct Work {
+    explicit Work(std::int64_t window_size) : window(window_size), buffer(TileStage<T>::buffer_size) {}
+    Scratch<T> window, buffer;
+    Prefetch ahead;
+    TapLoop loop;
+    std::vector<Span<T>> rows, block_rows;
   };
 
   /// Whether rows of outputs fill vectors of pixels well; they then need no transposition.
@@ -103,16 +116,20 @@ class TapSum {
   }
 
   void pack(const Part& part, const T* weight, T* to) const {
-    const std::int64_t width = part.block.template width<T>();
-    for (std::int64_t c = 0; c < plan_.sources; ++c)
-      for (std::int64_t kh : part.row->tap)
-        for (std::int64_t kw : part.col->tap) {
-          const T* from =
-              weight + part.block.first * plan_.weight_output + c * plan_.weight_source + kh * plan_.kernel.w + kw;
-          for (std::int64_t o = 0; o < part.block.count; ++o) to[o] = from[o * plan_.weight_output];
-          for (std::int64_t o = part.block.count; o < width; ++o) to[o] = T(0);
-          to += width;
-        }
+    const std::int64_t width = part.block.template width<T>(), count = part.block.count;
+    const auto taps = std::int64_t(part.row->tap.size() * part.col->tap.size());
+    const bool all = taps == plan_.kernel.h * plan_.kernel.w;
+    for (std::int64_t c = 0; c < plan_.sources; ++c, to += taps * width) {
+      const T* from = weight + part.block.first * plan_.weight_output + c * plan_.weight_source;
+      if (all) copy_transposed(taps, count, from, plan_.weight_output, to, width);
+      for (std::int64_t i = 0; i < taps; ++i) {
+        const auto columns = std::int64_t(part.col->tap.size());
+        const T* tap =
+            from + part.row->tap[std::size_t(i / columns)] * plan_.kernel.w + part.col->tap[std::size_t(i % columns)];
+        for (std::int64_t o = 0; !all && o < count; ++o) to[i * width + o] = tap[o * plan_.weight_output];
+        for (std::int64_t o = count; o < width; ++o) to[i * width + o] = T(0);
+      }
+    }
   }
 
   /// The part of the source that a unit will read.
@@ -127,18 +144,18 @@ class TapSum {
                 (row1 - row0) * width, plane);
   }
 
-  void compute(const Unit& u, const T* source, const T* bias, T* out, Prefetch& ahead) const {
+  void compute(const Unit& u, const T* source, const T* bias, T* out, Work& work) const {
     const Window window(plan_.row, plan_.col, u.j0, u.j1);
     const std::int64_t images = u.image1 - u.image0, image_size = plan_.sources * window.plane;
-    const Scratch<T> copy(images * image_size + beyond), buffer(TileStage<T>::buffer_size);
+    T* const copy = work.window.data();
+    TapLoop& loop = work.loop;
+    std::vector<Span<T>>& rows = work.rows;
     const std::int64_t channel = plan_.source_size.h * plan_.source_size.w;
     for (std::int64_t n = 0; n < images; ++n)
       fill_window(window, source + ((u.image0 + n) * plan_.groups + u.group) * plan_.sources * channel, plan_.sources,
-                  plan_.source_size, copy.data() + n * image_size);
+                  plan_.source_size, copy + n * image_size);
 
-    TileStage<T> stage(buffer.data(), ahead);
-    std::vector<Span<T>> rows, block_rows;
-    TapLoop loop;
+    TileStage<T> stage(work.buffer.data(), work.ahead);
     loop.sources = plan_.sources, loop.plane = window.plane;
     loop.out_plane = plan_.out_size.h * plan_.out_size.w, loop.out_step = plan_.col.out_scale;
     const auto blocks = std::int64_t(blocks_.size());
@@ -151,8 +168,8 @@ class TapSum {
         set_taps(loop, window, part);
         for (std::int64_t n = 0; n < images; ++n)
           for (std::int64_t j = j0; j < j1; ++j) {
-            const T* from = copy.data() + n * image_size + (j - u.j0) * window.row_step * window.pitch() +
-                            part.col->first - plan_.col.first();
+            const T* from = copy + n * image_size + (j - u.j0) * window.row_step * window.pitch() + part.col->first -
+                            plan_.col.first();
             T* to = out + ((u.image0 + n) * plan_.groups + u.group) * plan_.outputs * loop.out_plane +
                     (j * plan_.row.out_scale + part.row->out_offset) * plan_.out_size.w +
                     part.col->first * plan_.col.out_scale + part.col->out_offset;
@@ -164,15 +181,15 @@ class TapSum {
         for (const Part& q : parts_)
           steps += q.block.vectors ? TileStage<T>::steps(loop, q.block, std::int64_t(rows.size()) * pixels)
                                    : line_steps<T>(loop, q.block.count, std::int64_t(rows.size()), pixels);
-        ahead.spread(steps / u.splits);
+        work.ahead.spread(steps / u.splits);
       }
       if (p % blocks % u.splits != u.split) continue;
       const T* weight = packed_.data() + u.group * group_size_ + part.weights;
       const T* b = bias ? bias + u.group * plan_.outputs + part.block.first : nullptr;
-      block_rows = rows;
-      for (Span<T>& row : block_rows) row.out += part.block.first * loop.out_plane;
-      if (part.block.vectors) stage.run(loop, part.block, weight, block_rows, pixels, b);
-      else run_lines(loop, part.block.count, weight, block_rows, pixels, b, ahead);
+      work.block_rows = rows;
+      for (Span<T>& r : work.block_rows) r.out += part.block.first * loop.out_plane;
+      if (part.block.vectors) stage.run(loop, part.block, weight, work.block_rows, pixels, b);
+      else run_lines(loop, part.block.count, weight, work.block_rows, pixels, b, work.ahead);
     }
   }
 

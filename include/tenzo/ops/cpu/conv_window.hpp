@@ -19,6 +19,8 @@ struct Window {
   std::int64_t first_col = 0, cols = 0, col_stride = 1, remainders = 1;
   std::int64_t plane = 0;  // elements from a channel to the next
 
+  static constexpr std::int64_t spread = 32;  // by this much at most, a window of fewer rows may have a larger plane
+
   std::int64_t pitch() const { return cols * remainders; }
 
   Window(const detail::Axis& row, const detail::Axis& col, std::int64_t j0, std::int64_t j1) {
@@ -33,7 +35,7 @@ struct Window {
     cols = col.last() - col.first() + (col.max_offset() - col.min_offset()) / col_stride;
 
     plane = rows * pitch();
-    if (plane % 512 < 32) plane += 32;  // planes a multiple of the page apart would share their sets of the cache
+    if (plane % 512 < spread) plane += spread;  // planes a multiple of the page apart would share sets of the cache
   }
 
   /// Where output (j0 + r, first + q) finds the tap with these offsets, less r row_step pitch and q.
