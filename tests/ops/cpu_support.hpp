@@ -40,7 +40,7 @@ inline std::uint64_t hash_of(const std::vector<float>& y, std::uint64_t h = 0xcb
 
 template <class T>
 bool same_bits(const std::vector<T>& a, const std::vector<T>& b) {
-  return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(T)) == 0;
+  return a.size() == b.size() && (a.empty() || std::memcmp(a.data(), b.data(), a.size() * sizeof(T)) == 0);
 }
 
 /// The largest |a − b|; infinite where one is NaN and the other is not.
