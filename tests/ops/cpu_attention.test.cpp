@@ -231,6 +231,30 @@ TEST_CASE("cpu attention: a query gives the same bits alone, in any block, in an
   }
 }
 
+TEST_CASE("cpu attention: a long sequence needs memory for its partial sums only, and its end is that of a short one") {
+  const std::int64_t length = 65536, tail = 384, dim = 8;  // the tail begins where a run of keys does
+  const Case whole{1, 1, dim, {{length, length}}, true, 100}, end{1, 1, dim, {{tail, tail}}, true, 100};
+  const Inputs<float> x(whole);
+  Inputs<float> last(end);
+  const auto cut = [&](const std::vector<float>& v, std::int64_t width) {
+    return std::vector<float>(v.end() - tail * width, v.end());
+  };
+  last.q = cut(x.q, dim), last.k = cut(x.k, dim), last.v = cut(x.v, dim), last.g = cut(x.g, dim);
+  last.g_lse = cut(x.g_lse, 1);
+  const Results<float> short_one(last);
+  Pool::instance().reset_peak();
+  const auto before = Pool::instance().statistics().in_use;
+  const auto long_one = on(2, [&] { return Results<float>(x); });
+  CHECK(Pool::instance().statistics().peak - before < std::size_t(3 * 2 * length * dim) * sizeof(float) + (1 << 20));
+  const std::int64_t same = tail - 100;  // queries whose window lies in the tail
+  const auto ends = [&](const std::vector<float>& v, std::int64_t width) {
+    return std::vector<float>(v.end() - same * width, v.end());
+  };
+  CHECK(same_bits(ends(long_one.out, dim), ends(short_one.out, dim)));
+  CHECK(same_bits(ends(long_one.lse, 1), ends(short_one.lse, 1)));
+  CHECK(same_bits(ends(long_one.gq, dim), ends(short_one.gq, dim)));
+}
+
 TEST_CASE("cpu attention: huge scores, and keys that are not numbers") {
   Case c{1, 1, 16, {{40, 40}}, true};
   Inputs<float> x(c, 1000);
