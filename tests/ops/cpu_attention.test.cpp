@@ -273,6 +273,15 @@ TEST_CASE("cpu attention: what is wrong is said") {
   CHECK_THROWS_WITH_AS(run(), "attention: 3 heads share 2 heads of keys; want a multiple", ShapeError);
   p.kv_heads = 3;
   CHECK_NOTHROW(run());  // no sequences
+  p.sequences = {{0, 0, 4, 2}, {0, 0, 3, 2}};
+  CHECK_NOTHROW(run());
+  const auto back = [&] {
+    cpu::attention_backward<float>(p, nullptr, nullptr, nullptr, nullptr, nullptr, nullptr, nullptr, nullptr, nullptr,
+                                   nullptr);
+  };
+  CHECK_THROWS_WITH_AS(back(), "attention: two sequences share the keys from 4 on", ValueError);
+  p.sequences = {{0, 2, 0, 0}, {1, 1, 0, 0}};
+  CHECK_THROWS_WITH_AS(run(), "attention: two sequences share the queries from 1 on", ValueError);
   p.window = -1;
   CHECK_THROWS_AS(run(), ValueError);
 }

@@ -111,7 +111,7 @@ struct RowRanges {
 
 /// Gradients of the inputs for g_out and g_lse, gradients of the outputs; all lie as the tensors that they belong to.
 ///   g_lse   may be null: zero. bias and g_bias may be null.
-///   gq, gk, gv are written for the tokens of the sequences; the keys of two sequences must not overlap. g_bias is
+///   gq, gk, gv are written for the tokens of the sequences; two sequences must not share keys (ValueError). g_bias is
 ///   written, summed over the sequences.
 ///   Order   sums over queries go by blocks of rows; a long sequence has four partial sums. Threads change nothing.
 ///   Memory  some 100 kB a thread, and for long sequences three times their gk and gv.
@@ -119,7 +119,7 @@ template <Real T>
 void attention_backward(const AttentionProblem& p, const T* q, const T* k, const T* v, const T* bias, const T* out,
                         const T* lse, const T* g_out, T* gq, T* gk, T* gv, T* g_bias = nullptr,
                         const T* g_lse = nullptr) {
-  p.check(bias != nullptr || g_bias != nullptr);
+  p.check(bias != nullptr || g_bias != nullptr, true);
   const AttentionGradient<T> g{q, k, v, bias, out, lse, g_out, g_lse, gq, gk, gv, g_bias};
   const auto rows_of = [&](const AttentionSpan& s, std::int64_t h, std::int64_t begin, std::int64_t end,
                            const KeySums<T>& sums, BackwardMemory<T>& memory) {

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <utility>
 #include <vector>
 
 #include "tenzo/core/error.hpp"
@@ -38,7 +39,8 @@ struct AttentionProblem {
     return causal ? std::clamp<std::int64_t>(i + s.kv_length - s.q_length + 1, 0, s.kv_length) : s.kv_length;
   }
 
-  void check(bool with_bias) const {
+  /// Throws where a size makes no sense or two sequences share queries; or keys, if `own_keys`.
+  void check(bool with_bias, bool own_keys = false) const {
     expect(heads > 0 && kv_heads > 0 && heads % kv_heads == 0, "attention: ", heads, " heads share ", kv_heads,
            " heads of keys; want a multiple");
     expect(head_dim > 0, "attention: a head of ", head_dim, " numbers");
@@ -49,6 +51,19 @@ struct AttentionProblem {
       expect(!with_bias || (s.q_length <= bias_q && s.kv_length <= bias_kv), "attention: a sequence of ", s.q_length,
              " queries and ", s.kv_length, " keys has a bias for ", bias_q, " and ", bias_kv);
     }
+    check_apart("queries", &AttentionSpan::q_begin, &AttentionSpan::q_length);
+    if (own_keys) check_apart("keys", &AttentionSpan::kv_begin, &AttentionSpan::kv_length);
+  }
+
+ private:
+  void check_apart(const char* what, std::int64_t AttentionSpan::*begin, std::int64_t AttentionSpan::*length) const {
+    std::vector<std::pair<std::int64_t, std::int64_t>> ranges;
+    for (const AttentionSpan& s : sequences)
+      if (s.*length > 0) ranges.emplace_back(s.*begin, s.*begin + s.*length);
+    std::sort(ranges.begin(), ranges.end());
+    for (std::size_t i = 1; i < ranges.size(); ++i)
+      require(ranges[i - 1].second <= ranges[i].first, "attention: two sequences share the ", what, " from ",
+              ranges[i].first, " on");
   }
 };
 
