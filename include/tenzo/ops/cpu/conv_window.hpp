@@ -8,6 +8,7 @@
 
 #include "tenzo/core/simd.hpp"
 #include "tenzo/ops/cpu/conv_plan.hpp"
+#include "tenzo/ops/cpu/transpose.hpp"
 
 namespace tenzo::cpu {
 
@@ -70,29 +71,26 @@ void fill_window(const Window& w, const T* image, std::int64_t channels, Size2 s
       copy_row(image + (c * size.h + w.first_row) * size.w, w.rows * w.cols, to + c * w.plane, 0, w.rows * w.cols);
     return;
   }
-  struct Part {
-    std::int64_t first, begin, end;  // columns first + k stride with begin <= k < end are inside
-  };
-  std::vector<Part> parts;
-  const std::int64_t s = w.col_stride;
-  for (std::int64_t f = 0; f < w.remainders; ++f) {
-    const std::int64_t first = w.first_col + f;
-    const std::int64_t begin = std::min(w.cols, first < 0 ? (-first + s - 1) / s : 0);
-    parts.push_back({first, begin, std::clamp((size.w - first + s - 1) / s, begin, w.cols)});
-  }
+  const std::int64_t span = w.cols * w.col_stride;  // columns of the image that a row covers, some perhaps in vain
+  const std::int64_t zeros = std::clamp<std::int64_t>(-w.first_col, 0, span);
+  const std::int64_t n = std::clamp<std::int64_t>(size.w - w.first_col, zeros, span) - zeros;
+  std::vector<T> line(w.col_stride > 1 ? std::size_t(span + 4 * Simd<T>::size) : 0);
   for (std::int64_t c = 0; c < channels; ++c, image += size.h * size.w) {
     T* row = to + c * w.plane;
-    for (std::int64_t i = 0; i < w.rows; ++i) {
+    for (std::int64_t i = 0; i < w.rows; ++i, row += w.pitch()) {
       const std::int64_t r = w.first_row + i * w.row_stride;
-      const bool outside = r < 0 || r >= size.h;
-      for (const Part& p : parts) {
-        const T* from = image + (outside ? 0 : r) * size.w + p.first;
-        if (outside) copy_row(image, 0, row, w.cols, w.cols);
-        else if (s == 1) copy_row(from + p.begin, p.end - p.begin, row, p.begin, w.cols);
-        else
-          for (std::int64_t k = 0; k < w.cols; ++k) row[k] = p.begin <= k && k < p.end ? from[k * s] : T(0);
-        row += w.cols;
+      if (r < 0 || r >= size.h) {
+        copy_row(image, 0, row, w.pitch(), w.pitch());
+        continue;
       }
+      const T* from = image + r * size.w + w.first_col + zeros;
+      if (w.col_stride == 1) {
+        copy_row(from, n, row, zeros, span);
+        continue;
+      }
+      copy_row(from, n, line.data(), zeros, span);
+      for (std::int64_t f = 0; f < w.remainders; ++f)
+        take_every(w.cols, line.data() + f, w.col_stride, row + f * w.cols);
     }
   }
 }

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstdint>
 
+#include "tenzo/core/detail/gemm_kernel.hpp"
 #include "tenzo/core/simd.hpp"
 
 // As in simd.hpp: g++ 12 takes the undefined operand of its own intrinsics for a mistake of their caller.
@@ -29,6 +30,7 @@ TENZO_INLINE void exchange4(__m512 (&r)[4]) {
 
 TENZO_INLINE void load_whole(const float* from, std::int64_t plane, Simd<float> (&v)[4]) {
   __m512 r[4];
+  TENZO_UNROLL
   for (int j = 0; j < 4; ++j) {
     const float* p = from + j * plane;
     __m512 x = _mm512_castps128_ps512(_mm_loadu_ps(p));
@@ -37,6 +39,7 @@ TENZO_INLINE void load_whole(const float* from, std::int64_t plane, Simd<float> 
     r[j] = _mm512_insertf32x4(x, _mm_loadu_ps(p + 12 * plane), 3);
   }
   exchange4(r);
+  TENZO_UNROLL
   for (int j = 0; j < 4; ++j) v[j].part[0] = r[j];
 }
 
@@ -52,18 +55,33 @@ TENZO_INLINE void exchange4(__m256 (&r)[4]) {
 }
 
 TENZO_INLINE void load_whole(const float* from, std::int64_t plane, Simd<float> (&v)[4]) {
+  TENZO_UNROLL
   for (int h = 0; h < 2; ++h) {
     __m256 r[4];
+    TENZO_UNROLL
     for (int j = 0; j < 4; ++j) {
       const float* p = from + (8 * h + j) * plane;
       r[j] = _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(p)), _mm_loadu_ps(p + 4 * plane), 1);
     }
     exchange4(r);
+    TENZO_UNROLL
     for (int j = 0; j < 4; ++j) v[j].part[h] = r[j];
   }
 }
 
 #endif
+
+#if defined(TENZO_AVX512)
+TENZO_INLINE void take_second(const float* from, float* to) {
+  const __m512i even = _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
+  _mm512_storeu_ps(to, _mm512_permutex2var_ps(_mm512_loadu_ps(from), even, _mm512_loadu_ps(from + 16)));
+}
+#endif
+
+template <Real T>
+TENZO_INLINE void take_second(const T* from, T* to) {
+  for (int i = 0; i < Simd<T>::size; ++i) to[i] = from[2 * i];
+}
 
 template <Real T>
 TENZO_INLINE void load_whole(const T* from, std::int64_t plane, Simd<T> (&v)[4]) {
@@ -77,6 +95,15 @@ TENZO_INLINE void load_whole(const T* from, std::int64_t plane, Simd<T> (&v)[4])
 
 namespace tenzo::cpu {
 
+/// to[i] = from[i step] for i < n; may read up to two vectors, and write up to one, beyond the last.
+template <Real T>
+void take_every(std::int64_t n, const T* from, std::int64_t step, T* to) {
+  if (step == 2)
+    for (std::int64_t i = 0; i < n; i += Simd<T>::size) detail::take_second(from + 2 * i, to + i);
+  else
+    for (std::int64_t i = 0; i < n; ++i) to[i] = from[i * step];
+}
+
 /// to[i to_step + o] = from[o from_step + i] for i < n and o < m.
 template <Real T>
 void copy_transposed(std::int64_t n, std::int64_t m, const T* from, std::int64_t from_step, T* to,
@@ -87,7 +114,7 @@ void copy_transposed(std::int64_t n, std::int64_t m, const T* from, std::int64_t
     std::int64_t i = 0;
     for (; i + 4 <= n; i += 4) {
       V v[4];
-      detail::load_whole(from + o * from_step + i, from_step, v);
+      tenzo::detail::load_whole(from + o * from_step + i, from_step, v);
       for (int j = 0; j < 4; ++j) v[j].store(to + (i + j) * to_step + o);
     }
     for (; i < n; ++i)
@@ -99,7 +126,7 @@ void copy_transposed(std::int64_t n, std::int64_t m, const T* from, std::int64_t
     T block[V::size][4] = {};
     for (std::int64_t k = o; k < m; ++k) std::copy_n(from + k * from_step + i, 4, block[k - o]);
     V v[4];
-    detail::load_whole(block[0], 4, v);
+    tenzo::detail::load_whole(block[0], 4, v);
     for (int j = 0; j < 4; ++j) v[j].store(to + (i + j) * to_step + o, m - o);
   }
   for (; i < n; ++i)
