@@ -4,12 +4,16 @@
 #include <csignal>
 #include <cstdio>
 #include <filesystem>
-#include <fstream>
+#include <memory>
+#include <numeric>
 
 #include <nlohmann/json.hpp>
 
 #include "commands.hpp"
 #include "files.hpp"
+#include "fo_run.hpp"
+#include "history.hpp"
+#include "tenzo/io/atomic_file.hpp"
 #include "tenzo/io/progress.hpp"
 #include "zo_run.hpp"
 
@@ -64,113 +68,198 @@ ZoSettings settings_of(const Finetune& o, const LanguageModel& base) {
 }
 
 /// The examples of a step: an epoch's permutation, cut into batches, decided by seed and step alone.
-std::vector<const EncodedExample*> batch_of(const std::vector<EncodedExample>& train, std::uint64_t seed, std::int64_t step,
+Batch batch_of(const std::vector<EncodedExample>& train, std::uint64_t seed, std::int64_t step,
                                             std::int64_t batch) {
   const auto n = std::int64_t(train.size()), size = std::min(batch, n), per_epoch = n / size;
   const auto order = shuffled(n, seed, std::uint32_t(0x20000000 + step / per_epoch));
-  std::vector<const EncodedExample*> out;
+  Batch out;
   for (std::int64_t i = 0; i < size; ++i) out.push_back(&train[std::size_t(order[std::size_t(step % per_epoch * size + i)])]);
   return out;
 }
 
-struct DevPoint {
-  std::int64_t step = 0;
-  double loss = 0, accuracy = 0, auc = 0;
-};
+/// Ranges of leaves from --blocks: `layers` makes one of each transformer block and one of the rest, a number K makes K of
+/// about equal size.
+std::vector<LeafRange> blocks_of(const Finetune& o, const Model& model) {
+  std::vector<LeafRange> out;
+  if (o.blocks.empty()) return out;
+  std::vector<std::int64_t> sizes;
+  std::vector<std::string> names;
+  for_each_leaf(
+      [&](const Path& at, const StoredTensor& w) {
+        sizes.push_back(w.size());
+        const std::string name = at.str();
+        names.push_back(name.substr(0, name.find('.', std::string_view("model.layers.").size())));
+      },
+      model);
+  if (o.blocks == "layers") {
+    for (std::uint32_t i = 0; i < names.size(); ++i)
+      if (i == 0 || names[i] != names[i - 1]) out.push_back({i, i + 1});
+      else out.back().last = i + 1;
+    return out;
+  }
+  std::int64_t k = 0;
+  const auto [end, error] = std::from_chars(o.blocks.data(), o.blocks.data() + o.blocks.size(), k);
+  require(error == std::errc() && end == o.blocks.data() + o.blocks.size() && k > 0 && k <= std::int64_t(sizes.size()),
+          "--blocks is '", o.blocks, "'; want layers or a number from 1 to ", sizes.size());
+  const double total = double(std::accumulate(sizes.begin(), sizes.end(), std::int64_t(0)));
+  double done = 0;
+  for (std::uint32_t i = 0; i < sizes.size(); ++i) {
+    const auto block = std::size_t(std::min(double(k - 1), done / total * double(k)));
+    if (out.size() <= block) out.push_back({i, i + 1});
+    else out.back().last = i + 1;
+    done += double(sizes[i]);
+  }
+  return out;
+}
+
+std::unique_ptr<Run> make_run(const Finetune& o, LanguageModel& base, const EncodedTask& task, const std::string& live) {
+  const bool lr_auto = o.lr == "auto", eps_auto = o.eps == "auto";
+  std::vector<Batch> batches;
+  for (std::int64_t i = 0; i < 8; ++i) batches.push_back(batch_of(task.train, o.seed, i, o.batch));
+  ZoSettings zo = settings_of(o, base);
+  if (!lr_auto) zo.update.lr = number_or(o.lr, "--lr");
+  if (!eps_auto) zo.probe.eps = number_or(o.eps, "--eps");
+  const bool fresh = !(o.resume && std::filesystem::exists(live));
+  const auto announce = [&](const std::string& text) {
+    if (fresh && (lr_auto || eps_auto)) std::printf("%s (auto)\n", text.c_str());
+  };
+
+  if (o.method == "sgd" || o.method == "adam" || o.method == "hybrid") {
+    FoSettings s;
+    s.method = o.method;
+    s.adapters = zo.adapters;
+    s.adapters.seed = s.seed = o.seed;
+    s.base = base.hash;
+    s.schedule = zo.schedule;
+    s.sgd.weight_decay = s.adam.weight_decay = o.weight_decay;
+    s.zo = zo;
+    if (o.method == "hybrid") {
+      require(o.scheme == "full", "--method hybrid wants --scheme full");
+      s.suffix = base.model.depth() - std::size_t(o.hybrid > 0 ? o.hybrid : std::int64_t(base.model.depth()) / 3);
+      if (eps_auto) s.zo.probe.eps = 1e-3;
+    }
+    auto run = std::make_unique<FoRun>(base.model, s, o.checkpoint.empty() ? std::string() : live);
+    if (lr_auto) {
+      // A step of Adam moves each weight by about lr; one of SGD by lr times the gradient. Both by 2e-4 of the weights' norm.
+      const auto [norm, gradient] = run->scales(batches[0], task.loss);
+      const double move = 2e-4 * norm / std::sqrt(double(run->trained_weights()));
+      run->settings().adam.lr = move;
+      run->settings().sgd.lr = move / std::max(gradient, 1e-12);
+    } else {
+      run->settings().adam.lr = run->settings().sgd.lr = number_or(o.lr, "--lr");
+    }
+    announce(cat(o.method, ": lr ", o.method == "sgd" ? run->settings().sgd.lr : run->settings().adam.lr));
+    return run;
+  }
+
+  zo.blocks = blocks_of(o, base.model);
+  const WeightFormat format = zo.format;
+  auto run = std::make_unique<ZoRun>(
+      base.model, zo, [path = base.path, format] { return load_language_model(path, format).model; }, live);
+  if (fresh && (lr_auto || eps_auto)) choose_rates(*run, batches, task.loss, base.model, eps_auto, lr_auto);
+  announce(cat(o.method, ": eps ", run->settings().probe.eps, ", lr ", run->settings().update.lr));
+  return run;
+}
 
 }  // namespace
 
 int finetune(const Finetune& o) {
   const auto start = std::chrono::steady_clock::now();
+  const auto seconds = [&] { return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count(); };
   apply_machine_options(o);
   require(o.steps > 0 && o.batch > 0, "--steps ", o.steps, ", --batch ", o.batch, "; want positive numbers");
   require(!o.resume || !o.checkpoint.empty(), "--resume wants --checkpoint DIR");
   check_save(o.save, o.save_type);
+  require(o.save.empty() || o.scheme == "full" || o.scheme == "lora" || o.scheme == "head",
+          "--scheme ", o.scheme, " can not be folded into the weights: --save does not work with it");
   LanguageModel base = load_language_model(o.model, weight_format(o.dtype));
   const EncodedTask task = load_task(o, base, {o.train, o.dev, o.test});
 
-  const ScoreSummary before = score_examples(base.model, task.test).summary();
-  ZoRun run(base.model, settings_of(o, base));
-
   const std::filesystem::path folder(o.checkpoint);
-  std::string live = !o.checkpoint.empty() ? (folder / "run.zolog").string() : o.log.empty() ? std::string() : o.log + ".part";
-  std::optional<Log> old;
+  const bool first_order = o.method == "sgd" || o.method == "adam" || o.method == "hybrid";
+  require(!first_order || o.log.empty(), "--log: only zeroth-order runs are their slopes; --method ", o.method, " is not");
+  std::string live;
   if (!o.checkpoint.empty()) {
     std::filesystem::create_directories(folder);
-    if (o.resume && std::filesystem::exists(live)) old = Log::read(live);
-  }
-  const bool lr_auto = o.lr == "auto", eps_auto = o.eps == "auto";
-  if (!lr_auto) run.settings().update.lr = number_or(o.lr, "--lr");
-  if (!eps_auto) run.settings().probe.eps = number_or(o.eps, "--eps");
-  if (old) {
-    const ZoSettings s = ZoSettings::from_header(old->header, base.hash, live);
-    run.settings().probe.eps = s.probe.eps;
-    run.settings().update.lr = s.update.lr;
-    if (Log::header_text(run.settings().header()) != Log::header_text(old->header))
-      throw FileError(live, 12, "was made with other options; --resume wants the same ones");
-  } else if (lr_auto || eps_auto) {
-    std::vector<std::vector<const EncodedExample*>> batches;
-    for (std::int64_t i = 0; i < 8; ++i) batches.push_back(batch_of(task.train, o.seed, i, o.batch));
-    choose_rates(run, batches, task.loss, base.model, eps_auto, lr_auto);
-    std::printf("%s: eps %.3g, lr %.3g (auto)\n", o.method.c_str(), run.settings().probe.eps, run.settings().update.lr);
+    live = (folder / (first_order ? "state.safetensors" : "run.zolog")).string();
+  } else if (!o.log.empty()) {
+    live = o.log + ".part";
   }
 
-  LogWriter log;
-  if (old) {
-    for (const LogStep& s : old->steps) run.apply(s);
-    log.resume(live, *old);
-  } else if (!live.empty()) {
-    log.create(live, run.settings().header());
+  const Scores zero_shot = score_examples(base.model, task.test);
+  const std::unique_ptr<Run> run = make_run(o, base, task, live);
+  History history(o.checkpoint.empty() ? std::string() : (folder / "history.jsonl").string());
+  if (o.resume) {
+    run->resume();
+    history.load(run->step_number());
+    std::printf("resumed at step %u\n", run->step_number());
+  } else if (!o.checkpoint.empty()) {
+    history.load(-1);
   }
-  if (o.resume) std::printf("resumed at step %u\n", run.step());
   std::fflush(stdout);
 
-  std::signal(SIGINT, [](int) { interrupted = 1; });
-  std::vector<DevPoint> dev;
-  const auto judge = [&](std::int64_t step) {
+  std::int64_t forwards = history.points().empty() ? 0 : history.points().back().forwards;
+  const double earlier = history.points().empty() ? 0 : history.points().back().seconds;
+  const auto judge = [&] {
+    const std::int64_t step = run->step_number();
+    if (step == 0 || (step % o.eval_every != 0 && step != o.steps)) return;
+    if (!history.dev().empty() && history.dev().back().step == step) return;
     const ScoreSummary s = score_examples(base.model, task.dev).summary();
-    dev.push_back({step, s.loss, s.accuracy, s.auc});
+    history.add(DevPoint{step, s.loss, s.accuracy, s.auc});
+    if (history.best()->step == step) run->mark_best();
   };
+  if (history.best()) run->mark_best_at(std::uint32_t(history.best()->step));
+  judge();
+
+  std::signal(SIGINT, [](int) { interrupted = 1; });
   double recent = NAN;
   int skips = 0;
   {
-    Progress bar("fine-tuning", o.steps, run.step());
-    while (run.step() < o.steps && !interrupted) {
-      const auto out = run.estimate(batch_of(task.train, o.seed, run.step(), o.batch), task.loss);
-      if (log.is_open()) log.append(out.record);
-      run.apply(out.record);
-      if (out.skipped) {
-        std::fprintf(stderr, "\nstep %u: the loss is not finite; the update is skipped\n", out.record.step);
+    Progress bar("fine-tuning", o.steps, run->step_number());
+    while (run->step_number() < o.steps && !interrupted) {
+      const std::int64_t step = run->step_number();
+      const StepReport r = run->step(batch_of(task.train, o.seed, step, o.batch), task.loss);
+      forwards += r.forwards;
+      if (r.skipped) {
+        std::fprintf(stderr, "step %lld: the loss is not finite; the update is skipped\n", static_cast<long long>(step));
         require(++skips < o.max_skips, "stopped: ", skips, " steps in a row without a finite loss");
       } else {
         skips = 0;
-        recent = std::isnan(recent) ? out.loss : 0.95 * recent + 0.05 * out.loss;
+        recent = std::isnan(recent) ? r.loss : 0.95 * recent + 0.05 * r.loss;
       }
-      if (run.step() % o.checkpoint_every == 0) log.sync();
-      if (run.step() % o.eval_every == 0 || run.step() == o.steps) judge(run.step());
-      char note[64];
-      std::snprintf(note, sizeof note, "loss %.4f%s", recent, dev.empty() ? "" : cat(", dev ", dev.back().accuracy).c_str());
-      bar.update(run.step(), note);
+      history.add(HistoryPoint{step + 1, forwards, earlier + seconds(), r.loss});
+      if ((step + 1) % o.checkpoint_every == 0) {
+        run->checkpoint();
+        history.flush();
+      }
+      judge();
+      char note[96];
+      std::snprintf(note, sizeof note, "loss %.4f", recent);
+      std::string text = note;
+      if (!history.dev().empty()) text += cat(", dev accuracy ", history.dev().back().accuracy);
+      bar.update(run->step_number(), text);
     }
   }
-  log.sync();
   if (interrupted) {
-    std::fprintf(stderr, "interrupted at step %u%s\n", run.step(),
-                 o.checkpoint.empty() ? "" : "; --resume goes on from here");
+    run->checkpoint();
+    history.flush();
+    std::fprintf(stderr, "interrupted at step %u%s\n", run->step_number(), o.checkpoint.empty() ? "" : "; --resume goes on");
     return 130;
   }
-  const ScoreSummary after = score_examples(base.model, task.test).summary();
+  run->return_to_best();
+  const Scores tuned = score_examples(base.model, task.test);
   merge_adapters(base.model);
   if (!o.save.empty()) save_model(base, base.model, o.save, o.save_type);
-  if (!o.log.empty() && live != o.log) {
+  if (!o.log.empty()) {
     if (o.checkpoint.empty()) std::filesystem::rename(live, o.log);
-    else std::filesystem::copy_file(live, o.log, std::filesystem::copy_options::overwrite_existing);
+    else write_file(o.log, tenzo::detail::read_text(live));
   }
-  for (const DevPoint& d : dev)
-    std::printf("step %lld: dev loss %.4f accuracy %.3f auc %.3f\n", static_cast<long long>(d.step), d.loss, d.accuracy, d.auc);
-  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  const ScoreSummary before = zero_shot.summary(), after = tuned.summary();
+  for (const DevPoint& d : history.dev())
+    std::printf("step %lld: dev loss %.4f, accuracy %.3f, auc %.3f%s\n", static_cast<long long>(d.step), d.loss, d.accuracy,
+                d.auc, &d == history.best() ? "  (chosen)" : "");
   std::printf("accuracy %.3f -> %.3f, auc %.3f -> %.3f, peak %.0f MB, seconds %.0f\n", before.accuracy, after.accuracy, before.auc,
-              after.auc, double(peak_memory()) / 1e6, seconds);
+              after.auc, double(peak_memory()) / 1e6, earlier + seconds());
   return 0;
 }
 

@@ -31,7 +31,7 @@ int main(int argc, char** argv) {
   CLI::App* f = app.add_subcommand("finetune", "Fine-tune a model on a task");
   add_common(*f, finetune, true);
   f->add_option("--method", finetune.method, "zo-sgd, zo-mmt, zo-cons, zo-sign, zo-adam, forward-grad, hybrid, sgd, adam")
-      ->check(CLI::IsMember({"zo-sgd", "zo-mmt", "zo-cons", "zo-sign", "zo-adam"}))
+      ->check(CLI::IsMember({"zo-sgd", "zo-mmt", "zo-cons", "zo-sign", "zo-adam", "forward-grad", "hybrid", "sgd", "adam"}))
       ->capture_default_str();
   f->add_option("--scheme", finetune.scheme, "full, lora, prefix, prompt or head")->capture_default_str();
   f->add_option("--layers", finetune.layers, "Adapt blocks A:B only (B excluded)");
@@ -42,6 +42,8 @@ int main(int argc, char** argv) {
   f->add_option("--queries", finetune.queries, "Directions a step")->check(CLI::Range(1, 65536))->capture_default_str();
   f->add_flag("--one-sided", finetune.one_sided, "One-sided differences");
   f->add_option("--directions", finetune.directions, "gaussian, rademacher or sphere")->capture_default_str();
+  f->add_option("--blocks", finetune.blocks, "Probe block by block: layers, or a number of blocks of about equal size");
+  f->add_option("--hybrid", finetune.hybrid, "Of --method hybrid: last blocks trained by back-propagation; 0: a third")->capture_default_str();
   f->add_option("--rank", finetune.rank, "Rank of low-rank directions; 0: full")->check(CLI::Range(0, 4096))->capture_default_str();
   f->add_option("--seed", finetune.seed, "Seed of directions, data order and adapters")->capture_default_str();
   f->add_option("--schedule", finetune.schedule, "constant, linear, cosine or inverse-sqrt")->capture_default_str();

@@ -19,15 +19,16 @@ int replay(const Replay& o) {
   if (settings.format != WeightFormat::file) base = load_language_model(o.model, settings.format);
   ZoRun run(base.model, settings);
   {
-    Progress bar("replaying", std::int64_t(log.steps.size()));
-    for (const zo::LogStep& s : log.steps) {
-      run.apply(s);
-      bar.update(run.step());
+    const std::int64_t steps = log.chosen < 0 ? std::int64_t(log.steps.size()) : log.chosen;
+    Progress bar("replaying", steps);
+    for (std::int64_t i = 0; i < steps; ++i) {
+      run.apply(log.steps[std::size_t(i)]);
+      bar.update(i + 1);
     }
   }
   merge_adapters(base.model);
   save_model(base, base.model, o.save, o.save_type);
-  std::printf("replayed %u steps into %s\n", run.step(), o.save.c_str());
+  std::printf("replayed %u steps into %s\n", run.step_number(), o.save.c_str());
   return 0;
 }
 

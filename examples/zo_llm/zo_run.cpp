@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <filesystem>
+
+#include "tenzo/autodiff/dual.hpp"
 
 namespace zo_llm {
 
@@ -88,10 +91,16 @@ ZoSettings ZoSettings::from_header(const LogHeader& h, std::uint64_t base, const
       if (s == names[i]) return int(i);
     throw FileError(path, 12, cat("'", key, "' is '", s, "'"));
   };
-  const auto pair_of = [&](const std::string& s) {
-    const std::size_t colon = s.find(':');
-    if (colon == std::string::npos) throw FileError(path, 12, cat("'", s, "' is no range"));
-    return std::pair{std::stoull(s.substr(0, colon)), std::stoull(s.substr(colon + 1))};
+  const auto whole = [&](std::string_view t) {
+    std::uint64_t x = 0;
+    const auto [end, error] = std::from_chars(t.data(), t.data() + t.size(), x);
+    if (error != std::errc() || end != t.data() + t.size()) throw FileError(path, 12, cat("'", t, "' is no whole number"));
+    return x;
+  };
+  const auto pair_of = [&](std::string_view t) {
+    const std::size_t colon = std::min(t.find(':'), t.size());
+    if (colon == t.size()) throw FileError(path, 12, cat("'", t, "' is no range"));
+    return std::pair{whole(t.substr(0, colon)), whole(t.substr(colon + 1))};
   };
   ZoSettings s;
   s.base = base;
@@ -108,7 +117,7 @@ ZoSettings ZoSettings::from_header(const LogHeader& h, std::uint64_t base, const
   s.adapters.prefix = std::int64_t(number(h, "prefix", path));
   s.adapters.prompt = std::int64_t(number(h, "prompt", path));
   s.format = WeightFormat(name_of("format", format_names));
-  s.seed = s.adapters.seed = std::stoull(text(h, "seed", path));
+  s.seed = s.adapters.seed = whole(text(h, "seed", path));
   s.probe.law = DirectionLaw(name_of("directions", law_names));
   s.probe.rank = int(number(h, "rank", path));
   s.probe.eps = number(h, "eps", path);
@@ -123,7 +132,7 @@ ZoSettings ZoSettings::from_header(const LogHeader& h, std::uint64_t base, const
   if (const std::string b = text(h, "blocks", path); b != "-")
     for (std::size_t at = 0; at <= b.size();) {
       const std::size_t end = std::min(b.find(',', at), b.size());
-      const auto [first, last] = pair_of(b.substr(at, end - at));
+      const auto [first, last] = pair_of(std::string_view(b).substr(at, end - at));
       s.blocks.push_back({std::uint32_t(first), std::uint32_t(last)});
       at = end + 1;
     }
@@ -142,19 +151,29 @@ void own_trained_leaves(Model& model, const std::vector<std::uint8_t>& trained) 
       model);
 }
 
-ZoRun::ZoRun(Model& model, ZoSettings settings) : model_(model), settings_(std::move(settings)) {
+ZoRun::ZoRun(Model& model, ZoSettings settings, std::function<Model()> rebuild, std::string log)
+    : model_(model),
+      settings_(std::move(settings)),
+      rebuild_(std::move(rebuild)),
+      log_(std::move(log)),
+      cache_(first_trained_block(model, settings_.adapters), settings_.adapters.scheme != Scheme::prompt) {
   settings_.update.rule = rule_of(settings_.method);
   settings_.adapters.seed = settings_.seed;
-  add_adapters(model_, settings_.adapters);
-  trained_ = trained_leaves(model_, settings_.adapters);
-  own_trained_leaves(model_, trained_);
+  set_up(model_);
   std::uint32_t n = 0;
   for_each_leaf([&](const Path&, const StoredTensor& w) { trained_weights_ += trained_[n++] ? w.size() : 0; },
                 std::as_const(model_));
   require(trained_weights_ > 0, "nothing is trained: the scheme and --layers leave no weights");
 }
 
-Direction ZoRun::direction(std::uint32_t query, LeafRange range) const {
+void ZoRun::set_up(Model& model) {
+  add_adapters(model, settings_.adapters);
+  trained_ = trained_leaves(model, settings_.adapters);
+  own_trained_leaves(model, trained_);
+}
+
+Direction ZoRun::direction(std::uint32_t query) const {
+  const LeafRange range = settings_.blocks.empty() ? LeafRange{} : settings_.blocks[query];
   Direction d = settings_.probe.direction(settings_.seed, step_, query, range);
   if (d.law != DirectionLaw::sphere) return d;
   double squares = 0, count = 0;
@@ -171,73 +190,124 @@ Direction ZoRun::direction(std::uint32_t query, LeafRange range) const {
   return d;
 }
 
-Estimate ZoRun::from_record(const LogStep& record) const {
+Estimate ZoRun::estimate_of(const std::vector<double>& slopes) const {
   Estimate g;
   g.loss = 0;
   g.weight = settings_.blocks.empty() ? 1.0 / double(settings_.probe.queries) : 1.0;
-  for (std::size_t q = 0; q < record.slopes.size(); ++q)
-    g.slopes.push_back({direction(std::uint32_t(q), settings_.blocks.empty() ? LeafRange{} : settings_.blocks[q]),
-                        record.slopes[q]});
+  for (std::size_t q = 0; q < slopes.size(); ++q) g.slopes.push_back({direction(std::uint32_t(q)), slopes[q]});
   return g;
 }
 
-namespace {
-
-template <class Loss>
-auto evaluator(const Model& model, Loss loss, const std::vector<std::uint8_t>& trained) {
-  return ModelLoss<Llama, Loss>(model, std::move(loss), trained);
-}
-
-}  // namespace
-
-double ZoRun::loss(const std::vector<const EncodedExample*>& batch, TaskLoss kind) const {
+ZoRun::Probed ZoRun::probe(const Batch& batch, TaskLoss kind) {
   const auto b = scoring_batch(model_, batch);
-  return evaluator(model_, [&](const auto& m) { return scoring_loss(m, b, kind); }, trained_)(Perturbation{})[0];
-}
-
-ZoRun::Outcome ZoRun::estimate(const std::vector<const EncodedExample*>& batch, TaskLoss kind) const {
-  const auto b = scoring_batch(model_, batch);
-  const auto at = evaluator(model_, [&](const auto& m) { return scoring_loss(m, b, kind); }, trained_);
+  Tensor<float> states;
+  if (cache_.from() > 0) states = cache_.states(model_, batch, b);
+  const auto loss = [&](const auto& m) {
+    using V = leaf_t<std::remove_cvref_t<decltype(m)>>;
+    return states.defined() ? scoring_loss(m, lift<V>(states), cache_.from(), b, kind) : scoring_loss(m, b, kind);
+  };
+  const ModelLoss<Llama, decltype(loss)> at(model_, loss, trained_);
+  Probed out;
+  Estimate g = estimate_of({});
   std::vector<Direction> directions;
-  for (int q = 0; q < settings_.slopes(); ++q)
-    directions.push_back(direction(std::uint32_t(q), settings_.blocks.empty() ? LeafRange{} : settings_.blocks[std::size_t(q)]));
-  Estimate g;
-  g.weight = settings_.blocks.empty() ? 1.0 / double(settings_.probe.queries) : 1.0;
-  tenzo::zo::detail::probe_directions(at, directions, settings_.probe, g);
-  Outcome out;
-  out.loss = g.loss;
-  out.forwards = g.forwards;
-  out.skipped = !g.finite();
-  if (settings_.method == "zo-cons" && !out.skipped) {
-    const double lr = settings_.update.lr * settings_.schedule(step_);
-    const int choice = conservative_choice(at, g, lr, out.loss);
-    out.forwards += 3;
+  for (int q = 0; q < settings_.slopes(); ++q) directions.push_back(direction(std::uint32_t(q)));
+  if (settings_.method == "forward-grad") {
+    double total = 0;
+    for (const Direction& d : directions) {
+      double here = 0;
+      g.slopes.push_back({d, forward_slope(d, batch, kind, here)});
+      total += here;
+      g.forwards += 2;  // value and tangent
+    }
+    g.loss = total / double(directions.size());
+  } else {
+    tenzo::zo::detail::probe_directions(at, directions, settings_.probe, g);
+  }
+  out.report = {g.loss, g.forwards, !g.finite()};
+  if (settings_.method == "zo-cons" && !out.report.skipped) {
+    const int choice = conservative_choice(at, g, settings_.update.lr * settings_.schedule(step_), out.report.loss);
+    out.report.forwards += 3;
     for (Slope& s : g.slopes) s.value *= choice;
   }
   out.record.step = step_;
-  for (const Slope& s : g.slopes) out.record.slopes.push_back(out.skipped ? NAN : s.value);
+  for (const Slope& s : g.slopes) out.record.slopes.push_back(out.report.skipped ? NAN : s.value);
   return out;
 }
 
+/// The derivative of the loss along a direction, exactly: one forward pass on dual numbers.
+double ZoRun::forward_slope(const Direction& d, const Batch& batch, TaskLoss kind, double& loss) const {
+  using T = Tensor<float>;
+  std::uint32_t n = 0;
+  const auto duals = map_tree<Dual<T>>(model_, [&](const Path&, const StoredTensor& w) {
+    const std::uint32_t leaf = n++;
+    Dual<T> v{zo::Probe<float>::weight(w, leaf, nullptr).read(0), T{}};
+    if (trained_[leaf] && d.covers(leaf)) {
+      v.tangent = T::zeros(w.shape());
+      add_steps_(v.tangent.data(), w.rows(), w.cols(), leaf, {{d, 1.0}});
+    }
+    return v;
+  });
+  const auto b = scoring_batch(model_, batch);
+  const Dual<T> y = scoring_loss(duals, b, kind);
+  loss = double(y.value.item());
+  return y.tangent.defined() ? double(y.tangent.item()) : 0.0;
+}
+
 void ZoRun::apply(const LogStep& record) {
-  const Estimate g = from_record(record);
-  const double factor = settings_.schedule(step_);
-  if (g.finite()) apply_estimate_(model_, trained_, g, settings_.update, state_, factor);
+  const Estimate g = estimate_of(record.slopes);
+  if (g.finite()) apply_estimate_(model_, trained_, g, settings_.update, state_, settings_.schedule(step_));
   ++step_;
 }
 
-void choose_rates(ZoRun& run, const std::vector<std::vector<const EncodedExample*>>& batches, TaskLoss kind,
-                  const Model& model, bool choose_eps, bool choose_lr) {
+StepReport ZoRun::step(const Batch& batch, TaskLoss kind) {
+  if (!log_.empty() && !writer_.is_open()) writer_.create(log_, settings_.header());
+  const Probed p = probe(batch, kind);
+  if (writer_.is_open()) writer_.append(p.record);  // before the update: a crash between the two loses nothing
+  history_.push_back(p.record);
+  apply(p.record);
+  return p.report;
+}
+
+bool ZoRun::resume() {
+  std::error_code ignored;
+  if (log_.empty() || !std::filesystem::exists(log_, ignored)) return false;
+  const Log log = Log::read(log_);
+  const ZoSettings was = ZoSettings::from_header(log.header, settings_.base, log_);
+  settings_.probe.eps = was.probe.eps;
+  settings_.update.lr = was.update.lr;
+  if (Log::header_text(settings_.header()) != Log::header_text(log.header))
+    throw FileError(log_, 12, "was made with other options; --resume wants the same ones");
+  for (const LogStep& s : log.steps) apply(s);
+  history_ = log.steps;
+  writer_.resume(log_, log);
+  return true;
+}
+
+void ZoRun::return_to_best() {
+  if (best_ != step_) {
+    require(bool(rebuild_), "zo: no way back to step ", best_);
+    model_ = {};  // before the new one is made: two do not fit where one does
+    model_ = rebuild_();
+    state_ = {};
+    step_ = 0;
+    set_up(model_);
+    for (std::uint32_t i = 0; i < best_; ++i) apply(history_[i]);
+  }
+  if (writer_.is_open()) writer_.finish(best_);
+}
+
+void choose_rates(ZoRun& run, const std::vector<Batch>& batches, TaskLoss kind, const Model& model, bool choose_eps,
+                  bool choose_lr) {
   ZoSettings& s = run.settings();
   const Scheme scheme = s.adapters.scheme;
   if (choose_eps) s.probe.eps = scheme == Scheme::full ? 1e-3 : scheme == Scheme::prefix ? 1e-1 : 1e-2;
   const auto probe_all = [&](double& change, double& slope) {
     std::vector<double> changes, squares;
     for (const auto& batch : batches) {
-      const ZoRun::Outcome o = run.estimate(batch, kind);
-      if (o.skipped) continue;
-      for (const double v : o.record.slopes) {
-        changes.push_back(std::abs(v) * 2 * s.probe.eps / std::max(1e-12, std::abs(o.loss)));
+      const ZoRun::Probed p = run.probe(batch, kind);
+      if (p.report.skipped) continue;
+      for (const double v : p.record.slopes) {
+        changes.push_back(std::abs(v) * 2 * s.probe.eps / std::max(1e-12, std::abs(p.report.loss)));
         squares.push_back(v * v);
       }
     }

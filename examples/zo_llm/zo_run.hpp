@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "options.hpp"
-#include "scoring.hpp"
+#include "run.hpp"
 #include "tenzo/models/adapters.hpp"
 #include "tenzo/models/language_model.hpp"
 #include "tenzo/optim/schedule.hpp"
@@ -36,41 +36,54 @@ struct ZoSettings {
   static ZoSettings from_header(const tenzo::zo::LogHeader& header, std::uint64_t base, const std::string& path);
 };
 
-/// The state of a run: the model's weights and the optimizer's buffers, both functions of base, settings and slopes.
-class ZoRun {
+/// A zeroth-order run. Its state is the model's weights and the optimizer's buffers, both functions of the base model, the
+/// settings and the slopes of the steps: the log of the slopes is all that a checkpoint needs.
+class ZoRun : public Run {
  public:
-  ZoRun(Model& model, ZoSettings settings);
+  /// `rebuild` makes the base model anew, for returning to an earlier step; `log` is the file of the slopes, or empty.
+  ZoRun(Model& model, ZoSettings settings, std::function<Model()> rebuild = {}, std::string log = {});
 
   const ZoSettings& settings() const { return settings_; }
   ZoSettings& settings() { return settings_; }
-  std::uint32_t step() const { return step_; }
   const std::vector<std::uint8_t>& trained() const { return trained_; }
   std::int64_t trained_weights() const { return trained_weights_; }
 
-  struct Outcome {
+  /// Slopes on a batch; nothing is changed yet, so that they can be written down first.
+  struct Probed {
     tenzo::zo::LogStep record;
-    double loss = 0;
-    std::int64_t forwards = 0;
-    bool skipped = false;  // the loss was not finite: nothing was changed
+    StepReport report;
   };
-  /// Estimates on a batch; nothing is changed yet, so that the record can be written first.
-  Outcome estimate(const std::vector<const tenzo::EncodedExample*>& batch, tenzo::TaskLoss kind) const;
-  /// Applies a step's slopes. All that a replay does.
+  Probed probe(const Batch& batch, tenzo::TaskLoss kind);
+  /// Applies a step's slopes: all that a replay does.
   void apply(const tenzo::zo::LogStep& record);
 
-  /// Loss on a batch at the current weights.
-  double loss(const std::vector<const tenzo::EncodedExample*>& batch, tenzo::TaskLoss kind) const;
+  std::uint32_t step_number() const override { return step_; }
+  /// For a run without a log of its own, whose weights somebody else restores.
+  void set_step_number(std::uint32_t n) { step_ = state_.step = n; }
+  StepReport step(const Batch& batch, tenzo::TaskLoss kind) override;
+  void checkpoint() override { writer_.sync(); }
+  bool resume() override;
+  void mark_best() override { best_ = step_; }
+  void mark_best_at(std::uint32_t step) override { best_ = step; }
+  void return_to_best() override;
 
  private:
-  tenzo::zo::Direction direction(std::uint32_t query, tenzo::zo::LeafRange range = {}) const;
-  tenzo::zo::Estimate from_record(const tenzo::zo::LogStep& record) const;
+  tenzo::zo::Direction direction(std::uint32_t query) const;
+  tenzo::zo::Estimate estimate_of(const std::vector<double>& slopes) const;
+  double forward_slope(const tenzo::zo::Direction& d, const Batch& batch, tenzo::TaskLoss kind, double& loss) const;
+  void set_up(Model& model);
 
   Model& model_;
   ZoSettings settings_;
+  std::function<Model()> rebuild_;
+  std::string log_;
+  tenzo::zo::LogWriter writer_;
+  std::vector<tenzo::zo::LogStep> history_;
+  HiddenCache cache_;
   std::vector<std::uint8_t> trained_;
   std::int64_t trained_weights_ = 0;
   tenzo::zo::UpdateState state_;
-  std::uint32_t step_ = 0;
+  std::uint32_t step_ = 0, best_ = 0;
 };
 
 /// Makes the trained leaves writable copies of their own; frozen ones stay as they are, in the file perhaps.
@@ -78,7 +91,7 @@ void own_trained_leaves(Model& model, const std::vector<std::uint8_t>& trained);
 
 /// Radius and step size by rule (zo-llm section 6.2): ε so that a probe changes the loss by a few parts in a thousand, η so
 /// that a step moves the trained weights by about a thousandth of their norm. Only what is asked for is changed.
-void choose_rates(ZoRun& run, const std::vector<std::vector<const tenzo::EncodedExample*>>& batches, tenzo::TaskLoss kind,
-                  const Model& model, bool choose_eps, bool choose_lr);
+void choose_rates(ZoRun& run, const std::vector<Batch>& batches, tenzo::TaskLoss kind, const Model& model, bool choose_eps,
+                  bool choose_lr);
 
 }  // namespace zo_llm

@@ -62,6 +62,23 @@ ValueAnd<V, T> value_and_grad(F&& loss, const T& x) {
   return {y.value, detail::gathered<T, V>(g, lifted)};
 }
 
+/// The same for a part of the model: the leaves that `trained(path)` names, asked once each in the tree's order. The others
+/// are constants, their gradients undefined, and nothing is kept for them.
+template <class F, Tree T, class Trained, class V = leaf_t<T>>
+ValueAnd<V, T> value_and_grad(F&& loss, const T& x, Trained&& trained) {
+  Tape<V> tape;
+  const auto lifted = map_tree<Var<V>>(
+      x, [&](const Path& at, const V& v) { return trained(at) ? tape.leaf(v) : Var<V>{v}; });
+  const Var<V> y = loss(lifted);
+  expect(y.defined() && y.shape().numel() == 1, "grad: the loss is not a single number");
+  auto g = tape.backward(y, detail::constant_like(y.value, 1));
+  return {y.value, map_tree<V>(lifted, [&](const Var<V>& v) {
+            if (!v.tape) return V{};
+            V got = g.take(v.id);
+            return got.defined() ? got : detail::constant_like(v.value, 0);
+          })};
+}
+
 /// The gradient alone.
 template <class F, Tree T>
 T grad(F&& loss, const T& x) {

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "tenzo/ops/concat.hpp"
-#include "tenzo/ops/cpu/attention_forward.hpp"
+#include "tenzo/ops/cpu/attention.hpp"
 #include "tenzo/ops/elementwise.hpp"
 #include "tenzo/ops/index.hpp"
 #include "tenzo/ops/matmul.hpp"

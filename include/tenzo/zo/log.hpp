@@ -6,6 +6,7 @@
 //   4 bytes     CRC-32 of all before
 //   records of 16 bytes: step (4), slope (8, float64), CRC-32 of the step's position and these (4)
 //
+// A last record with step 2^32 − 1 says which step the run ended with: its slope is the number of steps to replay.
 // The slopes of a step stand one after another, in the order of its queries. A step's records are written by one call, so a
 // crash can only cut the end, and what is cut is dropped.
 #pragma once
@@ -83,6 +84,9 @@ struct Log {
   LogHeader header;
   std::vector<LogStep> steps;
   std::size_t valid_bytes = 0;  // of the file, up to the end of the last whole step
+  std::int64_t chosen = -1;     // steps to replay, as the run's end says; −1: it has not ended
+
+  static constexpr std::uint32_t end_mark = 0xffffffffu;
 
   /// Reads a log.
   ///   A cut or damaged end is dropped: such a run was interrupted there. Throws FileError where the file is no log, its
@@ -107,7 +111,16 @@ struct Log {
     log.header = parse_header(bytes.substr(12, length));
     const std::size_t per_step = log.slopes_per_step(path);
     log.valid_bytes = start;
-    for (std::size_t at = start; at + per_step * record_bytes <= bytes.size(); at += per_step * record_bytes) {
+    for (std::size_t at = start; at + record_bytes <= bytes.size(); at += per_step * record_bytes) {
+      if (detail::get<std::uint32_t>(bytes, at) == end_mark) {
+        const double n = detail::get<double>(bytes, at + 4);
+        if (record_crc(at, raw.subspan(at, 12)) != detail::get<std::uint32_t>(bytes, at + 12)) return log;
+        if (!(n >= 0 && n <= double(log.steps.size())) || at + record_bytes != bytes.size())
+          throw FileError(path, std::int64_t(at), "the last record does not fit the steps before it");
+        log.chosen = std::int64_t(n);
+        return log;
+      }
+      if (at + per_step * record_bytes > bytes.size()) return log;
       LogStep s;
       for (std::size_t q = 0; q < per_step; ++q) {
         const std::size_t r = at + q * record_bytes;
@@ -199,6 +212,18 @@ class LogWriter {
       detail::put(bytes, Log::record_crc(at, raw.last(12)));
     }
     write(bytes);
+  }
+
+  /// Says which step the run ended with, and closes the log.
+  void finish(std::uint32_t chosen) {
+    std::string bytes;
+    detail::put(bytes, Log::end_mark);
+    detail::put(bytes, double(chosen));
+    detail::put(bytes, Log::record_crc(position_, detail::as_bytes(bytes)));
+    write(bytes);
+    sync();
+    ::close(fd_);
+    fd_ = -1;
   }
 
   /// Brings what was written to the disk.

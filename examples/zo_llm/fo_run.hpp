@@ -1,0 +1,66 @@
+// First-order fine-tuning (SGD, Adam), and the hybrid of both: back-propagation in the last blocks, zeroth-order estimates in
+// the others.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "run.hpp"
+#include "tenzo/autodiff/grad.hpp"
+#include "tenzo/optim/optimizers.hpp"
+#include "tenzo/optim/schedule.hpp"
+#include "zo_run.hpp"
+
+namespace zo_llm {
+
+struct FoSettings {
+  std::string method = "adam";  // sgd, adam, hybrid
+  tenzo::AdapterOptions adapters;
+  tenzo::Sgd sgd;
+  tenzo::Adam adam;
+  tenzo::Schedule schedule;
+  std::uint64_t seed = 1, base = 0;
+  std::size_t suffix = 0;  // hybrid: blocks from here on are trained by back-propagation, the others by `zo`
+  ZoSettings zo;
+};
+
+/// Weights are floats; gradients and optimizer states are as large as what is trained. Checkpoints hold all of it.
+class FoRun : public Run {
+ public:
+  FoRun(Model& model, FoSettings settings, std::string checkpoint = {});
+
+  std::int64_t trained_weights() const { return trained_weights_; }
+  FoSettings& settings() { return settings_; }
+  /// Norm of the trained weights, and root mean square of the gradient's elements on a batch: for choosing a step size.
+  std::pair<double, double> scales(const Batch& batch, tenzo::TaskLoss kind);
+
+  std::uint32_t step_number() const override { return step_; }
+  StepReport step(const Batch& batch, tenzo::TaskLoss kind) override;
+  void checkpoint() override;
+  bool resume() override;
+  void mark_best() override;
+  void mark_best_at(std::uint32_t step) override;
+  void return_to_best() override;
+
+ private:
+  using Weights = tenzo::Llama<tenzo::Tensor<float>>;
+  tenzo::ValueAnd<tenzo::Tensor<float>, Weights> gradient(const Batch& batch, tenzo::TaskLoss kind);
+  void apply(const Weights& gradient);
+  std::string description() const;
+
+  Model& model_;
+  FoSettings settings_;
+  std::string file_;
+  std::vector<std::uint8_t> trained_;   // by back-propagation
+  std::int64_t trained_weights_ = 0;
+  Weights weights_;                     // the model's memory, as tensors
+  tenzo::Sgd::State<Weights> sgd_;
+  tenzo::Adam::State<Weights> adam_;
+  std::unique_ptr<ZoRun> zo_;           // of the prefix, for hybrid
+  HiddenCache cache_;
+  Weights best_;
+  std::uint32_t step_ = 0;
+};
+
+}  // namespace zo_llm

@@ -1,0 +1,42 @@
+// What a run did, step by step: for curves, and for going on after a crash.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace zo_llm {
+
+struct HistoryPoint {
+  std::int64_t step = 0, forwards = 0;  // after the step; forwards since the start
+  double seconds = 0, loss = 0;
+};
+struct DevPoint {
+  std::int64_t step = 0;
+  double loss = 0, accuracy = 0, auc = 0;
+};
+
+/// Kept in memory, and in a file of one JSON object a line where a path is given.
+class History {
+ public:
+  explicit History(std::string path = {}) : path_(std::move(path)) {}
+
+  /// Reads what is there up to a step, and drops the rest: the run goes on from that step.
+  void load(std::int64_t up_to);
+  void add(const HistoryPoint& p);
+  void add(const DevPoint& p);
+  /// Writes what was added since the last call.
+  void flush();
+
+  const std::vector<HistoryPoint>& points() const { return points_; }
+  const std::vector<DevPoint>& dev() const { return dev_; }
+  /// The judgement that a run ends with: the highest accuracy on dev, of equal ones the least loss; nullptr if none.
+  const DevPoint* best() const;
+
+ private:
+  std::string path_, pending_;
+  std::vector<HistoryPoint> points_;
+  std::vector<DevPoint> dev_;
+};
+
+}  // namespace zo_llm
