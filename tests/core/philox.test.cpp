@@ -2,13 +2,16 @@
 
 #include <doctest/doctest.h>
 
+#include <vector>
+
 using namespace tenzo;
 
 namespace {
 
-std::array<std::uint32_t, 64> stored(const PhiloxStream::Words64& words) {
-  std::array<std::uint32_t, 64> x;
-  for (std::size_t i = 0; i < 4; ++i) words[i].store(x.data() + 16 * i);
+/// The 64 words of sixteen blocks, one by one.
+std::vector<std::uint32_t> blocks(const PhiloxStream& stream, std::uint32_t c0, std::uint32_t stride) {
+  std::vector<std::uint32_t> x;
+  for (std::uint32_t i = 0; i < 64; ++i) x.push_back(stream.block(c0 + i / 4 * stride)[i % 4]);
   return x;
 }
 
@@ -43,18 +46,20 @@ TEST_CASE("philox: sixteen blocks at once are the blocks one by one") {
       if (c0 + 15ull * stride > 0xffffffffull) continue;
       CAPTURE(c0);
       CAPTURE(stride);
-      const auto x = stored(stream.words64(c0, stride));
-      bool equal = true;
-      for (std::uint32_t i = 0; i < 64; ++i) equal = equal && x[i] == stream.block(c0 + i / 4 * stride)[i % 4];
-      CHECK(equal);
+      std::vector<std::uint32_t> x(64);
+      stream.words64(c0, stride, x.data());
+      CHECK(x == blocks(stream, c0, stride));
     }
-  const auto twice = stream.twice_words64(123, 456789);
-  CHECK(stored(twice[0]) == stored(stream.words64(123)));
-  CHECK(stored(twice[1]) == stored(stream.words64(456789)));
+  std::vector<std::uint32_t> x(128), want = blocks(stream, 123, 1);
+  const auto second = blocks(stream, 456789, 1);
+  want.insert(want.end(), second.begin(), second.end());
+  stream.words128(123, 456789, x.data());
+  CHECK(x == want);
 }
 
 TEST_CASE("philox: blocks past the last counter do not disturb those before it") {
   const PhiloxStream stream(7, 1, 2, 3);
-  const auto x = stored(stream.words64(0xfffffffcu));
+  std::uint32_t x[64];
+  stream.words64(0xfffffffcu, 1, x);
   for (std::uint32_t i = 0; i < 16; ++i) CHECK(x[i] == stream.block(0xfffffffcu + i / 4)[i % 4]);
 }

@@ -8,7 +8,6 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <cstddef>
 #include <cstdint>
 #include <variant>
 
@@ -58,13 +57,12 @@ inline constexpr auto sixteen_bits = Law::Kind(255);
 
 }  // namespace detail
 
-/// The noise of one matrix: the key's schedule made once, then any tile of it. It is a RowSource (row_source.hpp).
-///   Runs    64 numbers in registers. What a run has beyond the end of its row is noise too, of no further use.
+/// The noise of one matrix: the key's schedule made once, then any part of it. It is a RowSource (row_source.hpp).
 ///   Throws  ValueError when the matrix has more than 2^32 blocks (2^34 words), or the density is no probability.
 template <Law::Kind kind>
 class Noise {
  public:
-  using Run = std::array<Simd<float>, 4>;
+  using Run = std::array<Simd<float>, 4>;  // 64 numbers in registers
 
   /// Elements of a Philox block.
   static constexpr std::int64_t block = kind == Law::rademacher ? 128 : kind == detail::sixteen_bits ? 8 : 4;
@@ -88,107 +86,74 @@ class Noise {
     return std::uint32_t(row * row_blocks_ + col / block);
   }
 
-  /// z of (row, col) … (row, col + 63); col is a multiple of 64. For laws of a word an element.
-  TENZO_INLINE Run run64(std::int64_t row, std::int64_t col) const requires(block == 4) {
-    return from_words(stream_.words64(block_of(row, col)));
-  }
-  TENZO_INLINE void run64(std::int64_t row, std::int64_t col, float* to) const requires(block == 4) {
-    store(run64(row, col), to);
-  }
+  /// to[j] = z of (row, col + j), j < 64; col is a multiple of 64. Beyond the end of the row is noise of no use.
+  ///   Rows cost less together, in `tile`; most so Rademacher's, of which 2048 are made at once.
+  void run64(std::int64_t row, std::int64_t col, float* to) const { tile(row, 1, col, 64, to, 64); }
 
   /// to[i * to_row + j] = z of (row + i, col + j), i < rows <= 16, j < cols <= 64; col is a multiple of 64. Writes
   /// nothing else.
   void tile(std::int64_t row, std::int64_t rows, std::int64_t col, std::int64_t cols, float* to,
             std::int64_t to_row) const {
-    if (cols == 64) for_tile(row, rows, col, [&](std::int64_t i, const Run& z) { store(z, to + i * to_row); });
-    else for_tile(row, rows, col, [&](std::int64_t i, const Run& z) { store(z, to + i * to_row, cols); });
+    for_tile(row, rows, col, [&](std::int64_t i, const Run& z) {
+      float* t = to + i * to_row;
+      if (cols == 64) z[0].store(t), z[1].store(t + 16), z[2].store(t + 32), z[3].store(t + 48);
+      else
+        for (std::int64_t j = 0; 16 * j < cols; ++j) z[std::size_t(j)].store(t + 16 * j, cols - 16 * j);
+    });
   }
 
-  /// Calls f(i, run of (row + i, col)) for i < rows <= 16; col is a multiple of 64.
+  /// Calls f(i, run) with the 64 numbers from (row + i, col) on, for i < rows <= 16; col is a multiple of 64.
   template <class F>
   TENZO_INLINE void for_tile(std::int64_t row, std::int64_t rows, std::int64_t col, F&& f) const {
+    alignas(64) std::uint32_t words[128];
     if constexpr (block == 4) {
-      for (std::int64_t i = 0; i < rows; i += 2) {
-        const auto x = stream_.twice_words64(block_of(row + i, col), block_of(row + i + 1, col));
-        f(i, from_words(x[0]));
-        if (i + 1 < rows) f(i + 1, from_words(x[1]));
+      for (std::int64_t i = 0; i < rows; ++i) {
+        if (i % 2 == 0) stream_.words128(block_of(row + i, col), block_of(row + i + 1, col), words);
+        f(i, run(words, i % 2 * 4));
       }
     } else {
-      const Bits bits(stream_.words64(block_of(row, col), std::uint32_t(row_blocks_)));
-      for (std::int64_t i = 0; i < rows; ++i) f(i, from_bits(bits, block * i / 64 + col % block / 64));
+      stream_.words64(block_of(row, col), std::uint32_t(row_blocks_), words);
+      for (std::int64_t i = 0; i < rows; ++i) f(i, run(words, (block * i + col % block) / 16));
     }
   }
 
-  /// Calls f(run) for the first `count` runs of the blocks first, first + 1, …
+  /// Calls f(run) `count` times, with 64 numbers of the blocks first, first + 1, … at a time.
   template <class F>
   TENZO_INLINE void for_runs(std::uint32_t first, std::int64_t count, F&& f) const {
-    if constexpr (block == 4) {
-      for (std::int64_t i = 0; i < count; i += 2, first += 32) {
-        const auto x = stream_.twice_words64(first, first + 16);
-        f(from_words(x[0]));
-        if (i + 1 < count) f(from_words(x[1]));
-      }
-    } else {
-      constexpr std::int64_t batch = 16 * block / 64;  // runs of 16 blocks
-      for (std::int64_t i = 0; i < count; i += batch, first += 16) {
-        const Bits bits(stream_.words64(first));
-        const std::int64_t some = std::min(batch, count - i);
-        for (std::int64_t j = 0; j < some; ++j) f(from_bits(bits, j));
-      }
+    alignas(64) std::uint32_t words[128];
+    constexpr std::int64_t batch = block / 2;  // runs of 32 blocks
+    for (; count > 0; count -= batch, first += 32) {
+      stream_.words128(first, first + 16, words);
+      const std::int64_t end = 4 * std::min(batch, count);
+      for (std::int64_t i = 0; i < end; i += 4) f(run(words, i));
     }
-  }
-
-  TENZO_INLINE static void store(const Run& z, float* to) {
-    z[0].store(to), z[1].store(to + 16), z[2].store(to + 32), z[3].store(to + 48);
-  }
-  TENZO_INLINE static void store(const Run& z, float* to, std::int64_t n) {
-    for (std::int64_t i = 0; 16 * i < n; ++i) z[std::size_t(i)].store(to + 16 * i, n - 16 * i);
   }
 
  private:
   using Words = detail::Words;
 
-  struct Bits {
-    alignas(64) std::uint32_t word[64];
+  /// Numbers 16 i, …, 16 i + 63 of the words.
+  TENZO_INLINE Run run(const std::uint32_t* words, std::int64_t i) const {
+    return {lanes(words, i), lanes(words, i + 1), lanes(words, i + 2), lanes(words, i + 3)};
+  }
 
-    TENZO_INLINE explicit Bits(const std::array<Words, 4>& x) {
-      x[0].store(word), x[1].store(word + 16), x[2].store(word + 32), x[3].store(word + 48);
-    }
-  };
-
-  TENZO_INLINE Simd<float> number(const Words& x) const {
+  /// Numbers 16 i, …, 16 i + 15 of the words.
+  TENZO_INLINE Simd<float> lanes(const std::uint32_t* words, std::int64_t i) const {
     if constexpr (kind == Law::normal) {
-      return detail::normal_from_words(x);
+      return detail::normal_from_words(Words::load(words + 16 * i));
     } else if constexpr (kind == Law::uniform) {
-      const Words odd = and_or(detail::shift_right<8>(x), Words(0x00ffffffu), Words(1u));
+      const Words odd = and_or(detail::shift_right<8>(Words::load(words + 16 * i)), Words(0x00ffffffu), Words(1u));
       return to_float(odd) * Simd<float>(0x1p-24f);
-    } else {
-      static_assert(kind == Law::ternary);
+    } else if constexpr (kind == Law::ternary) {
+      const Words x = Words::load(words + 16 * i);
       const Words signed_one = and_or(shift_left(x, Words(31u)), Words(0x80000000u), Words(0x3f800000u));
       return as_float(where_less(detail::shift_right<2>(x), Words(threshold_), signed_one));
-    }
-  }
-
-  TENZO_INLINE Run from_words(const std::array<Words, 4>& x) const {
-    return {number(x[0]), number(x[1]), number(x[2]), number(x[3])};
-  }
-
-  /// Run i of the 64 words.
-  TENZO_INLINE static Run from_bits(const Bits& bits, std::int64_t i) {
-    if constexpr (kind == Law::rademacher) {
-      const Words low(bits.word[2 * i]), high(bits.word[2 * i + 1]);
-      return {signs(low, 0), signs(low, 1), signs(high, 0), signs(high, 1)};
+    } else if constexpr (kind == Law::rademacher) {
+      const Words top = shift_left(Words(words[i / 2]), Words::load(detail::bit_to_top[i % 2]));
+      return as_float(xor_and(Words(0x3f800000u), top, Words(0x80000000u)));
     } else {
-      const std::uint32_t* word = bits.word + 32 * i;
-      return {as_float(detail::halves(word)), as_float(detail::halves(word + 8)), as_float(detail::halves(word + 16)),
-              as_float(detail::halves(word + 24))};
+      return as_float(detail::halves(words + 8 * i));
     }
-  }
-
-  /// 1 or -1 by the bits 16 half … 16 half + 15 of the word in all lanes.
-  TENZO_INLINE static Simd<float> signs(const Words& word, int half) {
-    const Words top = shift_left(word, Words::load(detail::bit_to_top[half]));
-    return as_float(xor_and(Words(0x3f800000u), top, Words(0x80000000u)));
   }
 
   PhiloxStream stream_;

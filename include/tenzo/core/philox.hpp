@@ -1,11 +1,13 @@
 // Philox4x32-10: 128 random bits as a function of a counter and a key. There is no state.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 
-#include "tenzo/core/detail/words.hpp"
+#include "tenzo/core/simd.hpp"
 
 TENZO_INTRINSICS_BEGIN
 
@@ -53,14 +55,12 @@ class PhiloxStream {
   /// The block of the counter (c0, c1, c2, c3).
   constexpr PhiloxBlock block(std::uint32_t c0) const;
 
-  using Words64 = std::array<detail::Words, 4>;
+  /// 64 words: the blocks of the counters c0 + i stride, i = 0 … 15, one after another. None may pass 2^32 where it is
+  /// used.
+  void words64(std::uint32_t c0, std::uint32_t stride, std::uint32_t* words) const;
 
-  /// The blocks of the counters c0 + i stride, i = 0 … 15, one after another. None may pass 2^32 where it is used.
-  Words64 words64(std::uint32_t c0, std::uint32_t stride = 1) const;
-
-  /// words64(a) and words64(b) at once: in less time than one after another, because a round of one fills the time
-  /// that the other's products take.
-  std::array<Words64, 2> twice_words64(std::uint32_t a, std::uint32_t b) const;
+  /// 128 words: those of words64(a, 1), then those of words64(b, 1), in less time than one after another.
+  void words128(std::uint32_t a, std::uint32_t b, std::uint32_t* words) const;
 
  private:
   struct Blocks;
@@ -125,11 +125,6 @@ TENZO_INLINE CounterLanes last_words(CounterLanes p, CounterLanes x, CounterLane
 }
 TENZO_INLINE CounterLanes low_pairs(CounterLanes xy, CounterLanes zw) { return _mm512_unpacklo_epi64(xy, zw); }
 TENZO_INLINE CounterLanes high_pairs(CounterLanes xy, CounterLanes zw) { return _mm512_unpackhi_epi64(xy, zw); }
-TENZO_INLINE Words pack(CounterLanes x) {
-  Words r;
-  r.part[0] = x;
-  return r;
-}
 #else
 using CounterLanes = __m256i;
 TENZO_INLINE CounterLanes all_lanes(std::uint32_t x) { return _mm256_set1_epi32(int(x)); }
@@ -151,11 +146,6 @@ TENZO_INLINE CounterLanes last_words(CounterLanes p, CounterLanes x, CounterLane
 }
 TENZO_INLINE CounterLanes low_pairs(CounterLanes xy, CounterLanes zw) { return _mm256_unpacklo_epi64(xy, zw); }
 TENZO_INLINE CounterLanes high_pairs(CounterLanes xy, CounterLanes zw) { return _mm256_unpackhi_epi64(xy, zw); }
-TENZO_INLINE Words pack(CounterLanes x, CounterLanes y) {
-  Words r;
-  r.part[0] = x, r.part[1] = y;
-  return r;
-}
 #endif
 
 }  // namespace detail::philox
@@ -163,9 +153,6 @@ TENZO_INLINE Words pack(CounterLanes x, CounterLanes y) {
 /// Blocks in the making: word i of each counter, a counter a lane.
 struct PhiloxStream::Blocks {
   using Lanes = detail::philox::CounterLanes;
-  struct Finished {
-    Lanes first, second;
-  };
 
   Lanes x0, x1, x2, x3;
 
@@ -183,18 +170,23 @@ struct PhiloxStream::Blocks {
     x0 = exclusive_or(high(p1), x1, k0), x1 = p1;
     x2 = exclusive_or(high(p0), x3, k1), x3 = p0;
   }
-  /// The last round; then the blocks in order: those of the first half of the counters, then the others.
-  TENZO_INLINE Finished finish(Lanes k0, Lanes k1) const {
+  /// The last round; then the blocks in order.
+  TENZO_INLINE void finish(Lanes k0, Lanes k1, std::uint32_t* words) const {
     using namespace detail::philox;
     const Lanes xy = last_words(product(all_lanes(std::uint64_t(m1)), x2), x1, k0);
     const Lanes zw = last_words(product(all_lanes(std::uint64_t(m0)), x0), x3, k1);
-    return {low_pairs(xy, zw), high_pairs(xy, zw)};
+    const Lanes first = low_pairs(xy, zw), second = high_pairs(xy, zw);
+    std::memcpy(words, &first, sizeof first);
+    std::memcpy(words + sizeof first / sizeof *words, &second, sizeof second);
   }
 };
 
+// What follows is called, not inlined: a call costs nothing beside 64 words, and code that uses noise stays small.
+
 #if defined(TENZO_AVX512)
 
-TENZO_INLINE PhiloxStream::Words64 PhiloxStream::words64(std::uint32_t c0, std::uint32_t stride) const {
+[[gnu::noinline]] inline void PhiloxStream::words64(std::uint32_t c0, std::uint32_t stride,
+                                                    std::uint32_t* words) const {
   using namespace detail::philox;
   const std::uint64_t p0 = product(m0, c0), step = product(m0, stride);
   const CounterLanes steps = multiples(step);
@@ -204,35 +196,34 @@ TENZO_INLINE PhiloxStream::Words64 PhiloxStream::words64(std::uint32_t c0, std::
     a.round(k0, k1), b.round(k0, k1);
   }
   const CounterLanes k0 = all_lanes(k0_[7]), k1 = all_lanes(k1_[7]);
-  const auto x = a.finish(k0, k1), y = b.finish(k0, k1);
-  return {pack(x.first), pack(x.second), pack(y.first), pack(y.second)};
+  a.finish(k0, k1, words), b.finish(k0, k1, words + 32);
 }
 
-TENZO_INLINE std::array<PhiloxStream::Words64, 2> PhiloxStream::twice_words64(std::uint32_t first,
-                                                                              std::uint32_t second) const {
+/// A round waits for its products longer than it computes: four registers of counters fill that time.
+[[gnu::noinline]] inline void PhiloxStream::words128(std::uint32_t first, std::uint32_t second,
+                                                     std::uint32_t* words) const {
   using namespace detail::philox;
-  const std::uint64_t p0 = product(m0, first), q0 = product(m0, second);
+  const std::uint64_t p0 = product(m0, first), q0 = product(m0, second), half = 8 * std::uint64_t(m0);
   const CounterLanes steps = multiples(m0);
-  Blocks a(*this, add(all_lanes(p0), steps)), b(*this, add(all_lanes(p0 + 8 * std::uint64_t(m0)), steps));
-  Blocks c(*this, add(all_lanes(q0), steps)), d(*this, add(all_lanes(q0 + 8 * std::uint64_t(m0)), steps));
+  Blocks a(*this, add(all_lanes(p0), steps)), b(*this, add(all_lanes(p0 + half), steps));
+  Blocks c(*this, add(all_lanes(q0), steps)), d(*this, add(all_lanes(q0 + half), steps));
   for (std::size_t i = 0; i < 7; ++i) {
     const CounterLanes k0 = all_lanes(k0_[i]), k1 = all_lanes(k1_[i]);
     a.round(k0, k1), b.round(k0, k1), c.round(k0, k1), d.round(k0, k1);
   }
   const CounterLanes k0 = all_lanes(k0_[7]), k1 = all_lanes(k1_[7]);
-  const auto x = a.finish(k0, k1), y = b.finish(k0, k1), z = c.finish(k0, k1), w = d.finish(k0, k1);
-  return {Words64{pack(x.first), pack(x.second), pack(y.first), pack(y.second)},
-          Words64{pack(z.first), pack(z.second), pack(w.first), pack(w.second)}};
+  a.finish(k0, k1, words), b.finish(k0, k1, words + 32);
+  c.finish(k0, k1, words + 64), d.finish(k0, k1, words + 96);
 }
 
-#elif defined(TENZO_AVX2)
+#else
 
-TENZO_INLINE PhiloxStream::Words64 PhiloxStream::words64(std::uint32_t c0, std::uint32_t stride) const {
+[[gnu::noinline]] inline void PhiloxStream::words64(std::uint32_t c0, std::uint32_t stride,
+                                                    std::uint32_t* words) const {
   using namespace detail::philox;
   const std::uint64_t step = product(m0, stride);
   const CounterLanes steps = multiples(step);
-  Words64 words;
-  for (std::uint32_t half = 0; half < 2; ++half) {
+  for (std::uint32_t half = 0; half < 2; ++half, words += 32) {
     const std::uint64_t p0 = product(m0, c0) + 8 * half * step;
     Blocks a(*this, add(all_lanes(p0), steps)), b(*this, add(all_lanes(p0 + 4 * step), steps));
     for (std::size_t i = 0; i < 7; ++i) {
@@ -240,33 +231,29 @@ TENZO_INLINE PhiloxStream::Words64 PhiloxStream::words64(std::uint32_t c0, std::
       a.round(k0, k1), b.round(k0, k1);
     }
     const CounterLanes k0 = all_lanes(k0_[7]), k1 = all_lanes(k1_[7]);
-    const auto x = a.finish(k0, k1), y = b.finish(k0, k1);
-    words[2 * half] = pack(x.first, x.second), words[2 * half + 1] = pack(y.first, y.second);
+    a.finish(k0, k1, words), b.finish(k0, k1, words + 16);
   }
-  return words;
 }
 
-TENZO_INLINE std::array<PhiloxStream::Words64, 2> PhiloxStream::twice_words64(std::uint32_t first,
-                                                                              std::uint32_t second) const {
-  return {words64(first), words64(second)};  // 16 registers hold no more
+inline void PhiloxStream::words128(std::uint32_t a, std::uint32_t b, std::uint32_t* words) const {
+  words64(a, 1, words);  // 16 registers hold no more at once
+  words64(b, 1, words + 64);
 }
 
 #endif
 
 #else
 
-TENZO_INLINE PhiloxStream::Words64 PhiloxStream::words64(std::uint32_t c0, std::uint32_t stride) const {
-  Words64 words;
+inline void PhiloxStream::words64(std::uint32_t c0, std::uint32_t stride, std::uint32_t* words) const {
   for (std::uint32_t i = 0; i < 16; ++i) {
     const PhiloxBlock x = block(c0 + i * stride);
-    for (std::uint32_t j = 0; j < 4; ++j) words[i / 4].part[4 * (i % 4) + j] = x[j];
+    std::copy(x.begin(), x.end(), words + 4 * i);
   }
-  return words;
 }
 
-TENZO_INLINE std::array<PhiloxStream::Words64, 2> PhiloxStream::twice_words64(std::uint32_t first,
-                                                                              std::uint32_t second) const {
-  return {words64(first), words64(second)};
+inline void PhiloxStream::words128(std::uint32_t a, std::uint32_t b, std::uint32_t* words) const {
+  words64(a, 1, words);
+  words64(b, 1, words + 64);
 }
 
 #endif

@@ -113,14 +113,14 @@ TENZO_INLINE void for_noise(const N& noise, MatrixPart part, Op&& op) {
   const std::int64_t positions = skip + (total / std::max<std::int64_t>(1, part.cols) - 1) * padded + part.cols;
   std::int64_t at = 0, col = -skip;  // the next element; the column of the next run, relative to the part
   noise.for_runs(noise.block_of(part.row, part.col), (positions + 63) / 64, [&](const typename N::Run& z) {
-    if (col >= 0 && col + 64 <= part.cols) {
+    if (col >= 0 && col + 64 <= part.cols) [[likely]] {
       op(at, z[0]), op(at + 16, z[1]), op(at + 32, z[2]), op(at + 48, z[3]);
       at += 64;
       col += 64;
       return;
     }
     alignas(64) float buffer[64];
-    N::store(z, buffer);
+    for (std::size_t i = 0; i < 4; ++i) z[i].store(buffer + 16 * i);
     for (std::int64_t i = 0, n = 0; i < 64 && at < total; i += n) {  // pieces of rows, and what lies between them
       if (col >= 0 && col < part.cols) {
         n = std::min({std::int64_t(16), 64 - i, part.cols - col});
