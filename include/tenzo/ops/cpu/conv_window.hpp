@@ -71,26 +71,37 @@ void fill_window(const Window& w, const T* image, std::int64_t channels, Size2 s
       copy_row(image + (c * size.h + w.first_row) * size.w, w.rows * w.cols, to + c * w.plane, 0, w.rows * w.cols);
     return;
   }
-  const std::int64_t span = w.cols * w.col_stride;  // columns of the image that a row covers, some perhaps in vain
-  const std::int64_t zeros = std::clamp<std::int64_t>(-w.first_col, 0, span);
-  const std::int64_t n = std::clamp<std::int64_t>(size.w - w.first_col, zeros, span) - zeros;
-  std::vector<T> line(w.col_stride > 1 ? std::size_t(span + 4 * Simd<T>::size) : 0);
+  struct Part {
+    std::int64_t zeros, first, n;  // then elements first, first + stride, ... of the image's row, whose n last remain
+  };
+  std::vector<Part> parts;
+  const std::int64_t s = w.col_stride;
+  for (std::int64_t f = 0; f < w.remainders; ++f) {
+    const std::int64_t first = w.first_col + f, zeros = std::min(w.cols, first < 0 ? (-first + s - 1) / s : 0);
+    parts.push_back({zeros, first + zeros * s, std::max<std::int64_t>(0, size.w - first - zeros * s)});
+  }
   for (std::int64_t c = 0; c < channels; ++c, image += size.h * size.w) {
     T* row = to + c * w.plane;
-    for (std::int64_t i = 0; i < w.rows; ++i, row += w.pitch()) {
+    for (std::int64_t i = 0; i < w.rows; ++i) {
       const std::int64_t r = w.first_row + i * w.row_stride;
       if (r < 0 || r >= size.h) {
         copy_row(image, 0, row, w.pitch(), w.pitch());
+        row += w.pitch();
         continue;
       }
-      const T* from = image + r * size.w + w.first_col + zeros;
-      if (w.col_stride == 1) {
-        copy_row(from, n, row, zeros, span);
-        continue;
+      for (const Part& p : parts) {
+        const T* from = image + r * size.w + (p.n ? p.first : 0);
+        if (s == 1) {
+          copy_row(from, std::min(p.n, w.cols - p.zeros), row, p.zeros, w.cols);
+        } else if (s == 2) {
+          copy_row(from, 0, row, p.zeros, p.zeros);
+          take_every_second(from, p.n, w.cols - p.zeros, row + p.zeros);
+        } else {
+          for (std::int64_t k = 0; k < w.cols; ++k)
+            row[k] = k >= p.zeros && (k - p.zeros) * s < p.n ? from[(k - p.zeros) * s] : T(0);
+        }
+        row += w.cols;
       }
-      copy_row(from, n, line.data(), zeros, span);
-      for (std::int64_t f = 0; f < w.remainders; ++f)
-        take_every(w.cols, line.data() + f, w.col_stride, row + f * w.cols);
     }
   }
 }

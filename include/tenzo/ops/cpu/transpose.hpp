@@ -71,17 +71,23 @@ TENZO_INLINE void load_whole(const float* from, std::int64_t plane, Simd<float> 
 
 #endif
 
+/// Every second lane of the two vectors a, b.
+template <Real T>
+TENZO_INLINE Simd<T> take_second(const Simd<T>& a, const Simd<T>& b) {
+  T lane[2 * Simd<T>::size], r[Simd<T>::size];
+  a.store(lane), b.store(lane + Simd<T>::size);
+  for (int i = 0; i < Simd<T>::size; ++i) r[i] = lane[2 * i];
+  return Simd<T>::load(r);
+}
+
 #if defined(TENZO_AVX512)
-TENZO_INLINE void take_second(const float* from, float* to) {
+TENZO_INLINE Simd<float> take_second(const Simd<float>& a, const Simd<float>& b) {
+  Simd<float> r;
   const __m512i even = _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
-  _mm512_storeu_ps(to, _mm512_permutex2var_ps(_mm512_loadu_ps(from), even, _mm512_loadu_ps(from + 16)));
+  r.part[0] = _mm512_permutex2var_ps(a.part[0], even, b.part[0]);
+  return r;
 }
 #endif
-
-template <Real T>
-TENZO_INLINE void take_second(const T* from, T* to) {
-  for (int i = 0; i < Simd<T>::size; ++i) to[i] = from[2 * i];
-}
 
 template <Real T>
 TENZO_INLINE void load_whole(const T* from, std::int64_t plane, Simd<T> (&v)[4]) {
@@ -95,13 +101,19 @@ TENZO_INLINE void load_whole(const T* from, std::int64_t plane, Simd<T> (&v)[4])
 
 namespace tenzo::cpu {
 
-/// to[i] = from[i step] for i < n; may read up to two vectors, and write up to one, beyond the last.
+/// to[i] = from[2 i] while 2 i < n, zero from there to i < count; writes up to a vector more.
 template <Real T>
-void take_every(std::int64_t n, const T* from, std::int64_t step, T* to) {
-  if (step == 2)
-    for (std::int64_t i = 0; i < n; i += Simd<T>::size) detail::take_second(from + 2 * i, to + i);
-  else
-    for (std::int64_t i = 0; i < n; ++i) to[i] = from[i * step];
+TENZO_INLINE void take_every_second(const T* from, std::int64_t n, std::int64_t count, T* to) {
+  using V = Simd<T>;
+  constexpr std::int64_t lanes = V::size;
+  for (std::int64_t i = 0; i < count; i += lanes, from += 2 * lanes, n -= 2 * lanes) {
+    if (n >= 2 * lanes) {
+      detail::take_second(V::load(from), V::load(from + lanes)).store(to + i);
+    } else {
+      const std::int64_t a = std::clamp<std::int64_t>(n, 0, lanes), b = std::clamp<std::int64_t>(n - lanes, 0, lanes);
+      detail::take_second(V::load(from, a), V::load(from + (b ? lanes : 0), b)).store(to + i);
+    }
+  }
 }
 
 /// to[i to_step + o] = from[o from_step + i] for i < n and o < m.
