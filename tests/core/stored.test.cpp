@@ -81,7 +81,7 @@ const DType quantized[] = {DType::q4_0, DType::q4_1, DType::q5_0, DType::q5_1,
 TEST_CASE("stored: blocks decode to the bits of the reference") {
   for (const DType t : quantized) {
     CAPTURE(t);
-    const auto bytes = golden("decode_" + std::string(dtype_name(t)) + ".bin");
+    const auto bytes = golden(cat("decode_", t, ".bin"));
     const auto [name, block, block_bytes] = dtype_info(t);
     const std::int64_t n = std::int64_t(bytes.size()) / (block_bytes + 4 * block);
     REQUIRE(n * (block_bytes + 4 * block) == std::int64_t(bytes.size()));

@@ -26,7 +26,7 @@ TEST_CASE("atomic file: appears when it is complete") {
     CHECK(file.position() == 1000102);
     CHECK(read_file(path) == "old");
     file.commit();
-    CHECK(read_file(path) == "ab" + large + std::string(100, '-'));
+    CHECK(read_file(path) == cat("ab", large, std::string(100, '-')));
   }
   CHECK(folder.count() == 1);
 }
@@ -83,7 +83,7 @@ TEST_CASE("atomic file: links are followed, modes are kept, other things are ref
 TEST_CASE("mapped file: bytes that outlive the name, and pages that come back") {
   const TestFolder folder;
   const std::string path = folder / "a";
-  const std::string content = "begin" + std::string(100000, 'x') + "end";
+  const std::string content = cat("begin", std::string(100000, 'x'), "end");
   put_file(path, content);
   const auto map = MappedFile::open(path);
   const auto text = [&] {

@@ -200,7 +200,7 @@ TEST_CASE("gguf: what is written comes back, and twice the same bytes") {
   const std::vector<DType> types = {DType::f32,  DType::f16,  DType::bf16, DType::q8_0,
                                     DType::q4_0, DType::q4_1, DType::f64};
   std::vector<TensorSpec> specs;
-  for (const DType t : types) specs.push_back({"w." + std::string(dtype_name(t)), t, {rows, cols}});
+  for (const DType t : types) specs.push_back({cat("w.", t), t, {rows, cols}});
   specs.push_back({"v", DType::f32, {5}});
   std::vector<std::size_t> asked;
   const auto source = [&](std::size_t i) {

@@ -71,11 +71,11 @@ TEST_CASE("safetensors: damage has a place and a reason") {
     for (int i = 0; i < 100; ++i) many += ",1";
     expect_error(file_of(many + "]}}", ""), "file: offset 8: the JSON holds a list of more than 64 items at 'a'");
     const std::string deep(100000, '[');
-    expect_error(file_of(R"({"a":{"b":)" + deep, ""), "file: offset 8: the JSON is nested too deep at 'a'");
+    expect_error(file_of(cat(R"({"a":{"b":)", deep), ""), "file: offset 8: the JSON is nested too deep at 'a'");
   }
 
   const auto one = [](std::string_view description, std::size_t bytes = 8) {
-    return file_of("{\"a\":{" + std::string(description) + "}}", std::string(bytes, '\0'));
+    return file_of(cat("{\"a\":{", description, "}}"), std::string(bytes, '\0'));
   };
   const std::string lacks =
       "file: offset 8: tensor 'a': the header lacks its dtype, its shape, or its two data_offsets";
@@ -109,9 +109,9 @@ TEST_CASE("safetensors: damage has a place and a reason") {
                "file: offset 66: the tensors end here, the data 4 bytes later");
 
   const std::string half = R"({"dtype":"F32","shape":[2],"data_offsets":[0,8]})";
-  expect_error(file_of("{\"a\":" + half + ",\"b\":" + half + "}", std::string(8, '\0')),
+  expect_error(file_of(cat("{\"a\":", half, ",\"b\":", half, "}"), std::string(8, '\0')),
                "file: offset 115: tensor 'b' begins at 0, within the one before it, which ends at 8");
-  expect_error(file_of("{\"a\":" + half + ",\"a\":" + half + "}", std::string(8, '\0')),
+  expect_error(file_of(cat("{\"a\":", half, ",\"a\":", half, "}"), std::string(8, '\0')),
                "file: offset 8: 'a' comes twice in the header");
 }
 
@@ -203,7 +203,7 @@ TEST_CASE("safetensors: a folder with one file or with shards") {
   save("2.safetensors", {"c"});
   const std::string index = folder / "model.safetensors.index.json";
   const auto with = [&](std::string_view weights) {
-    put_file(index, R"({"metadata":{"total_size":12},"weight_map":{)" + std::string(weights) + "}}");
+    put_file(index, cat(R"({"metadata":{"total_size":12},"weight_map":{)", weights, "}}"));
   };
   with(R"("a":"1.safetensors","b":"1.safetensors","c":"2.safetensors")");
   for (const std::string& path : {folder / ".", index}) {

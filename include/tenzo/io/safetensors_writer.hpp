@@ -39,7 +39,7 @@ inline void write_safetensors(const std::string& path, const std::map<std::strin
   std::string header = "{";
   const auto member = [&](const std::string& name) -> std::string& {
     try {
-      return header += (header.size() > 1 ? "," : "") + detail::Json(name).dump() + ":";
+      return header += cat(header.size() > 1 ? "," : "", detail::Json(name).dump(), ':');
     } catch (const detail::Json::exception&) {
       throw ValueError(cat("safetensors: the name ", printable(name), " is not valid UTF-8"));
     }
