@@ -26,29 +26,32 @@ void for_tiles(std::int64_t j, std::int64_t columns, std::int64_t vectors, std::
       tile(j + first, std::min(tile_height, columns - first), p + q, std::min(tile_width, k - q), q * width + first);
 }
 
+/// Panels of a row source.
 template <RowSource W>
 struct RowPanels {
   const W& w;
 
-  void pack(std::int64_t j, std::int64_t columns, std::int64_t vectors, std::int64_t p, std::int64_t k,
-            std::array<float*, 1> to) const {
+  PanelSet<float, 1> operator()(std::int64_t j, std::int64_t columns, std::int64_t vectors, std::int64_t p,
+                                std::int64_t k, const std::array<float*, 1>& to) const {
     Tile<float> tile;
     for_tiles(j, columns, vectors, p, k, [&](auto row, auto rows, auto col, auto cols, auto place) {
       w.tile(row, rows, col, cols, tile.at, tile_width);
       tile.pad(rows, cols);
       transpose_rows(tile.at, tile_width, (cols + 3) / 4 * 4, to[0] + place, vectors * tile_height);
     });
+    return {{to[0]}, vectors * tile_height};
   }
 };
 
+/// Panels of W + plus Z and of W + minus Z.
 template <RowSource W, RowSource Z>
 struct PairPanels {
   const W& w;
   const Z& z;
   float plus, minus;
 
-  void pack(std::int64_t j, std::int64_t columns, std::int64_t vectors, std::int64_t p, std::int64_t k,
-            std::array<float*, 2> to) const {
+  PanelSet<float, 2> operator()(std::int64_t j, std::int64_t columns, std::int64_t vectors, std::int64_t p,
+                                std::int64_t k, const std::array<float*, 2>& to) const {
     Tile<float> weights, noise, sum;
     for_tiles(j, columns, vectors, p, k, [&](auto row, auto rows, auto col, auto cols, auto place) {
       w.tile(row, rows, col, cols, weights.at, tile_width);
@@ -61,6 +64,7 @@ struct PairPanels {
         transpose_rows(sum.at, tile_width, fours, panel + place, vectors * tile_height);
       }
     });
+    return {{to[0], to[1]}, vectors * tile_height};
   }
 };
 
@@ -68,7 +72,7 @@ template <std::size_t Q, class Panels>
 void rows_product(std::int64_t m, std::int64_t n, std::int64_t k, const std::array<Operands<float>, Q>& all,
                   const Panels& panels) {
   if (m == 0 || n == 0) return;
-  const auto cut = cut_product<float>(m, n, k, true);
+  const auto cut = cut_product<float>(m, n, k, PanelKind::made);
   parallel_for(cut.pieces(), 1, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t piece = begin; piece < end; ++piece) product_piece<float, Q>(cut, n, k, all, panels, piece);
   });
@@ -76,7 +80,7 @@ void rows_product(std::int64_t m, std::int64_t n, std::int64_t k, const std::arr
 
 inline Operands<float> operands(const MatrixView<const float>& x, const MatrixView<float>& y,
                                 const GemmOptions<float>& o) {
-  return {x.data, x.row_stride, x.col_stride, y.data, y.row_stride, o.accumulate, o.bias};
+  return {{x.data, x.row_stride, x.col_stride}, y.data, y.row_stride, o.accumulate, o.bias};
 }
 
 }  // namespace detail

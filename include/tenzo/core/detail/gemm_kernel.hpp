@@ -29,6 +29,13 @@ inline constexpr int tile_rows = 2, tile_vectors = 1;
 template <Real T>
 inline constexpr std::int64_t panel_width = tile_vectors* Simd<T>::size;
 
+/// Asks for the memory `ahead` elements after p, which need not exist.
+template <class T>
+TENZO_INLINE void prefetch(const T* p, std::int64_t ahead) {
+  __builtin_prefetch(
+      reinterpret_cast<const char*>(reinterpret_cast<std::uintptr_t>(p) + std::uintptr_t(ahead) * sizeof(T)));
+}
+
 /// What a tile starts from and how it ends.
 template <Real T>
 struct TileTask {
@@ -63,6 +70,7 @@ void tile_product(std::int64_t k, const T* a, std::int64_t a_row, std::int64_t a
   }
 
   for (std::int64_t p = 0; p < k; ++p, a += a_col, b += b_row) {
+    prefetch(a, 64 * a_col);  // packed rows of a are one stream, which the hardware drops at each page
     V row[Vectors];
     TENZO_UNROLL
     for (int v = 0; v < Vectors; ++v) row[v] = V::load(b + v * V::size);

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <cstring>
 
+#include "tenzo/core/detail/gemm_kernel.hpp"
 #include "tenzo/core/simd.hpp"
 
 TENZO_INTRINSICS_BEGIN
@@ -56,8 +57,10 @@ TENZO_INLINE __m256d high_halves(__m256d a, __m256d b) { return _mm256_unpackhi_
 #endif
 
 /// to[p * to_row + i] = from[i * from_row + p] for i < Simd<T>::size, p < k. k is a multiple of 4.
+///   ahead   how far to ask for memory before it is read, where it comes from beyond the caches; 0: not at all
 template <Real T>
-void transpose_rows(const T* from, std::int64_t from_row, std::int64_t k, T* to, std::int64_t to_row) {
+void transpose_rows(const T* from, std::int64_t from_row, std::int64_t k, T* to, std::int64_t to_row,
+                    [[maybe_unused]] std::int64_t ahead = 0) {
 #if defined(TENZO_AVX512) || defined(TENZO_AVX2)
   constexpr int width = Simd<T>::width;
   for (int first = 0; first < Simd<T>::size; first += width) {
@@ -66,6 +69,8 @@ void transpose_rows(const T* from, std::int64_t from_row, std::int64_t k, T* to,
     auto put = [&](std::int64_t p, auto r) { std::memcpy(t + p * to_row, &r, sizeof r); };
     if constexpr (sizeof(T) == 4) {
       for (std::int64_t p = 0; p < k; p += 4) {
+        if (ahead && p % 16 == 0)
+          for (int i = 0; i < width; ++i) prefetch(f + p + i * from_row, ahead);
         const auto a = gather_lanes(f + p, 4 * from_row), b = gather_lanes(f + p + from_row, 4 * from_row);
         const auto c = gather_lanes(f + p + 2 * from_row, 4 * from_row);
         const auto d = gather_lanes(f + p + 3 * from_row, 4 * from_row);
@@ -77,6 +82,8 @@ void transpose_rows(const T* from, std::int64_t from_row, std::int64_t k, T* to,
       }
     } else {
       for (std::int64_t p = 0; p < k; p += 2) {
+        if (ahead && p % 8 == 0)
+          for (int i = 0; i < width; ++i) prefetch(f + p + i * from_row, ahead);
         const auto a = gather_lanes(f + p, 2 * from_row), b = gather_lanes(f + p + from_row, 2 * from_row);
         put(p, low_halves(a, b));
         put(p + 1, high_halves(a, b));
@@ -108,7 +115,7 @@ struct Tile {
 template <Real T>
 struct StridedPanels {
   const T* data;
-  std::int64_t row, col;
+  std::int64_t row, col, ahead = 0;
 
   /// Panel of `columns` columns from j on, k values from p on.
   void pack(std::int64_t j, std::int64_t columns, std::int64_t vectors, std::int64_t p, std::int64_t k, T* to) const {
@@ -123,13 +130,12 @@ struct StridedPanels {
 
  private:
   void copy(const T* from, std::int64_t columns, std::int64_t vectors, std::int64_t k, T* to) const {
-    const std::int64_t width = vectors * Simd<T>::size;
-    for (std::int64_t v = 0; v < vectors; ++v) {
-      const std::int64_t first = v * Simd<T>::size, some = columns - first;
-      if (some >= Simd<T>::size)
-        for (std::int64_t q = 0; q < k; ++q) Simd<T>::load(from + q * row + first).store(to + q * width + first);
-      else
-        for (std::int64_t q = 0; q < k; ++q) Simd<T>::load(from + q * row + first, some).store(to + q * width + first);
+    const std::int64_t width = vectors * Simd<T>::size, whole = columns / Simd<T>::size;
+    for (std::int64_t q = 0; q < k; ++q, from += row, to += width) {
+      for (std::int64_t v = 0; v < vectors; ++v) prefetch(from + v * Simd<T>::size, 8 * row);
+      for (std::int64_t v = 0; v < whole; ++v) Simd<T>::load(from + v * Simd<T>::size).store(to + v * Simd<T>::size);
+      if (whole < vectors)
+        Simd<T>::load(from + whole * Simd<T>::size, columns - whole * Simd<T>::size).store(to + whole * Simd<T>::size);
     }
   }
 
@@ -141,7 +147,7 @@ struct StridedPanels {
       const std::int64_t rows = std::min<std::int64_t>(Simd<T>::size, columns - first);
       std::int64_t q = 0;
       if (rows == Simd<T>::size) {
-        transpose_rows(f, col, fours, to + first, width);
+        transpose_rows(f, col, fours, to + first, width, ahead);
         q = fours;
       }
       for (; q < k; q += tile_columns) {
