@@ -197,8 +197,8 @@ def sentencepiece_model(kind, **options):
 
 
 def charsmap():
-    model = sentencepiece_model("charsmap", rules=True, vocab_size=SIZE or 200, model_type="unigram",
-                                **({"normalization_rule_name": "nmt_nfkc", "rules": False} if SIZE else {}))
+    options = {"normalization_rule_name": "nmt_nfkc"} if SIZE else {"rules": True}
+    model = sentencepiece_model("charsmap", vocab_size=SIZE or 200, model_type="unigram", **options)
     normalizer = next(v for n, v in fields(model.read_bytes()) if n == 3)
     table = next(v for n, v in fields(normalizer) if n == 2)
     model.unlink()

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "tenzo/io/tokenizer/folder.hpp"
 #include "tenzo/io/tokenizer/gguf.hpp"
 
 using namespace tenzo;
@@ -65,4 +66,20 @@ TEST_CASE("tokenizer: a long word of SmolLM2 costs no square") {
   std::string word;
   for (std::uint32_t x = 1, i = 0; i < (1u << 20); ++i) word += char('a' + ((x = x * 1664525 + 1013904223) >> 24) % 26);
   CHECK(tokenizer.decode(tokenizer.encode(word, false)) == word);
+}
+
+TEST_CASE("tokenizer: MiniLM's golden ids from its folder and from vocab.txt") {
+  const std::string path = model_file("TENZO_MINILM", "minilm");
+  const auto expected = golden("minilm.json");
+  REQUIRE(expected["texts"].size() > 0);
+  if (path.empty()) return;
+  const Tokenizer folder = tokenizer_from_folder(path), list = tokenizer_from_vocab_txt(path + "/vocab.txt");
+  CHECK(folder.size() == 30522);
+  CHECK(folder.token_id("[CLS]") == 101);
+  for (const auto& text : expected["texts"]) {
+    const auto words = text["text"].get<std::string>();
+    CAPTURE(words);
+    CHECK(folder.encode(words, true) == text["ids"].get<std::vector<int>>());
+    CHECK(list.encode(words, true) == text["ids"].get<std::vector<int>>());
+  }
 }

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "tenzo/core/error.hpp"
+#include "tenzo/io/byte_reader.hpp"
 #include "tenzo/io/tokenizer/byte_alphabet.hpp"
 #include "tenzo/io/tokenizer/merge_loop.hpp"
 #include "tenzo/io/tokenizer/vocabulary.hpp"
@@ -146,20 +147,20 @@ struct Bpe {
 inline void add_merge(MergeTable& table, const Vocabulary& vocabulary, std::string_view left, std::string_view right) {
   const std::string joined = std::string(left).append(right);
   const int l = vocabulary.id(left), r = vocabulary.id(right), id = vocabulary.id(joined);
-  require(l >= 0 && r >= 0 && id >= 0, "merge ", table.size(), ": \"",
-          l < 0   ? left
-          : r < 0 ? right
-                  : joined,
-          "\" is not in the vocabulary");
+  require(l >= 0 && r >= 0 && id >= 0, "merge ", table.size(), ": ",
+          printable(l < 0   ? left
+                    : r < 0 ? right
+                            : joined),
+          " is not in the vocabulary");
   table.add(l, r, id);
 }
 
 /// Appends a rule written as "left right". Throws ValueError where there is no space inside, too.
 inline void add_merge(MergeTable& table, const Vocabulary& vocabulary, std::string_view rule) {
-  const std::size_t space = rule.find(' ', 1);
-  require(space != std::string_view::npos && space + 1 < rule.size(), "merge ", table.size(), ": \"", rule,
-          "\" is not two tokens with a space between");
-  add_merge(table, vocabulary, rule.substr(0, space), rule.substr(space + 1));
+  const std::size_t gap = rule.find(' ', 1);
+  require(gap != std::string_view::npos && gap + 1 < rule.size(), "merge ", table.size(), ": ", printable(rule),
+          " is not two tokens with a space between");
+  add_merge(table, vocabulary, rule.substr(0, gap), rule.substr(gap + 1));
 }
 
 }  // namespace tenzo::text

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "tenzo/core/error.hpp"
+#include "tenzo/io/tokenizer/pattern.hpp"
 #include "tenzo/io/tokenizer/unicode.hpp"
 #include "tenzo/io/tokenizer/utf8.hpp"
 
@@ -38,8 +39,9 @@ class Charsmap {
     units_ /= 4;
   }
 
-  void append_mapped(std::string_view text, std::string& out) const {
+  void append_mapped(std::string_view text, std::string& out, std::size_t limit = SIZE_MAX) const {
     while (!text.empty()) {
+      check_result(out.size(), limit);
       const std::size_t n = matching_ == longest ? append_longest(text, out) : append_cluster(text, out);
       text.remove_prefix(n);
     }

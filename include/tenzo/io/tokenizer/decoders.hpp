@@ -54,27 +54,29 @@ namespace detail {
 
 using Tokens = std::vector<std::string>;
 
-inline void apply(const Fuse&, Tokens& tokens) {
+inline void apply(const Fuse&, Tokens& tokens, std::size_t) {
   std::string all;
   for (const std::string& t : tokens) all += t;
   tokens.assign(1, std::move(all));
 }
 
-inline void apply(const JoinByteLevel&, Tokens& tokens) {
+inline void apply(const JoinByteLevel&, Tokens& tokens, std::size_t) {
   std::string all;
   for (const std::string& t : tokens) append_bytes_of(all, t);
   tokens.assign(1, std::move(all));
 }
 
-inline void apply(const ReplaceInTokens& r, Tokens& tokens) {
+inline void apply(const ReplaceInTokens& r, Tokens& tokens, std::size_t limit) {
   for (std::string& t : tokens) {
     std::string replaced;
-    replace_all(r.pattern, t, r.by, replaced);
+    replace_all(r.pattern, t, r.by, replaced, limit);
+    check_result(replaced.size(), limit);
+    limit -= replaced.size();
     t.swap(replaced);
   }
 }
 
-inline void apply(const JoinWords& join, Tokens& tokens) {
+inline void apply(const JoinWords& join, Tokens& tokens, std::size_t) {
   static constexpr std::pair<std::string_view, std::string_view> shorter[] = {
       {" .", "."},   {" ?", "?"},           {" !", "!"},   {" ,", ","},     {" ' ", "'"},   {" n't", "n't"},
       {" 'm", "'m"}, {" do not", " don't"}, {" 's", "'s"}, {" 've", "'ve"}, {" 're", "'re"}};
@@ -90,7 +92,7 @@ inline void apply(const JoinWords& join, Tokens& tokens) {
   }
 }
 
-inline void apply(const MarksToSpaces& m, Tokens& tokens) {
+inline void apply(const MarksToSpaces& m, Tokens& tokens, std::size_t) {
   for (std::size_t i = 0; i < tokens.size(); ++i) {
     std::string replaced;
     replace_all({Pattern::literal, 1, m.mark}, tokens[i], i == 0 && m.first_goes ? "" : " ", replaced);
@@ -111,12 +113,12 @@ inline int named_byte(std::string_view token) {
   return high < 0 || low < 0 ? -1 : 16 * high + low;
 }
 
-inline void apply(const ByteTokens&, Tokens& tokens) {
+inline void apply(const ByteTokens&, Tokens& tokens, std::size_t) {
   for (std::string& t : tokens)
     if (const int b = named_byte(t); b >= 0) t.assign(1, char(b));
 }
 
-inline void apply(const StripCopies& s, Tokens& tokens) {
+inline void apply(const StripCopies& s, Tokens& tokens, std::size_t) {
   if (s.text.empty()) return;
   for (std::string& t : tokens) {
     std::size_t begin = 0, end = t.size();
@@ -129,10 +131,14 @@ inline void apply(const StripCopies& s, Tokens& tokens) {
 
 }  // namespace detail
 
-/// The text of the tokens. Without decoders they are joined by spaces.
+/// The text of the tokens. Without decoders they are joined by spaces. Throws ValueError where it becomes longer than
+/// `longest_result`.
 ///   Bytes that name no whole character come out as they are.
 inline std::string decoded(std::span<const Decoder> decoders, std::vector<std::string> tokens) {
-  for (const Decoder& d : decoders) std::visit([&](const auto& one) { detail::apply(one, tokens); }, d);
+  std::size_t size = tokens.size();
+  for (const std::string& t : tokens) size += t.size();
+  for (const Decoder& d : decoders)
+    std::visit([&](const auto& one) { detail::apply(one, tokens, longest_result(size)); }, d);
   std::string text;
   for (std::size_t i = 0; i < tokens.size(); ++i) {
     if (i > 0 && decoders.empty()) text += ' ';

@@ -82,7 +82,8 @@ inline TokenizerLists gguf_tokenizer_lists(const GgufTokenizerKeys& keys) {
 ///   Memory  the tokens and the tables (for 49,152 tokens and 48,900 merges 2.4 MB); the file's own pages are let go.
 inline Tokenizer tokenizer_from_gguf(const GgufFile& file) {
   const detail::GgufTokenizerKeys keys(file);
-  if (!keys.find("model")) throw FileError(file.path(), -1, "has no tokenizer (no key 'tokenizer.ggml.model')");
+  if (!keys.find("model"))
+    throw FileError(file.path(), -1, cat("has no tokenizer (no key ", printable("tokenizer.ggml.model"), ')'));
   try {
     Tokenizer tokenizer = make_tokenizer(detail::gguf_tokenizer_lists(keys));
     for (const auto* key : {"tokens", "merges", "scores", "token_type", "precompiled_charsmap"}) keys.release(key);

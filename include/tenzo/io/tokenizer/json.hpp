@@ -25,7 +25,7 @@ inline std::vector<AddedToken> listed_added_tokens(const Json& list) {
   std::vector<AddedToken> added;
   for (const Json& j : list) {
     const std::int64_t id = integer_of(j, "id", -1);
-    require(id >= 0 && id <= INT32_MAX, "added token ", quoted(j.dump()), ": its id is no integer from 0 on");
+    require(id >= 0 && id <= INT32_MAX, "added token ", printable(j.dump()), ": its id is no integer from 0 on");
     const bool special = flag_of(j, "special", false);
     added.push_back({.id = int(id),
                      .content = text_of(j, "content"),
@@ -47,8 +47,8 @@ inline Vocabulary vocabulary_of(const TokenizerJson& file, std::vector<AddedToke
   require(last < std::int64_t(4 * n + 4096), "vocabulary: ", n, " tokens, but an id ", last);
   std::vector<std::string_view> tokens(std::size_t(last + 1));
   const auto place = [&](std::size_t id, std::string_view token) {
-    require(tokens[id].empty() || tokens[id] == token, "vocabulary: the id ", id, " is both ", quoted(tokens[id]),
-            " and ", quoted(token));
+    require(tokens[id].empty() || tokens[id] == token, "vocabulary: the id ", id, " is both ", printable(tokens[id]),
+            " and ", printable(token));
     tokens[id] = token;
   };
   for (const auto& t : file.tokens) place(std::size_t(t.id), file.token(t));
@@ -74,7 +74,7 @@ inline int id_named(const Json& j, const char* key, const Vocabulary& vocabulary
   const std::string name = text_of(j, key, "");
   if (name.empty()) return -1;
   const int id = vocabulary.id(name);
-  require(id >= 0, '"', key, "\": the token ", quoted(name), " is not in the vocabulary");
+  require(id >= 0, '"', key, "\": the token ", printable(name), " is not in the vocabulary");
   return id;
 }
 
@@ -143,7 +143,7 @@ inline TokenizerParts parts_of(const TokenizerJson& file) {
   add_decoders(member(tree, "decoder"), parts.decoders);
 
   const std::string type = type_of_model(file, model);
-  require(type == "BPE" || !byte_level, "ByteLevel before a model ", quoted(type), " is not supported");
+  require(type == "BPE" || !byte_level, "ByteLevel before a model ", printable(type), " is not supported");
   if (type == "BPE") {
     parts.model = bpe_of(file, model, parts.vocabulary, byte_level);
   } else if (type == "WordPiece") {

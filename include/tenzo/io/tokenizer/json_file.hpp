@@ -1,6 +1,8 @@
 // tokenizer.json as a tree, but with its long lists, the vocabulary and the merges, in compact arrays.
 #pragma once
 
+#include <charconv>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -40,6 +42,32 @@ struct TokenizerJson {
 };
 
 namespace detail {
+
+/// The score that the reference reads where a correct reader reads x: the digits as an integer, times or over a power
+/// of ten, which may be an ulp off. Between cuts of equal scores (… against . .. and .. .) such an ulp decides.
+inline double score_as_read(double x) {
+  char text[32];
+  const auto end = std::to_chars(text, text + sizeof text, std::abs(x), std::chars_format::scientific).ptr;
+  std::uint64_t digits = 0;
+  int power = 0;
+  const char* at = text;
+  for (bool fraction = false; at != end && *at != 'e'; ++at) {
+    if (*at == '.') {
+      fraction = true;
+      continue;
+    }
+    digits = 10 * digits + std::uint64_t(*at - '0');
+    power -= fraction;
+  }
+  int exponent = 0;
+  if (at != end) std::from_chars(at + (at[1] == '+' ? 2 : 1), end, exponent);
+  power += exponent;
+  constexpr int exact = 22;  // powers of ten up to here are doubles
+  if (power < -exact || power > exact) return x;
+  double scale = 1;
+  for (int i = 0; i < std::abs(power); ++i) scale *= 10;
+  return std::copysign(power < 0 ? double(digits) / scale : double(digits) * scale, x);
+}
 
 /// Takes the events of the lists out of the parser's stream; all others make the tree.
 class TokenizerJsonFilter {
@@ -95,14 +123,14 @@ class TokenizerJsonFilter {
   void take_token(int depth, const Json& value) {
     if (depth == 1) {
       require(has_key_ && value.is_number_unsigned() && value.get<std::uint64_t>() <= INT32_MAX, name(), ": ",
-              quoted(value.dump()), " where the id of a token belongs");
+              printable(value.dump()), " where the id of a token belongs");
       has_key_ = false;
       add_token(value.get<std::int32_t>(), 0);
     } else if (items_++ == 0) {
       begin_ = put(value);
     } else {
       require(items_ == 2 && value.is_number(), name(), ": want pairs of a token and a number");
-      add_token(std::int32_t(out_.tokens.size()), value.get<double>());
+      add_token(std::int32_t(out_.tokens.size()), score_as_read(value.get<double>()));
     }
   }
 
@@ -113,7 +141,7 @@ class TokenizerJsonFilter {
       const auto rule = std::string_view(out_.bytes).substr(begin);
       const std::size_t space = rule.find(' ');
       require(space != std::string_view::npos && rule.find(' ', space + 1) == std::string_view::npos, name(), ": ",
-              quoted(rule), " is not two tokens with a space between");
+              printable(rule), " is not two tokens with a space between");
       const auto left = std::uint32_t(space), right = std::uint32_t(rule.size() - space - 1);
       out_.bytes.erase(begin + space, 1);
       out_.merges.push_back({begin, left, right});
@@ -128,7 +156,7 @@ class TokenizerJsonFilter {
 
   /// Appends a string; returns where it begins.
   std::uint32_t put(const Json& value) {
-    require(value.is_string(), name(), ": ", quoted(value.dump()), " where a string belongs");
+    require(value.is_string(), name(), ": ", printable(value.dump()), " where a string belongs");
     const auto begin = std::uint32_t(out_.bytes.size());
     out_.bytes += value.get_ref<const std::string&>();
     require(out_.bytes.size() < UINT32_MAX, name(), ": more than 4 GiB of strings");

@@ -28,7 +28,7 @@ inline const Json& member(const Json& j, const char* key) {
 
 inline std::string text_of(const Json& j, const char* key) {
   const Json& m = member(j, key);
-  require(m.is_string(), "a string \"", key, "\" is missing in ", quoted(j.dump()));
+  require(m.is_string(), "a string \"", key, "\" is missing in ", printable(j.dump()));
   return m.get<std::string>();
 }
 
@@ -38,27 +38,29 @@ inline std::string text_of(const Json& j, const char* key, const char* fallback)
 
 inline bool flag_of(const Json& j, const char* key, bool fallback) {
   const Json& m = member(j, key);
-  require(m.is_null() || m.is_boolean(), '"', key, "\" is ", quoted(m.dump()), "; want true or false");
+  require(m.is_null() || m.is_boolean(), '"', key, "\" is ", printable(m.dump()), "; want true or false");
   return m.is_null() ? fallback : m.get<bool>();
 }
 
 inline std::int64_t integer_of(const Json& j, const char* key, std::int64_t fallback) {
   const Json& m = member(j, key);
-  require(m.is_null() || m.is_number_integer(), '"', key, "\" is ", quoted(m.dump()), "; want an integer");
+  require(m.is_null() || m.is_number_integer(), '"', key, "\" is ", printable(m.dump()), "; want an integer");
   return m.is_null() ? fallback : m.get<std::int64_t>();
 }
 
-/// Calls f for a stage, or for the stages of a Sequence in it, in order. At most 64, nested at most 8 deep.
+/// Calls f for a stage, or for the stages of a Sequence in it, in order, nested at most 8 deep.
 template <class F>
 void for_each_stage(const Json& j, const char* list, F&& f, int depth = 0) {
   if (j.is_null()) return;
   if (text_of(j, "type") != "Sequence") return f(j);
-  require(depth < 8 && member(j, list).size() <= 64, list, ": sequences of more than 64 stages, or nested too deep");
+  require(depth < 8, list, ": sequences are nested more than 8 deep");
   for (const Json& stage : member(j, list)) for_each_stage(stage, list, f, depth + 1);
 }
 
+inline void check_stages(std::size_t n) { require(n <= 64, n, " stages; at most 64 are read"); }
+
 [[noreturn]] inline void not_supported(const char* what, const std::string& type) {
-  throw ValueError(cat(what, ' ', quoted(type), " is not supported"));
+  throw ValueError(cat(what, ' ', printable(type), " is not supported"));
 }
 
 /// The pattern that is meant by a regular expression; only those that known vocabularies use.
@@ -127,6 +129,7 @@ inline void add_normalizers(const Json& j, std::vector<Normalizer>& out) {
     } else {
       not_supported("the normalizer", type);
     }
+    check_stages(out.size());
   });
 }
 
@@ -152,12 +155,20 @@ inline MarkedSpaces::Prepend prepend_of(const Json& stage) {
   not_supported("the prepend_scheme", scheme);
 }
 
+/// What Metaspace writes for a space: one character.
+inline std::string mark_of(const Json& stage) {
+  const std::string mark = text_of(stage, "replacement", "▁");
+  require(!mark.empty() && first_character(mark).size == int(mark.size()), "Metaspace: the replacement ",
+          printable(mark), " is not one character");
+  return mark;
+}
+
 /// Returns whether the last stage hands on pieces in the byte alphabet.
 inline bool add_pre_tokenizers(const Json& j, std::vector<PreTokenizer>& out) {
   bool byte_level = false;
   for_each_stage(j, "pretokenizers", [&](const Json& stage) {
     const std::string type = text_of(stage, "type");
-    require(!byte_level, "the pre-tokenizer ", quoted(type), " after ByteLevel is not supported");
+    require(!byte_level, "the pre-tokenizer ", printable(type), " after ByteLevel is not supported");
     if (type == "ByteLevel") {
       byte_level = true;
       if (flag_of(stage, "add_prefix_space", true)) out.push_back(LeadingSpace{});
@@ -178,10 +189,11 @@ inline bool add_pre_tokenizers(const Json& j, std::vector<PreTokenizer>& out) {
     } else if (type == "BertPreTokenizer") {
       for (auto& s : bert_pre_tokenizers()) out.push_back(std::move(s));
     } else if (type == "Metaspace") {
-      out.push_back(MarkedSpaces{text_of(stage, "replacement", "▁"), prepend_of(stage), flag_of(stage, "split", true)});
+      out.push_back(MarkedSpaces{mark_of(stage), prepend_of(stage), flag_of(stage, "split", true)});
     } else {
       not_supported("the pre-tokenizer", type);
     }
+    check_stages(out.size());
   });
   return byte_level;
 }
@@ -191,7 +203,7 @@ inline int id_of_pair(const Json& stage, const char* key) {
   const Json& pair = member(stage, key);
   require(pair.is_array() && pair.size() == 2 && pair[1].is_number_unsigned() &&
               pair[1].get<std::uint64_t>() < Vocabulary::largest,
-          '"', key, "\" is ", quoted(pair.dump()), "; want a token and its id");
+          '"', key, "\" is ", printable(pair.dump()), "; want a token and its id");
   return pair[1].get<int>();
 }
 
@@ -206,10 +218,10 @@ inline void add_template(const Json& stage, std::vector<int>& before, std::vecto
     }
     const std::string name = text_of(member(item, "SpecialToken"), "id");
     const Json& ids = member(member(member(stage, "special_tokens"), name.c_str()), "ids");
-    require(ids.is_array() && !ids.empty() && ids.size() <= 64, "the post-processor has no ids for ", quoted(name));
+    require(ids.is_array() && !ids.empty(), "the post-processor has no ids for ", printable(name));
     for (const Json& id : ids) {
       require(id.is_number_unsigned() && id.get<std::uint64_t>() < Vocabulary::largest,
-              "the post-processor has the id ", quoted(id.dump()), " for ", quoted(name));
+              "the post-processor has the id ", printable(id.dump()), " for ", printable(name));
       (after_text ? after : before).push_back(id.get<int>());
     }
   }
@@ -230,6 +242,7 @@ inline void add_post_processors(const Json& j, TokenizerParts& parts) {
     }
     parts.before.insert(parts.before.begin(), before.begin(), before.end());
     parts.after.insert(parts.after.end(), after.begin(), after.end());
+    check_stages(parts.before.size() + parts.after.size());
   });
 }
 
@@ -241,7 +254,7 @@ inline void add_decoders(const Json& j, std::vector<Decoder>& out) {
     } else if (type == "WordPiece") {
       out.push_back(JoinWords{text_of(stage, "prefix", "##"), flag_of(stage, "cleanup", true)});
     } else if (type == "Metaspace") {
-      out.push_back(MarksToSpaces{text_of(stage, "replacement", "▁"), prepend_of(stage) != MarkedSpaces::never});
+      out.push_back(MarksToSpaces{mark_of(stage), prepend_of(stage) != MarkedSpaces::never});
     } else if (type == "ByteFallback") {
       out.push_back(ByteTokens{});
     } else if (type == "Fuse") {
@@ -256,6 +269,7 @@ inline void add_decoders(const Json& j, std::vector<Decoder>& out) {
     } else {
       not_supported("the decoder", type);
     }
+    check_stages(out.size());
   });
 }
 

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "tenzo/core/error.hpp"
+#include "tenzo/io/byte_reader.hpp"
 #include "tenzo/io/tokenizer.hpp"
 
 namespace tenzo {
@@ -185,7 +186,8 @@ inline Tokenizer make_tokenizer(const TokenizerLists& lists) {
   } else if (t5) {
     parts.model = text::detail::unigram_model(lists, parts);
   } else {
-    throw ValueError(cat("tokenizer: model \"", lists.model, "\" is not known; known are gpt2, llama, bert, t5"));
+    throw ValueError(
+        cat("tokenizer: model ", printable(lists.model), " is not known; known are gpt2, llama, bert, t5"));
   }
   const int first = bert && lists.cls >= 0 ? lists.cls : lists.bos,
             last = bert && lists.sep >= 0 ? lists.sep : lists.eos;

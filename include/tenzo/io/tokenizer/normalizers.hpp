@@ -1,6 +1,7 @@
 // Normalizers: what happens to a text before it is cut.
 #pragma once
 
+#include <cstddef>
 #include <span>
 #include <string>
 #include <string_view>
@@ -69,21 +70,21 @@ inline bool is_chinese(char32_t c) {
   return false;
 }
 
-inline void normalize(const Lowercase&, std::string_view text, std::string& out) {
+inline void normalize(const Lowercase&, std::string_view text, std::string& out, std::size_t) {
   for_each_character(text, [&](char32_t c, std::string_view) { append_lower(out, c); });
 }
 
-inline void normalize(const NormalForm& n, std::string_view text, std::string& out) {
+inline void normalize(const NormalForm& n, std::string_view text, std::string& out, std::size_t) {
   append_normal_form(text, n.composed, out);
 }
 
-inline void normalize(const StripAccents& s, std::string_view text, std::string& out) {
+inline void normalize(const StripAccents& s, std::string_view text, std::string& out, std::size_t) {
   for_each_character(text, [&](char32_t c, std::string_view bytes) {
     if (!is(c, s.all_marks ? mark : nonspacing)) out.append(bytes);
   });
 }
 
-inline void normalize(const CleanText&, std::string_view text, std::string& out) {
+inline void normalize(const CleanText&, std::string_view text, std::string& out, std::size_t) {
   for_each_character(text, [&](char32_t c, std::string_view bytes) {
     if (c == '\t' || c == '\n' || c == '\r') return out.push_back(' ');
     if (c == replacement_character || c == invalid_byte || is(c, control)) return;
@@ -91,7 +92,7 @@ inline void normalize(const CleanText&, std::string_view text, std::string& out)
   });
 }
 
-inline void normalize(const SpaceChinese&, std::string_view text, std::string& out) {
+inline void normalize(const SpaceChinese&, std::string_view text, std::string& out, std::size_t) {
   for_each_character(text, [&](char32_t c, std::string_view bytes) {
     const bool chinese = is_chinese(c);
     if (chinese) out.push_back(' ');
@@ -100,15 +101,15 @@ inline void normalize(const SpaceChinese&, std::string_view text, std::string& o
   });
 }
 
-inline void normalize(const Replace& r, std::string_view text, std::string& out) {
-  replace_all(r.pattern, text, r.by, out);
+inline void normalize(const Replace& r, std::string_view text, std::string& out, std::size_t limit) {
+  replace_all(r.pattern, text, r.by, out, limit);
 }
 
-inline void normalize(const Prepend& p, std::string_view text, std::string& out) {
+inline void normalize(const Prepend& p, std::string_view text, std::string& out, std::size_t) {
   if (!text.empty()) out.append(p.text).append(text);
 }
 
-inline void normalize(const Strip& s, std::string_view text, std::string& out) {
+inline void normalize(const Strip& s, std::string_view text, std::string& out, std::size_t) {
   while (s.left && !text.empty() && is(first_character(text).code, space))
     text.remove_prefix(std::size_t(first_character(text).size));
   while (s.right && !text.empty() && is(last_character(text).code, space))
@@ -116,7 +117,7 @@ inline void normalize(const Strip& s, std::string_view text, std::string& out) {
   out.append(text);
 }
 
-inline void normalize(const SentencePieceSpaces& s, std::string_view text, std::string& out) {
+inline void normalize(const SentencePieceSpaces& s, std::string_view text, std::string& out, std::size_t) {
   constexpr std::string_view bar = "▁";
   const std::size_t begin = out.size();
   if (s.prefix) out.append(bar);
@@ -134,16 +135,20 @@ inline void normalize(const SentencePieceSpaces& s, std::string_view text, std::
   if (out.size() == first) out.resize(begin);
 }
 
-inline void normalize(const Charsmap& map, std::string_view text, std::string& out) { map.append_mapped(text, out); }
+inline void normalize(const Charsmap& map, std::string_view text, std::string& out, std::size_t limit) {
+  map.append_mapped(text, out, limit);
+}
 
 }  // namespace detail
 
-/// The text after all the normalizers, in order.
+/// The text after all the normalizers, in order. Throws ValueError where it becomes longer than `longest_result`.
 inline std::string normalized(std::span<const Normalizer> normalizers, std::string_view text) {
+  const std::size_t limit = longest_result(text.size());
   std::string now(text), next;
   for (const Normalizer& n : normalizers) {
     next.clear();
-    std::visit([&](const auto& one) { detail::normalize(one, now, next); }, n);
+    std::visit([&](const auto& one) { detail::normalize(one, now, next, limit); }, n);
+    check_result(next.size(), limit);
     now.swap(next);
   }
   return now;

@@ -2,11 +2,13 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
 
+#include "tenzo/core/error.hpp"
 #include "tenzo/io/tokenizer/unicode.hpp"
 #include "tenzo/io/tokenizer/word_patterns.hpp"
 
@@ -87,12 +89,22 @@ inline std::optional<Match> find(const Pattern& p, std::string_view text, std::s
   return {};
 }
 
-/// Appends `text` to `out` with each match replaced.
-inline void replace_all(const Pattern& p, std::string_view text, std::string_view by, std::string& out) {
+/// How long a text of n bytes may become on its way. Real tokenizers stay below 20 n; without a limit, a file of a few
+/// bytes could say: 64 times, two of each.
+inline std::size_t longest_result(std::size_t n) { return 64 * n + 4096; }
+
+inline void check_result(std::size_t n, std::size_t limit) {
+  require(n <= limit, "tokenizer: a text becomes more than 64 times as long");
+}
+
+/// Appends `text` to `out`, at most up to `limit`, with each match replaced.
+inline void replace_all(const Pattern& p, std::string_view text, std::string_view by, std::string& out,
+                        std::size_t limit = SIZE_MAX) {
   std::size_t done = 0;
   for (std::optional<Match> m; (m = find(p, text, done)); done = m->end) {
     out.append(text.substr(done, m->begin - done));
     out.append(by);
+    check_result(out.size(), limit);
   }
   out.append(text.substr(done));
 }

@@ -6,8 +6,10 @@
 #include <string>
 #include <string_view>
 #include <variant>
+#include <vector>
 
 #include "tenzo/core/error.hpp"
+#include "tenzo/io/byte_reader.hpp"
 #include "tenzo/io/tokenizer/pattern.hpp"
 
 namespace tenzo::text {
@@ -139,7 +141,7 @@ inline std::vector<PreTokenizer> pre_tokenizers_by_name(std::string_view name) {
     return {Split{{Pattern::llama3, 3}}};
   if (one_of("qwen2", "stablelm2", "hunyuan", "megrez", "deepseek-r1-qwen")) return {Split{{Pattern::llama3, 1}}};
   throw ValueError(
-      cat("pre-tokenizer \"", name, "\" is not known; known are gpt2, smollm, llama-bpe, qwen2 and their kin"));
+      cat("pre-tokenizer ", printable(name), " is not known; known are gpt2, smollm, llama-bpe, qwen2 and their kin"));
 }
 
 }  // namespace tenzo::text
