@@ -24,6 +24,12 @@ template <class V>
 std::optional<V> norms(const Case& c, const std::vector<V>& x);
 template <class V>
 std::optional<V> products(const Case& c, const std::vector<V>& x);
+template <class V>
+std::optional<V> complex_ops(const Case& c, const std::vector<V>& x);
+template <class V>
+std::optional<V> images(const Case& c, const std::vector<V>& x);
+template <class V>
+std::optional<V> attentions(const Case& c, const std::vector<V>& x);
 
 /// Values that the runner differentiates with: first order in both types, nested in double.
 #define GOLDEN_FOR_EACH_VALUE(M)     \

@@ -21,15 +21,17 @@ void fill(std::int64_t n, T* y, T value) {
   parallel_for(n, element_grain, [=](std::int64_t begin, std::int64_t end) { std::fill(y + begin, y + end, value); });
 }
 
-namespace detail {
+}  // namespace tenzo::cpu
+
+namespace tenzo::detail {
 
 /// Two walks over the same index set, with axes of one element left out and adjacent axes merged where both walks
 /// allow.
 struct PairOfWalks {
   int rank = 0;
-  Strides extent{}, x{}, y{};
+  cpu::Strides extent{}, x{}, y{};
 
-  PairOfWalks(const Shape& shape, const Strides& xs, const Strides& ys) {
+  PairOfWalks(const Shape& shape, const cpu::Strides& xs, const cpu::Strides& ys) {
     for (int i = 0; i < shape.rank(); ++i) {
       const std::int64_t n = shape[i];
       if (n == 1) continue;
@@ -48,12 +50,13 @@ struct PairOfWalks {
 
   /// Makes `axis` the last but one.
   void bring_beside_last(int axis) {
-    for (Strides* s : {&extent, &x, &y}) std::rotate(s->begin() + axis, s->begin() + axis + 1, s->begin() + rank - 1);
+    for (cpu::Strides* s : {&extent, &x, &y})
+      std::rotate(s->begin() + axis, s->begin() + axis + 1, s->begin() + rank - 1);
   }
 
  private:
   void push_front() {
-    for (Strides* s : {&extent, &x, &y}) std::rotate(s->begin(), s->begin() + rank, s->begin() + rank + 1);
+    for (cpu::Strides* s : {&extent, &x, &y}) std::rotate(s->begin(), s->begin() + rank, s->begin() + rank + 1);
     extent[0] = 1;
     x[0] = y[0] = 0;
     ++rank;
@@ -81,7 +84,9 @@ void copy_plane(std::int64_t rows, std::int64_t cols, const T* x, std::int64_t x
   }
 }
 
-}  // namespace detail
+}  // namespace tenzo::detail
+
+namespace tenzo::cpu {
 
 /// y[Σ i·ys] = x[Σ i·xs] for all indices i within the shape.
 template <class T>
