@@ -85,12 +85,23 @@ int main(int argc, char** argv) {
   s->add_option("--text", score.text, "File of texts")->required();
   s->add_option("--json", score.json, "File for ids, log-probabilities and top-5");
 
+  zo_llm::Generate generate;
+  CLI::App* g = app.add_subcommand("generate", "Continue a text");
+  add_common(*g, generate, false);
+  g->add_option("--prompt", generate.prompt, "The text")->required();
+  g->add_option("--tokens", generate.tokens, "Tokens at most")->capture_default_str();
+  g->add_option("--temperature", generate.temperature, "0: the most likely token")->capture_default_str();
+  g->add_option("--top-k", generate.top_k, "Keep the k most likely tokens; 0: all")->capture_default_str();
+  g->add_option("--top-p", generate.top_p, "Keep the most likely tokens of this probability")->capture_default_str();
+  g->add_option("--seed", generate.seed, "Seed of the draws")->capture_default_str();
+
   try {
     app.parse(argc, argv);
     if (*f) return zo_llm::finetune(finetune);
     if (*e) return zo_llm::evaluate(evaluate);
     if (*r) return zo_llm::replay(replay);
     if (*s) return zo_llm::score(score);
+    if (*g) return zo_llm::generate(generate);
   } catch (const CLI::ParseError& error) {
     const int status = app.exit(error);
     return status == 0 ? 0 : 2;

@@ -61,8 +61,8 @@ struct LlamaBatch {
   std::shared_ptr<const AttentionLayout> attention, prefixed;  // without and with the prefix
 
   /// `prompt` virtual tokens stand before each sequence (prompt tuning) and take positions; `prefix` keys and values do
-  /// too (prefix tuning), but take none.
-  LlamaBatch(PackedTokens packed, const LlamaConfig& c, std::int64_t prompt = 0, std::int64_t prefix = 0)
+  /// too (prefix tuning), but take none. `past` keys and values of the only sequence are in a cache.
+  LlamaBatch(PackedTokens packed, const LlamaConfig& c, std::int64_t prompt = 0, std::int64_t prefix = 0, std::int64_t past = 0)
       : tokens(std::move(packed)) {
     std::vector<std::int64_t> positions, rows_of_prompt, rows_of_prefix;
     AttentionLayout plain;
@@ -86,8 +86,8 @@ struct LlamaBatch {
       ends.push_back(std::int64_t(positions.size()));
       for (std::int64_t i = begin; i < ends.back(); ++i) rows_of_prefix.push_back(prefix + i);
       const std::int64_t length = ends.back() - begin;
-      plain.sequences.push_back({begin, length, begin, length});
-      with_prefix.sequences.push_back({begin, length, kv_begin, length + prefix});
+      plain.sequences.push_back({begin, length, begin, past + length});
+      with_prefix.sequences.push_back({begin, length, kv_begin, length + prefix});  // a prefix stands in the cache already
     }
     attention = std::make_shared<const AttentionLayout>(std::move(plain));
     prefixed = std::make_shared<const AttentionLayout>(std::move(with_prefix));
@@ -95,6 +95,16 @@ struct LlamaBatch {
     if (prefix) prefix_rows = Tensor<std::int64_t>::from(Shape{std::int64_t(rows_of_prefix.size())}, rows_of_prefix);
     rope = RopeTable(positions, c.head_dim, c.rope_theta, c.rope_layout);
   }
+};
+
+/// Keys and values of the tokens so far, layer by layer: what generation does not compute again.
+template <class V>
+struct KeyValueCache {
+  struct Layer {
+    V key, value;  // (tokens, key/value features)
+  };
+  std::vector<Layer> layers;
+  std::int64_t tokens = 0;  // positions taken
 };
 
 template <class V>
@@ -112,14 +122,23 @@ struct LlamaAttention {
   }
 
   template <Value X>
-  X operator()(const X& x, const LlamaBatch& batch) const {  // (tokens, hidden) -> the same
+  X operator()(const X& x, const LlamaBatch& batch, typename KeyValueCache<X>::Layer* cache = nullptr) const {
+    // (tokens, hidden) -> the same
     const X q = rope(q_proj(x), batch.rope);
     X k = rope(k_proj(x), batch.rope), v = v_proj(x);
-    if (prefix_key.defined()) {
+    if (cache) {
+      if (cache->key.defined()) {
+        k = concat(cache->key, k, 0);
+        v = concat(cache->value, v, 0);
+      }
+      cache->key = k;
+      cache->value = v;
+    } else if (prefix_key.defined()) {
       k = index_select(concat(X(prefix_key), k, 0), 0, batch.prefix_rows);
       v = index_select(concat(X(prefix_value), v, 0), 0, batch.prefix_rows);
     }
-    return o_proj(attention(q, k, v, prefix_key.defined() ? batch.prefixed : batch.attention));
+    const bool prefixed = prefix_key.defined() && !cache;
+    return o_proj(attention(q, k, v, prefixed ? batch.prefixed : batch.attention));
   }
 };
 
@@ -153,8 +172,9 @@ struct LlamaBlock {
     f("mlp", self.mlp...);
   }
   template <Value X>
-  X operator()(const X& x, const LlamaBatch& batch) const {  // (tokens, hidden) -> the same
-    const X h = add(x, self_attn(input_layernorm(x), batch));
+  X operator()(const X& x, const LlamaBatch& batch, typename KeyValueCache<X>::Layer* cache = nullptr) const {
+    // (tokens, hidden) -> the same
+    const X h = add(x, self_attn(input_layernorm(x), batch, cache));
     return add(h, mlp(post_attention_layernorm(h)));
   }
 };
@@ -214,6 +234,24 @@ struct Llama {
   V finish(const V& x) const { return model.norm(x); }  // (rows, hidden) -> the same
   /// The table of output vectors.
   const V& head() const { return lm_head.defined() ? lm_head : model.embed_tokens.weight; }  // (vocab, hidden)
+
+  /// Scores of the whole vocabulary behind the next tokens of a sequence, whose keys and values join the cache.
+  ///   `tokens` holds one sequence, its positions from cache.tokens on. → (1, vocab)
+  V next_logits(PackedTokens tokens, KeyValueCache<V>& cache) const {
+    require(!model.prompt.defined(), "generation: a model with a prompt of virtual tokens");
+    cache.layers.resize(depth());
+    std::int64_t prefix = 0;
+    for (std::size_t i = 0; i < depth(); ++i)  // a prefix is what the cache begins with
+      if (const auto& a = model.layers[i].self_attn; a.prefix_key.defined()) {
+        prefix = a.prefix_key.shape()[0];
+        if (!cache.layers[i].key.defined()) cache.layers[i] = {a.prefix_key, a.prefix_value};
+      }
+    const Batch b(std::move(tokens), config, 0, 0, prefix + cache.tokens);
+    V x = model.embed_tokens(b.tokens.id_tensor());
+    for (std::size_t i = 0; i < depth(); ++i) x = model.layers[i](x, b, &cache.layers[i]);
+    cache.tokens += b.tokens.tokens();
+    return linear(finish(slice(x, 0, b.tokens.tokens() - 1, b.tokens.tokens())), head());
+  }
 
   /// Scores of the whole vocabulary at every token.
   V logits(const Batch& b) const { return linear(finish(blocks(embed(b), b, 0, depth())), head()); }  // -> (tokens, vocab)

@@ -1,0 +1,46 @@
+#include <cstdio>
+
+#include "commands.hpp"
+#include "files.hpp"
+#include "tenzo/models/generation.hpp"
+
+namespace zo_llm {
+
+using namespace tenzo;
+
+int generate(const Generate& o) {
+  apply_machine_options(o);
+  require(o.tokens > 0, "--tokens is ", o.tokens, "; want a positive number");
+  const LanguageModel m = load_language_model(o.model, weight_format(o.dtype));
+  const std::vector<int> prompt = m.tokenizer.encode(o.prompt, true);
+  require(!prompt.empty(), "--prompt is empty");
+  require(std::int64_t(prompt.size()) < m.model.config.max_position_embeddings, "--prompt has ", prompt.size(),
+          " tokens; the context has ", m.model.config.max_position_embeddings);
+  std::vector<int> all = prompt;
+  std::size_t shown = 0;
+  const auto show = [&] {  // a token may be part of a character: the text is shown as far as it is whole
+    std::string text = m.tokenizer.decode(all);
+    std::size_t end = text.size();
+    while (end > 0 && text.size() - end < 3 && (static_cast<unsigned char>(text[end - 1]) & 0xc0) == 0x80) --end;
+    if (end > 0 && (static_cast<unsigned char>(text[end - 1]) & 0xc0) == 0xc0) --end;
+    else end = text.size();
+    if (end > shown) std::fwrite(text.data() + shown, 1, end - shown, stdout);
+    shown = std::max(shown, end);
+    std::fflush(stdout);
+  };
+  show();
+  tenzo::generate(
+      detail::as_probes(m.model), prompt, o.tokens,
+      SamplingOptions{.temperature = o.temperature, .top_k = o.top_k, .top_p = o.top_p, .seed = o.seed},
+      [](const zo::Probe<float>& y) { return std::as_const(y).read(0); },
+      [&](int token) {
+        if (token == m.tokenizer.eos()) return false;
+        all.push_back(token);
+        show();
+        return true;
+      });
+  std::printf("\n");
+  return 0;
+}
+
+}  // namespace zo_llm
