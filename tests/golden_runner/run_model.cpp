@@ -3,12 +3,14 @@
 #include <cmath>
 #include <filesystem>
 #include <iostream>
+#include <numeric>
 
 #include "case.hpp"
 #include "model_check.hpp"
 #include "tenzo/io/json.hpp"
 #include "tenzo/models/configs.hpp"
 #include "tenzo/models/llama_config.hpp"
+#include "tenzo/models/resnet.hpp"
 #include "tenzo/ops/cross_entropy.hpp"
 
 namespace golden {
@@ -112,6 +114,42 @@ std::string check_t5(const JsonObject& config, const std::string& folder) {
   });
 }
 
+std::string check_resnet(const JsonObject& config, const std::string& folder) {
+  detail::want(config, "architecture", "resnet18");
+  ResNetConfig c;
+  c.width = detail::positive(config, "width");
+  c.classes = detail::positive(config, "classes");
+  c.cifar_stem = config.text("stem") == "cifar";
+  c.eps = config.object("batch_norm").number("eps", 1e-5);
+  c.momentum = config.object("batch_norm").number("momentum", 0.1);
+  const bool training = config.text("mode") == "train";
+  const Tensors expect = read_tensors(folder + "/expect.safetensors");
+  const Integers& labels = expect.integer.at("input/labels");
+  std::vector<std::int64_t> places(std::size_t(labels.size()));
+  std::iota(places.begin(), places.end(), 0);
+  std::string wrong = check_model(resnet_spec(c), folder, expect, "output/logits", places, [&](const auto& m) {
+    using V = leaf_t<std::remove_cvref_t<decltype(m)>>;
+    BatchStatistics<plain_t<V>> statistics;
+    const auto x = lift<V>(expect.real.at("input/x").cast<scalar_t<V>>());
+    const V logits = m(x, training ? &statistics : nullptr);
+    return std::pair{logits, cross_entropy(logits, labels)};
+  });
+  if (!wrong.empty() || !training) return wrong;
+
+  auto model = map_tree<Double>(load_stored(resnet_spec(c), folder), [](const StoredTensor& s) { return as_tensor<double>(s); });
+  BatchStatistics<Double> statistics;
+  model(expect.real.at("input/x"), &statistics);
+  model.update_running_(statistics);
+  for_each_leaf(
+      [&](const Path& at, const Double& t) {
+        if (!is_running_statistic(at) || !wrong.empty()) return;
+        const double error = relative_error(t, expect.real.at("state/" + at.str()));
+        if (!(error <= 1e-9)) wrong = cat("state/", at.str(), ": relative error ", error);
+      },
+      std::as_const(model));
+  return wrong;
+}
+
 }  // namespace
 
 void run_model(const std::string& folder, Tally& tally) {
@@ -125,6 +163,7 @@ void run_model(const std::string& folder, Tally& tally) {
     else if (type == "roberta") wrong = check_roberta(config, folder);
     else if (type == "bert") wrong = check_bert(config, folder);
     else if (type == "t5") wrong = check_t5(config, folder);
+    else if (type == "resnet18") wrong = check_resnet(config, folder);
     else wrong = cat("unknown architecture '", type, "'");
   } catch (const std::out_of_range&) {
     throw Damaged(folder + "/expect.safetensors: lacks a tensor that its kind of model has");
