@@ -123,7 +123,8 @@ class Noise {
     alignas(64) std::uint32_t words[128];
     constexpr std::int64_t batch = block / 2;  // runs of 32 blocks
     for (; count > 0; count -= batch, first += 32) {
-      stream_.words128(first, first + 16, words);
+      if (count > batch / 2) stream_.words128(first, first + 16, words);
+      else stream_.words64(first, 1, words);
       const std::int64_t end = 4 * std::min(batch, count);
       for (std::int64_t i = 0; i < end; i += 4) f(run(words, i));
     }
