@@ -59,7 +59,7 @@ class TileStage {
 
     explicit Cut(std::int64_t pixels) : cuts((pixels + capacity - 1) / capacity), length((pixels + cuts - 1) / cuts) {
       // An address for each span costs instructions; so short spans must save some work to be worth it.
-      constexpr double overhead = Pixels == 4 ? 1 : Pixels == 2 ? 1.05 : 1.2;
+      constexpr double overhead = Pixels == 4 ? 1 : Pixels == 2 ? 1.01 : 1.1;
       constexpr double flush_cost = 2;  // in pixels
       const std::int64_t many = tile_rows<Vectors, Pixels>, spans = (length + Pixels - 1) / Pixels;
       if (length < Pixels) return;

@@ -61,6 +61,45 @@ TENZO_INLINE void copy_row(const T* from, std::int64_t n, T* to, std::int64_t ze
   if (i + V::size < cols) std::fill(to + i + V::size, to + cols, T(0));
 }
 
+/// copy_row for `rows` rows; Vectors vectors hold the n elements. What does not change from row to row stays in
+/// registers.
+template <Real T, int Vectors>
+void copy_rows(std::int64_t rows, const T* from, std::int64_t from_step, std::int64_t n, T* to, std::int64_t to_step,
+               std::int64_t zeros) {
+  using V = Simd<T>;
+  constexpr int whole = (Vectors - 1) * V::size;
+  const std::int64_t last = n - whole;
+  for (std::int64_t r = 0; r < rows; ++r, from += from_step, to += to_step) {
+    V(T(0)).store(to);
+    T* at = to + zeros;
+    for (int i = 0; i < whole; i += V::size) V::load(from + i).store(at + i);
+    V::load(from + whole, last).store(at + whole);
+  }
+}
+
+/// The most frequent window: rows of up to three vectors, no stride. Tells whether it was one.
+template <Real T>
+bool fill_short_rows(const Window& w, const T* image, std::int64_t channels, Size2 size, T* to) {
+  constexpr std::int64_t lanes = Simd<T>::size;
+  const std::int64_t zeros = std::max<std::int64_t>(0, -w.first_col), left = w.cols - zeros;
+  const std::int64_t first = w.first_col + zeros, n = std::min(size.w - first, left);
+  const std::int64_t vectors = (n + lanes - 1) / lanes;
+  if (zeros > lanes || n <= 0 || vectors > 3 || left > vectors * lanes) return false;
+  const std::int64_t above = std::clamp<std::int64_t>(-w.first_row, 0, w.rows);
+  const std::int64_t rows = std::clamp<std::int64_t>(size.h - w.first_row - above, 0, w.rows - above);
+  for (std::int64_t c = 0; c < channels; ++c, image += size.h * size.w, to += w.plane) {
+    const T* from = image + (w.first_row + above) * size.w + first;
+    T* row = to + above * w.cols;
+    copy_row(image, 0, to, above * w.cols, above * w.cols);
+    if (vectors == 1) copy_rows<T, 1>(rows, from, size.w, n, row, w.cols, zeros);
+    else if (vectors == 2) copy_rows<T, 2>(rows, from, size.w, n, row, w.cols, zeros);
+    else copy_rows<T, 3>(rows, from, size.w, n, row, w.cols, zeros);
+    const std::int64_t below = (w.rows - above - rows) * w.cols;
+    copy_row(image, 0, row + rows * w.cols, below, below);
+  }
+  return true;
+}
+
 /// Copies `channels` planes of an image into the window `to`; writes all of it, and up to a vector beyond.
 template <Real T>
 void fill_window(const Window& w, const T* image, std::int64_t channels, Size2 size, T* to) {
@@ -71,6 +110,7 @@ void fill_window(const Window& w, const T* image, std::int64_t channels, Size2 s
       copy_row(image + (c * size.h + w.first_row) * size.w, w.rows * w.cols, to + c * w.plane, 0, w.rows * w.cols);
     return;
   }
+  if (w.col_stride == 1 && w.row_stride == 1 && fill_short_rows(w, image, channels, size, to)) return;
   struct Part {
     std::int64_t zeros, first, n;  // then elements first, first + stride, ... of the image's row, whose n last remain
   };
