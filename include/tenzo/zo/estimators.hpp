@@ -48,14 +48,28 @@ struct RgeOptions {
   }
 };
 
+/// √d / |u| over the d elements that a direction of unit radius covers: the radius that puts it on the sphere of radius √d.
+///   Cost  the direction is drawn once.
+template <Tree Model>
+double sphere_radius(const Direction& d, const Model& model, std::span<const std::uint8_t> trained = {});
+
 namespace detail {
+
+/// Sets what a direction has to know of the model that it moves: its radius, on a sphere.
+template <LossAt E>
+void complete(const E& evaluate, Direction& d) {
+  if (d.law != DirectionLaw::sphere) return;
+  if constexpr (requires { evaluate.radius(d); }) d.radius = evaluate.radius(d);
+  else require(false, "directions on a sphere want losses that know their model: a ModelLoss or a CallableLoss");
+}
 
 /// Slopes along given directions, added to an estimate.
 template <LossAt E>
 void probe_directions(E&& evaluate, std::span<const Direction> directions, const RgeOptions& o, Estimate& g) {
   double losses = 0, base = NAN;
   int seen = 0;
-  for (const Direction& d : directions) {
+  for (Direction d : directions) {
+    complete(evaluate, d);
     const bool needs_base = !o.two_sided && std::isnan(base);
     const bool pair = o.two_sided || needs_base;
     Perturbation p;
@@ -154,6 +168,7 @@ class ModelLoss {
     const Probe<float> y = loss_(probes);
     return {double(y.read(0).item()), double(y.read(p.sides - 1).item())};
   }
+  double radius(const Direction& d) const { return sphere_radius(d, model_, trained_); }
 
  private:
   const M<StoredTensor>& model_;
@@ -161,8 +176,6 @@ class ModelLoss {
   std::vector<std::uint8_t> trained_;
 };
 
-/// Losses of any callable over a tree of tensors (a vector, say). Each point is made in a second copy of the tree; the
-/// original is not touched, so nothing drifts.
 /// to = from + Σ factor u on one leaf.
 template <Real T>
 void perturbed(const Tensor<T>& from, std::uint32_t leaf, const std::vector<Step>& steps, Tensor<T>& to) {
@@ -171,6 +184,8 @@ void perturbed(const Tensor<T>& from, std::uint32_t leaf, const std::vector<Step
   add_steps_(to.data(), rows, cols, leaf, steps);
 }
 
+/// Losses of any callable over a tree of tensors (a vector, say). Each point is made in a second copy of the tree; the
+/// original is not touched, so nothing drifts.
 template <Tree T, class Loss>
 class CallableLoss {
  public:
@@ -182,6 +197,7 @@ class CallableLoss {
     if (p.sides == 1) l[1] = l[0];
     return l;
   }
+  double radius(const Direction& d) const { return sphere_radius(d, x_); }
 
  private:
   const T& at(const Perturbation& p, int side) {
@@ -205,5 +221,36 @@ class CallableLoss {
 };
 template <class T, class Loss>
 CallableLoss(const T&, Loss) -> CallableLoss<T, Loss>;
+
+template <Tree Model>
+double sphere_radius(const Direction& direction, const Model& model, std::span<const std::uint8_t> trained) {
+  Direction d = direction;
+  d.radius = 1;
+  double squares = 0, count = 0;
+  std::uint32_t n = 0;
+  for_each_leaf(
+      [&](const Path&, const auto& w) {
+        const std::uint32_t leaf = n++;
+        if (!d.covers(leaf) || (!trained.empty() && !trained[leaf])) return;
+        const Shape& shape = w.shape();
+        const std::int64_t cols = shape.rank() == 0 ? 1 : shape.dim(-1), rows = cols == 0 ? 0 : shape.numel() / cols;
+        const bool masked = d.masks && leaf < d.masks->size() && (*d.masks)[leaf].defined();
+        if (!masked && (d.rank == 0 || rows <= 1)) {
+          squares += squared_norm(Law::normal, detail::noise_key(d, leaf), rows, cols);
+          count += double(rows * cols);
+          return;
+        }
+        std::vector<float> u(static_cast<std::size_t>(cols));
+        for (std::int64_t r = 0; r < rows; ++r) {
+          direction_tile(d, leaf, rows, cols, r, 1, 0, cols, u.data(), cols);
+          for (std::int64_t c = 0; c < cols; ++c) {
+            squares += double(u[std::size_t(c)]) * double(u[std::size_t(c)]);
+            count += masked ? double(std::as_const((*d.masks)[leaf])(r * cols + c) != 0) : 1.0;
+          }
+        }
+      },
+      model);
+  return squares > 0 ? std::sqrt(count / squares) : 1;
+}
 
 }  // namespace tenzo::zo
