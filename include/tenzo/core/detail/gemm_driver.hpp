@@ -178,10 +178,11 @@ void product_piece(const Cut<T>& cut, std::int64_t n, std::int64_t k, const std:
       const PanelSet<T, Q> set = panels(j, columns, vectors, p, some, memory);
       for (std::size_t q = 0; q < Q; ++q) {
         const auto& [a, c, c_row, accumulate, bias] = all[q];
-        const TileTask<T> task{p > 0 || accumulate, p + some == k && bias ? bias + j : nullptr, columns};
+        TileTask<T> task{p > 0 || accumulate, p + some == k && bias ? bias + j : nullptr, columns, nullptr};
         for (std::int64_t s = cut.blocks.begin(block); s < cut.blocks.end(block); ++s) {
           const std::int64_t i = cut.strips.begin(s), rows = cut.strips.size(s);
           const T* from = a.data + (a.strip ? s * a.strip : i * a.row) + p * a.col;
+          task.next = from + (a.strip ? a.strip : rows * a.row);
           tile_functions<T>[std::size_t((rows - 1) * tile_vectors + vectors - 1)](
               some, from, a.row, a.col, set.data[q], set.row, c + i * c_row + j, c_row, task);
         }

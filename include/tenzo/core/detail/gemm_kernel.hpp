@@ -29,19 +29,20 @@ inline constexpr int tile_rows = 2, tile_vectors = 1;
 template <Real T>
 inline constexpr std::int64_t panel_width = tile_vectors* Simd<T>::size;
 
-/// Asks for the memory `ahead` elements after p, which need not exist.
-template <class T>
+/// Asks for the memory `ahead` elements after p, which need not exist. To be brought near: 3, or half way: 2.
+template <int near = 3, class T>
 TENZO_INLINE void prefetch(const T* p, std::int64_t ahead) {
   __builtin_prefetch(
-      reinterpret_cast<const char*>(reinterpret_cast<std::uintptr_t>(p) + std::uintptr_t(ahead) * sizeof(T)));
+      reinterpret_cast<const char*>(reinterpret_cast<std::uintptr_t>(p) + std::uintptr_t(ahead) * sizeof(T)), 0, near);
 }
 
 /// What a tile starts from and how it ends.
 template <Real T>
 struct TileTask {
-  bool from_c = false;       // continue the chains that are in c, else start from zero
-  const T* bias = nullptr;   // added to each column after the last k
-  std::int64_t columns = 0;  // columns of c to read and write
+  bool from_c;           // continue the chains that are in c, else start from zero
+  const T* bias;         // added to each column after the last k; or null
+  std::int64_t columns;  // columns of c to read and write
+  const T* next;         // where the rows of the next tile begin: asked for while this one is computed
 };
 
 /// c[i, j] = (c[i, j] or 0) + sum over p < k of a[i, p] b[p, j], then + bias[j].
@@ -70,7 +71,7 @@ void tile_product(std::int64_t k, const T* a, std::int64_t a_row, std::int64_t a
   }
 
   for (std::int64_t p = 0; p < k; ++p, a += a_col, b += b_row) {
-    prefetch(a, 64 * a_col);  // packed rows of a are one stream, which the hardware drops at each page
+    prefetch<2>(task.next, p * tile_rows);
     V row[Vectors];
     TENZO_UNROLL
     for (int v = 0; v < Vectors; ++v) row[v] = V::load(b + v * V::size);
