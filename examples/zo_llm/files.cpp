@@ -2,6 +2,7 @@
 
 #include <sys/resource.h>
 
+#include <cstdlib>
 #include <filesystem>
 
 #include "tenzo/io/gguf_writer.hpp"
@@ -10,6 +11,20 @@
 namespace zo_llm {
 
 using namespace tenzo;
+
+#ifndef TENZO_DATA_DIR
+#ifdef TENZO_SOURCE_DIR
+#define TENZO_DATA_DIR TENZO_SOURCE_DIR "/data"
+#else
+#define TENZO_DATA_DIR "data"
+#endif
+#endif
+
+std::string fetched_model() {
+  if (const char* path = std::getenv("TENZO_SMOLLM2"); path && *path) return path;
+  return TENZO_DATA_DIR "/smollm2/SmolLM2-135M-Instruct.Q4_1.gguf";
+}
+std::string fetched_reviews() { return TENZO_DATA_DIR "/snippets/movieReviewSnippets_GroundTruth.txt"; }
 
 void apply_machine_options(const Common& o) {
   require(o.device == "cpu" || o.device == "cuda", "unknown device '", o.device, "'; want cpu or cuda");

@@ -18,6 +18,10 @@ struct EncodedTask {
   std::vector<tenzo::EncodedExample> train, dev, test;
 };
 
+/// The model and the reviews that the set-up fetched: TENZO_SMOLLM2 in the environment, else `data/` of the source tree.
+std::string fetched_model();
+std::string fetched_reviews();
+
 /// Applies --threads and --device. Throws ValueError for a device that is not there.
 void apply_machine_options(const Common& o);
 

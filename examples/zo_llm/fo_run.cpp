@@ -22,11 +22,11 @@ std::size_t constant_blocks(const Model& m, const FoSettings& s) {
 
 }  // namespace
 
-FoRun::FoRun(Model& model, FoSettings settings, std::string checkpoint)
+FoRun::FoRun(Model& model, FoSettings settings, std::string checkpoint, std::shared_ptr<HiddenCache> cache)
     : model_(model),
       settings_(std::move(settings)),
       file_(std::move(checkpoint)),
-      cache_(constant_blocks(model, settings_), settings_.adapters.scheme != Scheme::prompt) {
+      cache_(cache ? std::move(cache) : std::make_shared<HiddenCache>(constant_blocks(model, settings_), true)) {
   if (settings_.method == "hybrid") {
     require(settings_.suffix > 0 && settings_.suffix < model.depth(), "--hybrid: ", model.depth() - settings_.suffix,
             " blocks of ", model.depth(), " by back-propagation; want some of each");
@@ -55,8 +55,8 @@ FoRun::FoRun(Model& model, FoSettings settings, std::string checkpoint)
 ValueAnd<T, FoRun::Weights> FoRun::gradient(const Batch& batch, TaskLoss kind) {
   const auto b = scoring_batch(model_, batch);
   Tensor<float> states;
-  std::size_t from = cache_.from();
-  if (from > 0) states = cache_.states(model_, batch, b);
+  std::size_t from = cache_->from();
+  if (from > 0) states = cache_->states(model_, batch, b);
   if (settings_.method == "hybrid") {
     const auto probes = detail::as_probes(model_);
     from = settings_.suffix;

@@ -28,7 +28,7 @@ struct FoSettings {
 /// Weights are floats; gradients and optimizer states are as large as what is trained. Checkpoints hold all of it.
 class FoRun : public Run {
  public:
-  FoRun(Model& model, FoSettings settings, std::string checkpoint = {});
+  FoRun(Model& model, FoSettings settings, std::string checkpoint = {}, std::shared_ptr<HiddenCache> cache = {});
 
   std::int64_t trained_weights() const { return trained_weights_; }
   FoSettings& settings() { return settings_; }
@@ -58,7 +58,7 @@ class FoRun : public Run {
   tenzo::Sgd::State<Weights> sgd_;
   tenzo::Adam::State<Weights> adam_;
   std::unique_ptr<ZoRun> zo_;           // of the prefix, for hybrid
-  HiddenCache cache_;
+  std::shared_ptr<HiddenCache> cache_;
   Weights best_;
   std::uint32_t step_ = 0;
 };

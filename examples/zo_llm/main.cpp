@@ -4,7 +4,10 @@
 
 #include <CLI/CLI.hpp>
 
+#include "claims.hpp"
 #include "commands.hpp"
+#include "files.hpp"
+#include "memory.hpp"
 #include "tenzo/core/error.hpp"
 
 namespace {
@@ -25,7 +28,23 @@ void add_common(CLI::App& app, zo_llm::Common& o, bool with_task) {
 
 int main(int argc, char** argv) {
   CLI::App app("Fine-tunes language models by zeroth-order optimization, in the memory of inference.");
-  app.require_subcommand(1);
+  app.require_subcommand(0, 1);
+
+  zo_llm::Claims claims;
+  claims.model = zo_llm::fetched_model();
+  claims.data = zo_llm::fetched_reviews();
+  bool quick = false;
+  auto* quick_flag = app.add_flag("--quick", quick, "Show the paper's claims in two minutes (the default)");
+  app.add_flag("--full", claims.full, "Show them in half an hour, with more seeds")->excludes(quick_flag);
+  app.add_option("--seed", claims.seed, "First seed")->capture_default_str();
+  app.add_option("--seeds", claims.seeds, "Seeds; 0: one in quick, three in full")->check(CLI::Range(0, 100))->capture_default_str();
+  app.add_option("--out", claims.out, "Folder for metrics.json and report.html")->capture_default_str();
+  app.add_option("--model", claims.model, "Model; by default the one that the set-up fetched");
+  app.add_option("--data", claims.data, "Rated reviews, or a folder of the task's original files");
+  app.add_option("--task", claims.task, "Task of the data")->capture_default_str();
+  app.add_option("--device", claims.device, "cpu or cuda")->capture_default_str();
+  app.add_option("--threads", claims.threads, "Threads; 0 takes all")->capture_default_str();
+  app.add_flag("--resume", claims.resume, "Go on with what an interrupted run has finished");
 
   zo_llm::Finetune finetune;
   CLI::App* f = app.add_subcommand("finetune", "Fine-tune a model on a task");
@@ -95,12 +114,31 @@ int main(int argc, char** argv) {
   g->add_option("--top-p", generate.top_p, "Keep the most likely tokens of this probability")->capture_default_str();
   g->add_option("--seed", generate.seed, "Seed of the draws")->capture_default_str();
 
+  zo_llm::Memory memory;
+  CLI::App* m = app.add_subcommand("memory", "Peak memory of a step by method and scheme, predicted and measured");
+  add_common(*m, memory, false);
+  m->add_option("--batch", memory.batch, "Examples a step")->check(CLI::PositiveNumber)->capture_default_str();
+  m->add_option("--length", memory.length, "Tokens an example")->check(CLI::PositiveNumber)->capture_default_str();
+  m->add_flag("--no-measure", memory.no_measure, "Predict only");
+  m->add_option("--json", memory.json, "File for the figures");
+
+  zo_llm::MemoryStep memory_step;  // the process that is measured
+  CLI::App* ms = app.add_subcommand("memory-step", "")->group("");
+  add_common(*ms, memory_step, false);
+  ms->add_option("--method", memory_step.what.method);
+  ms->add_option("--scheme", memory_step.what.scheme);
+  ms->add_option("--batch", memory_step.what.batch);
+  ms->add_option("--length", memory_step.what.length);
+
   try {
     app.parse(argc, argv);
+    if (app.get_subcommands().empty()) return zo_llm::claims(claims);
     if (*f) return zo_llm::finetune(finetune);
     if (*e) return zo_llm::evaluate(evaluate);
     if (*r) return zo_llm::replay(replay);
     if (*s) return zo_llm::score(score);
+    if (*m) return zo_llm::memory(memory);
+    if (*ms) return zo_llm::memory_step(memory_step);
     if (*g) return zo_llm::generate(generate);
   } catch (const CLI::ParseError& error) {
     const int status = app.exit(error);

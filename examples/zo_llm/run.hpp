@@ -36,21 +36,4 @@ class Run {
   virtual void return_to_best() = 0;
 };
 
-/// Hidden states before the first trained block, which are the same at all steps: computed once an example, where that block
-/// is not the first.
-class HiddenCache {
- public:
-  HiddenCache(std::size_t from, bool keep) : from_(from), keep_(keep) {}
-  std::size_t from() const { return from_; }
-
-  /// (tokens, hidden) of a batch before block `from`.
-  tenzo::Tensor<float> states(const Model& model, const Batch& examples,
-                              const tenzo::ScoringBatch<tenzo::LlamaBatch>& batch);
-
- private:
-  std::size_t from_;
-  bool keep_;
-  std::map<const tenzo::EncodedExample*, tenzo::Tensor<float>> kept_;
-};
-
 }  // namespace zo_llm

@@ -4,8 +4,30 @@ namespace zo_llm {
 
 using namespace tenzo;
 
+Tensor<float> HiddenCache::states(const Model& model, std::span<const EncodedExample* const> examples,
+                                  const ScoringBatch<LlamaBatch>& batch) {
+  const auto compute = [&](const ScoringBatch<LlamaBatch>& b) {
+    const auto probes = detail::as_probes(model);
+    return probes.blocks(probes.embed(b.batch), b.batch, 0, from_).read(0);
+  };
+  // An example alone must be cut into the sequences that it has in the batch.
+  if (!keep_ || !batch.single) return compute(batch);
+  std::vector<const EncodedExample*> missing;
+  for (const EncodedExample* e : examples)
+    if (!kept_.contains(e)) missing.push_back(e);
+  if (!missing.empty()) {
+    const auto b = scoring_batch(model, missing);
+    const Tensor<float> all = compute(b);
+    for (std::size_t i = 0; i < missing.size(); ++i)
+      kept_[missing[i]] = all.rows(i == 0 ? 0 : b.batch.ends[i - 1], b.batch.ends[i]).clone();
+  }
+  std::vector<Tensor<float>> rows;
+  for (const EncodedExample* e : examples) rows.push_back(kept_.at(e));
+  return concat(rows, 0);
+}
+
 Scores score_examples(const Model& model, const std::vector<EncodedExample>& examples,
-                      const std::function<void(std::int64_t)>& watch) {
+                      const std::function<void(std::int64_t)>& watch, HiddenCache* cache) {
   constexpr std::int64_t tokens_at_once = 512;
   Scores out;
   const auto probes = detail::as_probes(model);
@@ -14,7 +36,9 @@ Scores score_examples(const Model& model, const std::vector<EncodedExample>& exa
   const auto flush = [&] {
     if (chunk.empty()) return;
     const auto b = scoring_batch(model, chunk);
-    const auto hidden = probes.blocks(probes.embed(b.batch), b.batch, 0, probes.depth());
+    const std::size_t from = cache ? cache->from() : 0;
+    const auto before = from > 0 ? zo::Probe<float>(cache->states(model, chunk, b)) : probes.embed(b.batch);
+    const auto hidden = probes.blocks(before, b.batch, from, probes.depth());
     const Tensor<float> s = candidate_scores(probes, hidden, b).read(0);
     out.candidates = b.candidates;
     out.values.insert(out.values.end(), s.values().begin(), s.values().end());

@@ -2,6 +2,8 @@
 #pragma once
 
 #include <functional>
+#include <map>
+#include <span>
 #include <vector>
 
 #include "tenzo/models/adapters.hpp"
@@ -19,8 +21,25 @@ struct Scores {
   tenzo::ScoreSummary summary() const { return tenzo::summarise_scores(values, labels, candidates); }
 };
 
+/// Hidden states before the first trained block, which are the same at all steps: computed once an example, where that block
+/// is not the first. May be shared by runs that train the same blocks of the same model.
+class HiddenCache {
+ public:
+  HiddenCache(std::size_t from, bool keep) : from_(from), keep_(keep) {}
+  std::size_t from() const { return from_; }
+
+  /// (tokens, hidden) of a batch before block `from`.
+  tenzo::Tensor<float> states(const Model& model, std::span<const tenzo::EncodedExample* const> examples,
+                              const tenzo::ScoringBatch<tenzo::LlamaBatch>& batch);
+
+ private:
+  std::size_t from_;
+  bool keep_;
+  std::map<const tenzo::EncodedExample*, tenzo::Tensor<float>> kept_;
+};
+
 /// Scores all candidates of the examples; `watch(done)` is called now and then.
 Scores score_examples(const Model& model, const std::vector<tenzo::EncodedExample>& examples,
-                      const std::function<void(std::int64_t)>& watch = {});
+                      const std::function<void(std::int64_t)>& watch = {}, HiddenCache* cache = nullptr);
 
 }  // namespace zo_llm

@@ -151,12 +151,14 @@ void own_trained_leaves(Model& model, const std::vector<std::uint8_t>& trained) 
       model);
 }
 
-ZoRun::ZoRun(Model& model, ZoSettings settings, std::function<Model()> rebuild, std::string log)
+ZoRun::ZoRun(Model& model, ZoSettings settings, std::function<Model()> rebuild, std::string log,
+             std::shared_ptr<HiddenCache> cache)
     : model_(model),
       settings_(std::move(settings)),
       rebuild_(std::move(rebuild)),
       log_(std::move(log)),
-      cache_(first_trained_block(model, settings_.adapters), settings_.adapters.scheme != Scheme::prompt) {
+      cache_(cache ? std::move(cache)
+                   : std::make_shared<HiddenCache>(first_trained_block(model, settings_.adapters), true)) {
   settings_.update.rule = rule_of(settings_.method);
   settings_.adapters.seed = settings_.seed;
   set_up(model_);
@@ -201,10 +203,10 @@ Estimate ZoRun::estimate_of(const std::vector<double>& slopes) const {
 ZoRun::Probed ZoRun::probe(const Batch& batch, TaskLoss kind) {
   const auto b = scoring_batch(model_, batch);
   Tensor<float> states;
-  if (cache_.from() > 0) states = cache_.states(model_, batch, b);
+  if (cache_->from() > 0) states = cache_->states(model_, batch, b);
   const auto loss = [&](const auto& m) {
     using V = leaf_t<std::remove_cvref_t<decltype(m)>>;
-    return states.defined() ? scoring_loss(m, lift<V>(states), cache_.from(), b, kind) : scoring_loss(m, b, kind);
+    return states.defined() ? scoring_loss(m, lift<V>(states), cache_->from(), b, kind) : scoring_loss(m, b, kind);
   };
   const ModelLoss<Llama, decltype(loss)> at(model_, loss, trained_);
   Probed out;
@@ -225,13 +227,22 @@ ZoRun::Probed ZoRun::probe(const Batch& batch, TaskLoss kind) {
   }
   out.report = {g.loss, g.forwards, !g.finite()};
   if (settings_.method == "zo-cons" && !out.report.skipped) {
-    const int choice = conservative_choice(at, g, settings_.update.lr * settings_.schedule(step_), out.report.loss);
+    choice_ = conservative_choice(at, g, settings_.update.lr * settings_.schedule(step_), out.report.loss);
     out.report.forwards += 3;
-    for (Slope& s : g.slopes) s.value *= choice;
+    for (Slope& s : g.slopes) s.value *= choice_;
   }
   out.record.step = step_;
   for (const Slope& s : g.slopes) out.record.slopes.push_back(out.report.skipped ? NAN : s.value);
   return out;
+}
+
+double ZoRun::loss_at(const Batch& batch, TaskLoss kind) {
+  const auto b = scoring_batch(model_, batch);
+  const auto m = tenzo::detail::as_probes(model_);
+  using V = Probe<float>;
+  return cache_->from() > 0
+             ? double(scoring_loss(m, V(cache_->states(model_, batch, b)), cache_->from(), b, kind).read(0).item())
+             : double(scoring_loss(m, b, kind).read(0).item());
 }
 
 /// The derivative of the loss along a direction, exactly: one forward pass on dual numbers.

@@ -40,8 +40,10 @@ struct ZoSettings {
 /// settings and the slopes of the steps: the log of the slopes is all that a checkpoint needs.
 class ZoRun : public Run {
  public:
-  /// `rebuild` makes the base model anew, for returning to an earlier step; `log` is the file of the slopes, or empty.
-  ZoRun(Model& model, ZoSettings settings, std::function<Model()> rebuild = {}, std::string log = {});
+  /// `rebuild` makes the base model anew, for returning to an earlier step; `log` is the file of the slopes, or empty; a
+  /// `cache` may be shared with other runs that train the same blocks.
+  ZoRun(Model& model, ZoSettings settings, std::function<Model()> rebuild = {}, std::string log = {},
+        std::shared_ptr<HiddenCache> cache = {});
 
   const ZoSettings& settings() const { return settings_; }
   ZoSettings& settings() { return settings_; }
@@ -54,6 +56,10 @@ class ZoRun : public Run {
     StepReport report;
   };
   Probed probe(const Batch& batch, tenzo::TaskLoss kind);
+  /// The loss at the present weights.
+  double loss_at(const Batch& batch, tenzo::TaskLoss kind);
+  /// What the conservative method chose last: 1 for −η ĝ, −1 for +η ĝ, 0 to stay.
+  int last_choice() const { return choice_; }
   /// Applies a step's slopes: all that a replay does.
   void apply(const tenzo::zo::LogStep& record);
 
@@ -79,11 +85,12 @@ class ZoRun : public Run {
   std::string log_;
   tenzo::zo::LogWriter writer_;
   std::vector<tenzo::zo::LogStep> history_;
-  HiddenCache cache_;
+  std::shared_ptr<HiddenCache> cache_;
   std::vector<std::uint8_t> trained_;
   std::int64_t trained_weights_ = 0;
   tenzo::zo::UpdateState state_;
   std::uint32_t step_ = 0, best_ = 0;
+  int choice_ = 1;
 };
 
 /// Makes the trained leaves writable copies of their own; frozen ones stay as they are, in the file perhaps.
