@@ -1,0 +1,174 @@
+// The replay log: what is written is read, what was cut or damaged is dropped or refused, never believed.
+#include "tenzo/zo/log.hpp"
+
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <limits>
+
+#include "../io/files.hpp"
+
+using namespace tenzo;
+using zo::Log;
+using zo::LogHeader;
+using zo::LogStep;
+using zo::LogWriter;
+
+namespace {
+
+const LogHeader header{{"slopes", "2"}, {"method", "zo-sgd"}, {"note", "with blanks in it"}, {"lr", "1e-06"}};
+
+const std::vector<LogStep> steps{{0, {0.5, -1.25}},
+                                 {1, {1.0 / 3, -0.0}},
+                                 {2, {std::numeric_limits<double>::denorm_min(), 1e300}},
+                                 {3, {NAN, INFINITY}}};
+
+std::string written(const TestFolder& folder, std::int64_t chosen = -1) {
+  LogWriter log;
+  log.create(folder / "run.zolog", header);
+  for (const LogStep& s : steps) log.append(s);
+  if (chosen >= 0) log.finish(std::uint32_t(chosen));
+  return read_file(folder / "run.zolog");
+}
+
+/// Whether the log holds the first n steps, to the bit.
+bool holds(const Log& log, std::size_t n) {
+  if (log.steps.size() != n) return false;
+  for (std::size_t i = 0; i < n; ++i) {
+    if (log.steps[i].step != steps[i].step || log.steps[i].slopes.size() != steps[i].slopes.size()) return false;
+    for (std::size_t q = 0; q < steps[i].slopes.size(); ++q)
+      if (std::bit_cast<std::uint64_t>(log.steps[i].slopes[q]) != std::bit_cast<std::uint64_t>(steps[i].slopes[q]))
+        return false;
+  }
+  return true;
+}
+
+constexpr std::size_t step_bytes = 2 * Log::record_bytes;
+
+}  // namespace
+
+TEST_CASE("log: checksums are CRC-32's") {
+  CHECK(zo::detail::crc32(zo::detail::as_bytes("123456789")) == 0xcbf43926u);  // the published check value
+  const auto head = zo::detail::crc32(zo::detail::as_bytes("1234"));
+  CHECK(zo::detail::crc32(zo::detail::as_bytes("56789"), head) == 0xcbf43926u);
+}
+
+TEST_CASE("log: header and slopes come back to the bit, sixteen bytes a slope") {
+  const TestFolder folder;
+  const std::string bytes = written(folder);
+  const Log log = Log::read(folder / "run.zolog");
+  CHECK(log.header == header);
+  CHECK(holds(log, steps.size()));
+  CHECK(log.valid_bytes == bytes.size());
+  CHECK(log.chosen == -1);
+  const std::size_t start = 16 + Log::header_text(header).size();
+  CHECK(bytes.size() == start + steps.size() * step_bytes);
+}
+
+TEST_CASE("log: the end says which step was chosen") {
+  const TestFolder folder;
+  for (const std::int64_t chosen : {0, 3, 4}) {
+    written(folder, chosen);
+    const Log log = Log::read(folder / "run.zolog");
+    CHECK(log.chosen == chosen);
+    CHECK(holds(log, steps.size()));
+  }
+  written(folder, 5);
+  CHECK_THROWS_AS(Log::read(folder / "run.zolog"), FileError);
+  CHECK_THROWS_AS(Log::parse(written(folder, 4) + "x", "run"), FileError);
+}
+
+TEST_CASE("log: cut anywhere, it holds the whole steps before the cut") {
+  const TestFolder folder;
+  const std::string bytes = written(folder, 4);
+  const std::size_t start = 16 + Log::header_text(header).size();
+  for (std::size_t n = 0; n < bytes.size(); ++n) {
+    CAPTURE(n);
+    if (n < start) {
+      CHECK_THROWS_AS(Log::parse(bytes.substr(0, n), "run"), FileError);
+      continue;
+    }
+    const std::size_t whole = std::min((n - start) / step_bytes, steps.size());
+    const Log log = Log::parse(bytes.substr(0, n), "run");
+    CHECK(holds(log, whole));
+    CHECK(log.valid_bytes == start + whole * step_bytes);
+    CHECK(log.chosen == -1);
+  }
+}
+
+TEST_CASE("log: damaged anywhere, it is refused or ends before the damage") {
+  const TestFolder folder;
+  const std::string bytes = written(folder, 4);
+  const std::size_t start = 16 + Log::header_text(header).size();
+  std::size_t refused = 0;
+  for (std::size_t n = 0; n < bytes.size(); ++n)
+    for (const int bit : {0, 3, 7}) {
+      CAPTURE(n);
+      std::string bad = bytes;
+      bad[n] = char(bad[n] ^ (1 << bit));
+      try {
+        const Log log = Log::parse(bad, "run");
+        CHECK(n >= start);
+        CHECK(log.chosen == -1);
+        CHECK(holds(log, std::min((n - start) / step_bytes, steps.size())));
+      } catch (const FileError& e) {
+        ++refused;
+        CHECK(e.path == "run");
+        CHECK(e.offset <= std::int64_t(bytes.size()));
+      }
+    }
+  // All of the header, and all steps but the last: there is a whole one behind them.
+  CHECK(refused >= 3 * (start + (steps.size() - 1) * step_bytes));
+}
+
+TEST_CASE("log: records that were moved, repeated or left out are found") {
+  const TestFolder folder;
+  const std::string bytes = written(folder);
+  const std::size_t start = 16 + Log::header_text(header).size();
+  const auto step = [&](std::size_t i) { return bytes.substr(start + i * step_bytes, step_bytes); };
+  const std::string head = bytes.substr(0, start);
+  CHECK_THROWS_AS(Log::parse(head + step(1) + step(0) + step(2), "run"), FileError);
+  CHECK_THROWS_AS(Log::parse(head + step(0) + step(0) + step(1), "run"), FileError);
+  CHECK_THROWS_AS(Log::parse(head + step(0) + step(2) + step(3), "run"), FileError);
+
+  LogWriter skipping;
+  skipping.create(folder / "skip.zolog", header);
+  skipping.append(steps[0]);
+  skipping.append(steps[2]);
+  CHECK_THROWS_WITH_AS(
+      Log::read(folder / "skip.zolog"),
+      cat(folder / "skip.zolog", ": offset ", start + step_bytes, ": step 2 where step 1 belongs").c_str(), FileError);
+}
+
+TEST_CASE("log: a run goes on from the last whole step, and from a chosen end") {
+  const TestFolder folder;
+  const std::string path = folder / "run.zolog", whole = written(folder);
+  for (const std::string& before : {whole.substr(0, whole.size() - 5), written(folder, 2)}) {
+    put_file(path, before);
+    const Log log = Log::read(path);
+    LogWriter more;
+    more.resume(path, log);
+    CHECK(more.is_open());
+    for (std::size_t i = log.steps.size(); i < steps.size(); ++i) more.append(steps[i]);
+    more.sync();
+    CHECK(read_file(path) == whole);
+  }
+}
+
+TEST_CASE("log: other files and headers are refused in one sentence") {
+  const TestFolder folder;
+  CHECK_THROWS_WITH_AS(Log::read(folder / "none"), cat(folder / "none", ": can not be opened").c_str(), FileError);
+  for (const std::string& text :
+       {std::string(), std::string("tenzozo1"), std::string("tenzozo2") + std::string(40, '\0')})
+    CHECK_THROWS_WITH_AS(Log::parse(text, "run"), "run: offset 0: not a replay log", FileError);
+  const std::string huge = Bytes().raw("tenzozo1").put(std::uint32_t(0xffffffffu)).put(std::uint64_t(0)).str();
+  CHECK_THROWS_WITH_AS(Log::parse(huge, "run"), "run: offset 8: a header of 4294967295 bytes in a file of 20",
+                       FileError);
+  for (const std::string slopes : {"", "0", "-1", "two", "2000000", "2x"}) {
+    LogWriter log;
+    log.create(folder / "run.zolog", {{"slopes", slopes}});
+    CHECK_THROWS_AS(Log::read(folder / "run.zolog"), FileError);
+  }
+  LogWriter nowhere;
+  CHECK_THROWS_AS(nowhere.create(folder / "no/such/folder", header), FileError);
+}
