@@ -6,7 +6,7 @@
 #include <filesystem>
 
 #include "tenzo/io/gguf_writer.hpp"
-#include "tenzo/io/safetensors_writer.hpp"
+#include "tenzo/models/llama_export.hpp"
 
 namespace zo_llm {
 
@@ -81,8 +81,10 @@ void save_gguf(const LanguageModel& base, const Model& model, const std::string&
 }  // namespace
 
 void check_save(const std::string& path, const std::string& type) {
-  type_named(type);
+  const DType t = type_named(type);
   if (path.empty()) return;
+  require(path.ends_with(".gguf") || t == DType::f32 || t == DType::f16 || t == DType::bf16, "--save-type ", type,
+          " is written to GGUF files only");
   std::error_code ignored;
   const std::filesystem::path p(path), folder = p.has_parent_path() ? p.parent_path() : std::filesystem::path(".");
   if (!std::filesystem::is_directory(folder, ignored)) throw FileError(path, -1, "the folder for it does not exist");
@@ -99,7 +101,32 @@ void save_model(const LanguageModel& base, const Model& model, const std::string
     require(base.is_gguf(), "saving a GGUF file wants a base model from a GGUF file");
     return save_gguf(base, model, path, t);
   }
-  require(false, "saving as '", path, "' is not built yet");
+  if (path.ends_with(".safetensors")) return write_llama_safetensors(path, model, t);
+  const std::filesystem::path folder(path);
+  std::filesystem::create_directories(folder);
+  LlamaConfig config = model.config;
+  config.tie_word_embeddings = !model.lm_head.defined();
+  write_llama_safetensors((folder / "model.safetensors").string(), model, t);
+  write_file((folder / "config.json").string(),
+             llama_config_json(config, t, base.tokenizer.bos(), base.tokenizer.eos()).dump(2) + "\n");
+  if (base.is_gguf()) {
+    write_file((folder / "tokenizer.json").string(), bpe_tokenizer_json(*base.gguf).dump() + "\n");
+    const auto token = [&](int id) { return id < 0 ? nlohmann::ordered_json() : nlohmann::ordered_json(base.tokenizer.token(id)); };
+    const nlohmann::ordered_json settings = {{"tokenizer_class", "PreTrainedTokenizerFast"},
+                                             {"model_max_length", config.max_position_embeddings},
+                                             {"bos_token", token(base.tokenizer.bos())},
+                                             {"eos_token", token(base.tokenizer.eos())},
+                                             {"clean_up_tokenization_spaces", false}};
+    write_file((folder / "tokenizer_config.json").string(), settings.dump(2) + "\n");
+    return;
+  }
+  for (const auto& entry : std::filesystem::directory_iterator(base.path)) {  // the tokenizer's files go along as they are
+    const std::string name = entry.path().filename().string();
+    const bool tokenizer = name.starts_with("tokenizer") || name.starts_with("special_tokens") || name.starts_with("vocab") ||
+                           name == "merges.txt" || name == "generation_config.json";
+    if (entry.is_regular_file() && tokenizer && !std::filesystem::equivalent(base.path, folder))
+      write_file((folder / name).string(), tenzo::detail::read_text(entry.path().string()));
+  }
 }
 
 std::int64_t peak_memory() {

@@ -1,0 +1,144 @@
+// The LLaMA family written as the ecosystem keeps it: safetensors under its names, config.json, and a tokenizer.json made from
+// the lists of a GGUF file.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+#include "tenzo/io/atomic_file.hpp"
+#include "tenzo/io/gguf.hpp"
+#include "tenzo/io/safetensors_writer.hpp"
+#include "tenzo/models/llama.hpp"
+#include "tenzo/tree/stored.hpp"
+
+namespace tenzo {
+
+/// Rows of W_q or W_k from the interleaved layout to that of halves: row (head, j d/2 + i) is row (head, 2 i + j) there.
+inline StoredTensor halves_from_interleaved(const StoredTensor& w, std::int64_t head_dim) {
+  StoredTensor out(w.dtype(), w.shape());
+  // A bias is one row of numbers: then its elements move.
+  const bool vector = w.shape().rank() == 1;
+  const std::int64_t n = vector ? w.cols() : w.rows(), bytes = vector ? w.row_bytes() / std::max<std::int64_t>(1, n) : w.row_bytes();
+  std::byte* to = out.writable_bytes().data();
+  for (std::int64_t r = 0; r < n; ++r) {
+    const std::int64_t head = r / head_dim * head_dim, k = r % head_dim, half = head_dim / 2;
+    std::memcpy(to + r * bytes, w.bytes().data() + (head + 2 * (k % half) + k / half) * bytes, std::size_t(bytes));
+  }
+  return out;
+}
+
+/// The model's leaves under the ecosystem's names, as `type` (vectors too), written one at a time.
+inline void write_llama_safetensors(const std::string& path, const Llama<StoredTensor>& m, DType type) {
+  std::vector<TensorSpec> specs;
+  std::vector<StoredTensor> tensors;
+  for_each_leaf(
+      [&](const Path& at, const StoredTensor& w) {
+        specs.push_back({at.str(), type, w.shape()});
+        tensors.push_back(w);
+      },
+      m);
+  const bool interleaved = m.config.rope_layout == RopeLayout::interleaved;
+  write_safetensors(path, {{"format", "pt"}}, specs, [&](std::size_t i) {
+    const std::string& name = specs[i].name;
+    const bool turned = name.find("q_proj.") != std::string::npos || name.find("k_proj.") != std::string::npos;
+    return interleaved && turned ? halves_from_interleaved(tensors[i], m.config.head_dim) : tensors[i];
+  });
+}
+
+/// config.json of a model.
+inline nlohmann::ordered_json llama_config_json(const LlamaConfig& c, DType type, int bos, int eos) {
+  const bool qwen = c.qkv_bias && !c.output_bias, mistral = c.sliding_window > 0 && !qwen;
+  nlohmann::ordered_json j;
+  j["architectures"] = {qwen ? "Qwen2ForCausalLM" : mistral ? "MistralForCausalLM" : "LlamaForCausalLM"};
+  j["model_type"] = qwen ? "qwen2" : mistral ? "mistral" : "llama";
+  j["vocab_size"] = c.vocab_size;
+  j["hidden_size"] = c.hidden_size;
+  j["intermediate_size"] = c.intermediate_size;
+  j["num_hidden_layers"] = c.num_hidden_layers;
+  j["num_attention_heads"] = c.num_attention_heads;
+  j["num_key_value_heads"] = c.num_key_value_heads;
+  j["head_dim"] = c.head_dim;
+  j["hidden_act"] = "silu";
+  j["max_position_embeddings"] = c.max_position_embeddings;
+  j["rms_norm_eps"] = c.rms_norm_eps;
+  j["rope_theta"] = c.rope_theta;
+  j["rope_parameters"] = {{"rope_theta", c.rope_theta}, {"rope_type", "default"}};
+  j["attention_bias"] = c.qkv_bias;
+  j["mlp_bias"] = c.mlp_bias;
+  j["tie_word_embeddings"] = c.tie_word_embeddings;
+  if (c.sliding_window > 0) j["sliding_window"] = c.sliding_window;
+  if (bos >= 0) j["bos_token_id"] = bos;
+  if (eos >= 0) j["eos_token_id"] = eos;
+  j["torch_dtype"] = type == DType::f16 ? "float16" : type == DType::bf16 ? "bfloat16" : "float32";
+  return j;
+}
+
+/// tokenizer.json of a byte-level BPE vocabulary from a GGUF file's lists.
+///   Throws FileError for another kind of vocabulary, or a pre-tokenizer without a known form there.
+inline nlohmann::ordered_json bpe_tokenizer_json(const GgufFile& file) {
+  using Json = nlohmann::ordered_json;
+  if (const std::string kind = file.text("tokenizer.ggml.model"); kind != "gpt2")
+    throw FileError(file.path(), -1, cat("a vocabulary of the kind '", kind, "' is not written as tokenizer.json"));
+  const std::string pre = file.text("tokenizer.ggml.pre", std::string("gpt2"));
+  const Json byte_level = {{"type", "ByteLevel"}, {"add_prefix_space", false}, {"trim_offsets", true}, {"use_regex", true}};
+  Json split = byte_level;
+  if (pre == "smollm") {
+    split = {{"type", "Sequence"}, {"pretokenizers", {{{"type", "Digits"}, {"individual_digits", true}}, byte_level}}};
+  } else if (pre == "llama-bpe" || pre == "qwen2") {
+    const std::string digits = pre == "qwen2" ? "\\p{N}" : "\\p{N}{1,3}";
+    Json plain = byte_level;
+    plain["use_regex"] = false;
+    split = {{"type", "Sequence"},
+             {"pretokenizers",
+              {{{"type", "Split"},
+                {"pattern",
+                 {{"Regex", cat("(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|", digits,
+                                "| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+")}}},
+                {"behavior", "Isolated"},
+                {"invert", false}},
+               plain}}};
+  } else if (pre != "gpt2" && pre != "default") {
+    throw FileError(file.path(), -1, cat("the pre-tokenizer '", pre, "' is not written as tokenizer.json"));
+  }
+  Json vocab = Json::object(), added = Json::array();
+  const auto tokens = file.texts("tokenizer.ggml.tokens");
+  std::vector<std::int64_t> types(tokens.size(), 1);
+  if (const GgufValue* t = file.metadata().find("tokenizer.ggml.token_type")) {
+    std::size_t i = 0;
+    t->for_each([&](const GgufValue& v) {
+      if (i < types.size()) types[i] = v.integer();
+      ++i;
+    });
+  }
+  for (std::size_t i = 0; i < tokens.size(); ++i) {
+    vocab[std::string(tokens[i])] = i;
+    if (types[i] == 3 || types[i] == 4)  // control and user-defined tokens stand outside the merges
+      added.push_back({{"id", i}, {"content", tokens[i]}, {"single_word", false}, {"lstrip", false}, {"rstrip", false},
+                       {"normalized", false}, {"special", types[i] == 3}});
+  }
+  return {{"version", "1.0"},
+          {"truncation", nullptr},
+          {"padding", nullptr},
+          {"added_tokens", added},
+          {"normalizer", nullptr},
+          {"pre_tokenizer", split},
+          {"post_processor", nullptr},
+          {"decoder", byte_level},
+          {"model",
+           {{"type", "BPE"},
+            {"dropout", nullptr},
+            {"unk_token", nullptr},
+            {"continuing_subword_prefix", nullptr},
+            {"end_of_word_suffix", nullptr},
+            {"fuse_unk", false},
+            {"byte_fallback", false},
+            {"vocab", std::move(vocab)},
+            {"merges", file.texts("tokenizer.ggml.merges")}}}};
+}
+
+}  // namespace tenzo
