@@ -24,8 +24,8 @@ struct ConvMap {
                                            : R == ConvSlot::x ? "conv_transpose2d"
                                                               : "conv2d_weight_gradient";
   static constexpr bool reads_inputs[] = {true, true, false}, reads_outputs[] = {false};
-  static constexpr ConvSlot slot[] = {R == ConvSlot::x ? ConvSlot::weight : ConvSlot::x,
-                                      R == ConvSlot::y ? ConvSlot::weight : ConvSlot::y};
+  static constexpr ConvSlot first = R == ConvSlot::x ? ConvSlot::weight : ConvSlot::x;
+  static constexpr ConvSlot second = R == ConvSlot::y ? ConvSlot::weight : ConvSlot::y;
   ConvGeometry g;
 
   template <class T>
@@ -49,8 +49,8 @@ struct ConvMap {
   Values<V, 3> vjp(const Values<V, 3>& v, const Values<V, 1>&, const Values<V, 1>& gy,
                    const Values<bool, 3>& need) const {
     Values<V, 3> grad;
-    if (need[0]) grad[0] = gradient_by<slot[0]>(slot[1], v[1], gy[0]);
-    if (need[1]) grad[1] = gradient_by<slot[1]>(slot[0], v[0], gy[0]);
+    if (need[0]) grad[0] = gradient_by<first>(second, v[1], gy[0]);
+    if (need[1]) grad[1] = gradient_by<second>(first, v[0], gy[0]);
     if (need[2]) grad[2] = bias_gradient(gy[0]);
     return grad;
   }
