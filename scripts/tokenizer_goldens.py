@@ -3,7 +3,8 @@
 
 Usage: scripts/tokenizer_goldens.py FOLDER [CORPUS VOCABULARY_SIZE]
 Writes FOLDER/<kind>.json (tokenizer.json files), <kind>.model (SentencePiece) and <kind>.expected.json. The corpus is a
-text file; without one a few sentences are used. Needs the Python packages tokenizers and sentencepiece.
+text file; without one a few sentences are used. Training is not deterministic in all kinds: a tokenizer and what is
+expected of it belong together. Needs the Python packages tokenizers and sentencepiece.
 """
 
 import json

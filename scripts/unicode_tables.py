@@ -104,6 +104,7 @@ def array(kind, name, about, values, width):
 
 
 print("// Properties of characters, Unicode 16.0.0; written by scripts/unicode_tables.py.")
+print("// From the Unicode Character Database, © Unicode, Inc., under the Unicode License v3 (unicode.org/license.txt).")
 print("// clang-format off\n#pragma once\n\n#include <cstdint>\n\nnamespace tenzo::text::data {")
 array("std::uint32_t", "character_runs", "first code point << 11 | flags (unicode.hpp); each run ends where the next begins.",
       [f"0x{c << 11 | f:08x}" for c, f in runs(flags)], 10)

@@ -68,28 +68,15 @@ class Tokenizer {
   }
 
   /// The ids of a text; with `add_special` also those that the model wants around it ([CLS] … [SEP], or <s>).
+  ///   Control tokens that are written out in the text become their ids, as other programs do it.
   ///   Time  linear in the text, up to the logarithm of the longest piece.
   std::vector<int> encode(std::string_view text, bool add_special) const {
-    // Positions inside a piece are 32 bits, and normalizers make a text up to four times as long.
     require(text.size() <= largest_text, "tokenizer: a text of ", text.size(), " bytes; at most ", largest_text);
     std::vector<int> ids;
     if (add_special) ids = parts_.before;
     text::MergeLoop loop;
-    const auto take = [&](int id) { ids.push_back(id); };
-    raw_.cut(
-        text,
-        [&](std::string_view raw) {
-          const std::string now = text::normalized(parts_.normalizers, raw);
-          const bool first = raw.data() == text.data();
-          normalized_.cut(
-              now,
-              [&](std::string_view stretch) {
-                text::pre_tokenize(parts_.pre_tokenizers, {stretch, first && stretch.data() == now.data()},
-                                   [&](std::string_view piece) { encode_piece(piece, loop, ids); });
-              },
-              take);
-        },
-        take);
+    const auto on_text = [&](std::string_view raw) { encode_raw(raw, raw.data() == text.data(), loop, ids); };
+    raw_.cut(text, on_text, [&](int id) { ids.push_back(id); });
     if (add_special) ids.insert(ids.end(), parts_.after.begin(), parts_.after.end());
     return ids;
   }
@@ -120,20 +107,26 @@ class Tokenizer {
   int unknown() const { return parts_.unknown; }
 
  private:
-  static constexpr std::size_t largest_text = std::size_t(1) << 28;
+  static constexpr std::size_t largest_text = std::size_t(1) << 28;   // bytes
+  static constexpr std::size_t largest_piece = std::size_t(1) << 30;  // of a normalized text: places are 32 bits
+
+  /// A stretch of text without raw added tokens; `first`: the whole text begins here.
+  void encode_raw(std::string_view raw, bool first, text::MergeLoop& loop, std::vector<int>& ids) const {
+    const std::string now = text::normalized(parts_.normalizers, raw);
+    const auto on_piece = [&](std::string_view piece) { encode_piece(piece, loop, ids); };
+    const auto on_text = [&](std::string_view stretch) {
+      text::pre_tokenize(parts_.pre_tokenizers, {stretch, first && stretch.data() == now.data()}, on_piece);
+    };
+    normalized_.cut(now, on_text, [&](int id) { ids.push_back(id); });
+  }
 
   void encode_piece(std::string_view piece, text::MergeLoop& loop, std::vector<int>& ids) const {
-    struct Visit {
-      const text::Vocabulary& vocabulary;
-      std::string_view piece;
-      text::MergeLoop& loop;
-      std::vector<int>& ids;
-      void operator()(const text::Bpe& m) const { m.encode(vocabulary, piece, loop, ids); }
-      void operator()(const text::ScoreBpe& m) const { m.encode(vocabulary, piece, loop, ids); }
-      void operator()(const text::WordPiece& m) const { m.encode(vocabulary, piece, ids); }
-      void operator()(const text::Unigram& m) const { m.encode(vocabulary, piece, ids); }
-    };
-    std::visit(Visit{parts_.vocabulary, piece, loop, ids}, parts_.model);
+    require(piece.size() <= largest_piece, "tokenizer: a piece of ", piece.size(), " bytes; at most ", largest_piece);
+    const text::Vocabulary& v = parts_.vocabulary;
+    if (const auto* bpe = std::get_if<text::Bpe>(&parts_.model)) bpe->encode(v, piece, loop, ids);
+    if (const auto* bpe = std::get_if<text::ScoreBpe>(&parts_.model)) bpe->encode(v, piece, loop, ids);
+    if (const auto* words = std::get_if<text::WordPiece>(&parts_.model)) words->encode(v, piece, ids);
+    if (const auto* unigram = std::get_if<text::Unigram>(&parts_.model)) unigram->encode(v, piece, ids);
   }
 
   TokenizerParts parts_;

@@ -72,13 +72,15 @@ inline TokenizerParts parts_of_merges(const TokenizerJson& file, std::string_vie
   if (config.flag("add_prefix_space", false)) parts.pre_tokenizers.push_back(LeadingSpace{});
   parts.pre_tokenizers.push_back(Split{{Pattern::gpt2}});
   parts.decoders = {JoinByteLevel{}};
+  const bool roberta = config.is_of_class("Roberta");
   for (const auto* key : {"bos_token", "eos_token", "pad_token", "unk_token", "cls_token", "sep_token", "mask_token"}) {
     const std::string content = config.token(key);
     const int id = parts.vocabulary.id(content);
-    if (id >= 0) parts.added.push_back({.id = id, .content = content, .special = true});
+    if (id < 0) continue;
+    const bool takes_left = roberta && key == std::string_view("mask_token");
+    parts.added.push_back({.id = id, .content = content, .special = true, .takes_left = takes_left});
   }
   config.name_special_ids(parts);
-  const bool roberta = config.is_of_class("Roberta");
   if ((roberta || config.flag("add_bos_token", false)) && parts.bos >= 0) parts.before = {parts.bos};
   if (roberta && parts.eos >= 0) parts.after = {parts.eos};
   return parts;

@@ -60,8 +60,14 @@ inline TokenizerLists gguf_tokenizer_lists(const GgufTokenizerKeys& keys) {
   lists.tokens = keys.texts("tokens");
   if (keys.find("merges")) lists.merges = keys.texts("merges");
   keys.for_each_number("scores", [&](double x) { lists.scores.push_back(float(x)); });
-  keys.for_each_number("token_type", [&](double x) { lists.types.push_back(std::int32_t(x)); });
-  keys.for_each_number("precompiled_charsmap", [&](double x) { lists.charsmap.push_back(char(int(x))); });
+  keys.for_each_number("token_type", [&](double x) {
+    require(x >= 0 && x <= 6, "tokenizer: the type of token ", lists.types.size(), " is ", x, "; known are 0 to 6");
+    lists.types.push_back(x == 0 ? std::int32_t(TokenizerLists::normal) : std::int32_t(x));
+  });
+  keys.for_each_number("precompiled_charsmap", [&](double x) {
+    require(x >= -128 && x <= 255, "tokenizer: a table of replacements with ", x, " for a byte");
+    lists.charsmap.push_back(char(int(x)));
+  });
   lists.bos = keys.id("bos_token_id");
   lists.eos = keys.id("eos_token_id");
   lists.pad = keys.id("padding_token_id");
@@ -79,7 +85,7 @@ inline TokenizerLists gguf_tokenizer_lists(const GgufTokenizerKeys& keys) {
 
 /// The tokenizer of a GGUF file (keys tokenizer.ggml.*). Throws FileError where there is none, or none that holds
 /// together.
-///   Memory  the tokens and the tables (for 49,152 tokens and 48,900 merges 2.4 MB); the file's own pages are let go.
+///   Memory  the tokens and the tables (1.8 MB for 49,152 tokens and 48,900 merges); the file's own pages are let go.
 inline Tokenizer tokenizer_from_gguf(const GgufFile& file) {
   const detail::GgufTokenizerKeys keys(file);
   if (!keys.find("model"))

@@ -84,7 +84,7 @@ inline Bpe byte_level_model(const TokenizerLists& lists, TokenizerParts& parts) 
   bpe.find_bytes(parts.vocabulary);
   bpe.merges.reserve(lists.merges.size());
   for (const auto merge : lists.merges) add_merge(bpe.merges, parts.vocabulary, merge);
-  bpe.whole_words = lists.pre_tokenizer == "llama-bpe" || lists.pre_tokenizer == "llama3";
+  bpe.whole_words = lists.pre_tokenizer.starts_with("llama");
   parts.pre_tokenizers = pre_tokenizers_by_name(lists.pre_tokenizer);
   parts.decoders = {JoinByteLevel{}};
   return bpe;
@@ -191,7 +191,7 @@ inline Tokenizer make_tokenizer(const TokenizerLists& lists) {
   }
   const int first = bert && lists.cls >= 0 ? lists.cls : lists.bos,
             last = bert && lists.sep >= 0 ? lists.sep : lists.eos;
-  const bool llama3 = lists.pre_tokenizer == "llama-bpe" && lists.model == "gpt2";
+  const bool llama3 = lists.model == "gpt2" && lists.pre_tokenizer.starts_with("llama");
   if (lists.add_bos.value_or(llama || bert || llama3) && first >= 0) parts.before = {first};
   if (lists.add_eos.value_or(t5 || bert) && last >= 0) parts.after = {last};
   return Tokenizer(std::move(parts));

@@ -1,4 +1,5 @@
 // Properties of characters, Unicode 16.0.0; written by scripts/unicode_tables.py.
+// From the Unicode Character Database, © Unicode, Inc., under the Unicode License v3 (unicode.org/license.txt).
 // clang-format off
 #pragma once
 
