@@ -56,7 +56,13 @@ class Pool {
       }
       ++stats_.fresh;
     }
-    return ::operator new(size, std::align_val_t(alignment));
+    try {
+      return ::operator new(size, std::align_val_t(alignment));
+    } catch (...) {
+      std::scoped_lock lock(mutex_);
+      stats_.in_use -= size;
+      throw;
+    }
   }
 
   void release(void* p, std::size_t bytes) noexcept {

@@ -87,7 +87,7 @@ class Tensor {
   Tensor() = default;
 
   /// Uninitialised elements.
-  explicit Tensor(const Shape& shape) : shape_(shape), size_(shape.numel()), storage_(std::size_t(size_) * sizeof(T)) {
+  explicit Tensor(const Shape& shape) : shape_(shape), size_(shape.numel()), storage_(bytes(shape)) {
     data_ = reinterpret_cast<T*>(storage_.data());
   }
 
@@ -194,6 +194,12 @@ class Tensor {
   std::int64_t matrix_rows() const { return rank() == 0 ? 1 : shape_.outer(rank() - 1); }
 
  private:
+  static std::size_t bytes(const Shape& shape) {
+    constexpr auto most = std::int64_t((std::uint64_t(1) << 62) / sizeof(T));
+    expect(shape.numel() <= most, "tensor: shape ", shape, " has more bytes than there is memory");
+    return std::size_t(shape.numel()) * sizeof(T);
+  }
+
   Shape shape_;
   std::int64_t size_ = 0;
   T* data_ = nullptr;

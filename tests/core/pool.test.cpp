@@ -1,0 +1,101 @@
+// The pool: size classes, reuse, counts, limits, and blocks of several threads.
+#include "tenzo/core/pool.hpp"
+
+#include <doctest/doctest.h>
+
+#include <cstring>
+#include <thread>
+
+#include "tenzo/core/tensor.hpp"
+
+using namespace tenzo;
+
+TEST_CASE("pool: a class holds what was asked, an eighth more at most, and is a class of its own") {
+  std::size_t last = 0;
+  for (std::size_t n : {0, 1, 63, 64, 65, 1000, 1024, 1025, 1152, 1153, 4096, 4097, 100000, 1 << 20, (1 << 20) + 1}) {
+    const std::size_t c = Pool::class_size(n);
+    CAPTURE(n);
+    CHECK(c >= n);
+    CHECK(c >= last);
+    CHECK(c % Pool::alignment == 0);
+    if (n > 1024) CHECK(c - n <= n / 8);
+    else CHECK(c - n <= 64);
+    CHECK(Pool::class_size(c) == c);
+    last = c;
+  }
+}
+
+TEST_CASE("pool: freed blocks come back, aligned; the counts say so") {
+  Pool pool;
+  void* a = pool.allocate(5000);
+  CHECK(reinterpret_cast<std::uintptr_t>(a) % Pool::alignment == 0);
+  const std::size_t size = Pool::class_size(5000);
+  CHECK(pool.statistics().in_use == size);
+  CHECK(pool.statistics().fresh == 1);
+  pool.release(a, 5000);
+  CHECK(pool.statistics().in_use == 0);
+  CHECK(pool.statistics().cached == size);
+  void* b = pool.allocate(4900);  // of the same class
+  CHECK(b == a);
+  CHECK(pool.statistics().requests == 2);
+  CHECK(pool.statistics().fresh == 1);
+  CHECK(pool.statistics().cached == 0);
+  CHECK(pool.statistics().peak == size);
+  void* c = pool.allocate(64);
+  CHECK(pool.statistics().peak == size + 64);
+  pool.release(b, 4900);
+  pool.reset_peak();
+  CHECK(pool.statistics().peak == 64);
+  pool.release(c, 64);
+  pool.trim();
+  CHECK(pool.statistics().cached == 0);
+}
+
+TEST_CASE("pool: beyond its limit the largest blocks go back to the system") {
+  Pool pool;
+  pool.set_limit(2000);
+  void *small = pool.allocate(512), *large = pool.allocate(4096), *medium = pool.allocate(1024);
+  pool.release(small, 512);
+  pool.release(medium, 1024);
+  CHECK(pool.statistics().cached == 1536);
+  pool.release(large, 4096);
+  CHECK(pool.statistics().cached == 1536);
+  pool.set_limit(600);
+  CHECK(pool.statistics().cached == 512);
+  pool.trim(512);
+  CHECK(pool.statistics().cached == 512);
+  pool.trim();
+  CHECK(pool.statistics().cached == 0);
+}
+
+TEST_CASE("pool: a loop in steady state takes nothing from the system") {
+  const auto step = [] {
+    Tensor<float> a(Shape{100, 30}), b(Shape{7}), c = Tensor<float>::zeros({1000});
+    const Tensor<float> d = c.clone();
+    return a.size() + b.size() + d.size();
+  };
+  step();
+  const std::size_t before = Pool::instance().statistics().fresh;
+  for (int i = 0; i < 100; ++i) CHECK(step() == 4007);
+  CHECK(Pool::instance().statistics().fresh == before);
+}
+
+TEST_CASE("pool: threads never share a block") {
+  Pool pool;
+  std::atomic<int> mixed{0};
+  const auto work = [&](unsigned char mark) {
+    for (int i = 0; i < 2000; ++i) {
+      const std::size_t n = std::size_t(64 + i % 7 * 64);
+      void* p = pool.allocate(n);
+      std::memset(p, mark, n);
+      for (std::size_t k = 0; k < n; k += 63) mixed += static_cast<unsigned char*>(p)[k] != mark;
+      pool.release(p, n);
+    }
+  };
+  std::thread other(work, 1);
+  work(2);
+  other.join();
+  CHECK(mixed == 0);
+  CHECK(pool.statistics().in_use == 0);
+  pool.trim();
+}
