@@ -27,7 +27,7 @@ inline constexpr int tile_rows = 2, tile_vectors = 1;
 
 /// Columns of the widest panel of T.
 template <Real T>
-inline constexpr std::int64_t panel_width = tile_vectors* Simd<T>::size;
+inline constexpr std::int64_t panel_width = std::int64_t(tile_vectors) * Simd<T>::size;
 
 /// Asks for the memory `ahead` elements after p, which need not exist. To be brought near: 3, or half way: 2.
 template <int near = 3, class T>
@@ -45,6 +45,12 @@ struct TileTask {
   const T* next;         // where the rows of the next tile begin: asked for while this one is computed
 };
 
+/// Before a statement in i and v: for all rows and vectors of a tile, as straight code.
+#define TENZO_TILE_LOOP                       \
+  TENZO_UNROLL                                \
+  for (int i = 0; i < Rows; ++i) TENZO_UNROLL \
+  for (int v = 0; v < Vectors; ++v)
+
 /// c[i, j] = (c[i, j] or 0) + sum over p < k of a[i, p] b[p, j], then + bias[j].
 ///   a      element (i, p) at a[i * a_row + p * a_col], i < Rows
 ///   b      row p at b + p * b_row, Vectors whole vectors of it are read
@@ -54,20 +60,16 @@ void tile_product(std::int64_t k, const T* a, std::int64_t a_row, std::int64_t a
                   T* c, std::int64_t c_row, const TileTask<T>& task) {
   using V = Simd<T>;
   V sum[Rows][Vectors];
+  const auto at = [&](int i, int v) { return c + i * c_row + v * V::size; };
+  const auto left = [&](int v) { return task.columns - v * V::size; };
   const bool whole = task.columns == Vectors * V::size;
 
   if (!task.from_c) {
-    TENZO_UNROLL
-    for (int i = 0; i < Rows; ++i) TENZO_UNROLL
-    for (int v = 0; v < Vectors; ++v) sum[i][v] = V(T(0));
+    TENZO_TILE_LOOP sum[i][v] = V(T(0));
   } else if (whole) {
-    TENZO_UNROLL
-    for (int i = 0; i < Rows; ++i) TENZO_UNROLL
-    for (int v = 0; v < Vectors; ++v) sum[i][v] = V::load(c + i * c_row + v * V::size);
+    TENZO_TILE_LOOP sum[i][v] = V::load(at(i, v));
   } else {
-    TENZO_UNROLL
-    for (int i = 0; i < Rows; ++i) TENZO_UNROLL
-    for (int v = 0; v < Vectors; ++v) sum[i][v] = V::load(c + i * c_row + v * V::size, task.columns - v * V::size);
+    TENZO_TILE_LOOP sum[i][v] = V::load(at(i, v), left(v));
   }
 
   for (std::int64_t p = 0; p < k; ++p, a += a_col, b += b_row) {
@@ -84,22 +86,15 @@ void tile_product(std::int64_t k, const T* a, std::int64_t a_row, std::int64_t a
   }
 
   if (task.bias) {
-    TENZO_UNROLL
-    for (int v = 0; v < Vectors; ++v) {
-      const V bias = V::load(task.bias + v * V::size, task.columns - v * V::size);
-      TENZO_UNROLL
-      for (int i = 0; i < Rows; ++i) sum[i][v] = sum[i][v] + bias;
-    }
+    TENZO_TILE_LOOP sum[i][v] = sum[i][v] + V::load(task.bias + v * V::size, left(v));
   }
   if (whole) {
-    TENZO_UNROLL
-    for (int i = 0; i < Rows; ++i) TENZO_UNROLL
-    for (int v = 0; v < Vectors; ++v) sum[i][v].store(c + i * c_row + v * V::size);
+    TENZO_TILE_LOOP sum[i][v].store(at(i, v));
   } else {
-    TENZO_UNROLL
-    for (int i = 0; i < Rows; ++i) TENZO_UNROLL
-    for (int v = 0; v < Vectors; ++v) sum[i][v].store(c + i * c_row + v * V::size, task.columns - v * V::size);
+    TENZO_TILE_LOOP sum[i][v].store(at(i, v), left(v));
   }
 }
+
+#undef TENZO_TILE_LOOP
 
 }  // namespace tenzo::detail
