@@ -199,6 +199,11 @@ TEST_CASE("conv2d: an empty batch") {
   CHECK(got.db == std::vector<float>(4, 0.f));
 }
 
+TEST_CASE("conv2d: no input channels, and images that are padding only") {
+  check_exact<float>(conv_geometry({2, 0, 5, 5}, {3, 0, 3, 3}, {}));
+  check_exact<float>(geometry(2, 3, 0, 0, 20, 3, 3, 1, 2, 1, 1));
+}
+
 TEST_CASE("conv2d: real numbers within the bound of their sums") {
   // Each product meets at most `terms` roundings on its way, a bias one more.
   const ConvGeometry g = geometry(3, 19, 12, 13, 37, 3, 3, 1, 1, 1, 1);

@@ -13,7 +13,6 @@
 
 namespace tenzo::cpu {
 
-/// One block of output channels over rows of `pixels` pixels.
 template <Real T>
 class TileStage {
  public:
@@ -23,17 +22,17 @@ class TileStage {
   /// `ahead` is memory wanted later, by whoever owns it.
   TileStage(T* buffer, Prefetch& ahead) : buffer_(buffer), ahead_(ahead) {}
 
-  /// All sums of a block: `rows` begin at their first pixel in the source and, in the block's first channel, in memory.
-  void run(const TapLoop& loop, const ChannelBlock& block, const T* weight, const std::vector<Span<T>>& rows,
-           std::int64_t pixels, const T* bias) {
-    if (block.vectors == 1) run_width<1>(loop, block, weight, rows, pixels, bias);
-    else run_width<block_vectors>(loop, block, weight, rows, pixels, bias);
+  /// All sums of a block of vectors of channels; `rows` begin at their first pixel in the source and, in the block's
+  /// first channel, in memory.
+  void run(const TapBlock<T>& block, const std::vector<Span<T>>& rows, std::int64_t pixels) {
+    if (block.channels.vectors == 1) run_width<1>(block, rows, pixels);
+    else run_width<block_vectors>(block, rows, pixels);
   }
 
   /// How often `ahead` is stepped for `outputs` pixels of a block, about.
-  static std::int64_t steps(const TapLoop& loop, const ChannelBlock& block, std::int64_t outputs) {
-    const std::int64_t tile = block.vectors == 1 ? 4 * tile_rows<1, 4> : 4 * tile_rows<block_vectors, 4>;
-    return block.vectors ? (outputs + tile - 1) / tile * loop.runs() : 0;
+  static std::int64_t steps(const TapLoop& loop, const ChannelBlock& channels, std::int64_t outputs) {
+    const std::int64_t tile = channels.vectors == 1 ? 4 * tile_rows<1, 4> : 4 * tile_rows<block_vectors, 4>;
+    return (outputs + tile - 1) / tile * loop.runs();
   }
 
  private:
@@ -72,27 +71,27 @@ class TileStage {
   };
 
   template <int Vectors>
-  void run_width(const TapLoop& loop, const ChannelBlock& block, const T* weight, const std::vector<Span<T>>& rows,
-                 std::int64_t pixels, const T* bias) {
+  void run_width(const TapBlock<T>& block, const std::vector<Span<T>>& rows, std::int64_t pixels) {
     const Cut<Vectors, 4> four(pixels);
     const Cut<Vectors, 2> two(pixels);
     const Cut<Vectors, 1> one(pixels);
-    if (four.cost <= two.cost && four.cost <= one.cost) cut_rows(four, loop, block, weight, rows, pixels, bias);
-    else if (two.cost <= one.cost) cut_rows(two, loop, block, weight, rows, pixels, bias);
-    else cut_rows(one, loop, block, weight, rows, pixels, bias);
+    if (four.cost <= two.cost && four.cost <= one.cost) cut_rows(four, block, rows, pixels);
+    else if (two.cost <= one.cost) cut_rows(two, block, rows, pixels);
+    else cut_rows(one, block, rows, pixels);
   }
 
   /// The last span of a row overlaps the one before where the row is no multiple of Pixels.
   template <int Vectors, int Pixels>
-  void cut_rows(const Cut<Vectors, Pixels>& cut, const TapLoop& loop, const ChannelBlock& block, const T* weight,
-                const std::vector<Span<T>>& rows, std::int64_t pixels, const T* bias) {
+  void cut_rows(const Cut<Vectors, Pixels>& cut, const TapBlock<T>& block, const std::vector<Span<T>>& rows,
+                std::int64_t pixels) {
     constexpr std::int64_t width = Vectors * Simd<T>::size;
+    const std::int64_t step = block.loop.out_step;
     std::int64_t gathered = 0;
     for (const Span<T>& row : rows)
       for (std::int64_t i = 0; i < cut.cuts; ++i) {
         const std::int64_t begin = std::min(i * cut.length, pixels - cut.length);
-        T* to = row.out + begin * loop.out_step;
-        if (!pieces_.empty() && loop.out_step == 1 && pieces_.back().out + pieces_.back().pixels == to)
+        T* to = row.out + begin * step;
+        if (!pieces_.empty() && step == 1 && pieces_.back().out + pieces_.back().pixels == to)
           pieces_.back().pixels += cut.length;
         else pieces_.push_back({to, cut.length});
         for (std::int64_t q = 0; q < cut.length; q += Pixels) {
@@ -100,45 +99,46 @@ class TileStage {
           spans_.push_back({row.source + begin + at, buffer_ + (staged_ + at) * width});
         }
         staged_ += cut.length;
-        if (++gathered % cut.rows == 0) flush<Vectors, Pixels>(loop, block, weight, bias);
+        if (++gathered % cut.rows == 0) flush<Vectors, Pixels>(block);
       }
-    if (staged_) flush<Vectors, Pixels>(loop, block, weight, bias);
+    if (staged_) flush<Vectors, Pixels>(block);
   }
 
   template <int Vectors, int Pixels>
-  void flush(const TapLoop& loop, const ChannelBlock& block, const T* weight, const T* bias) {
+  void flush(const TapBlock<T>& block) {
     constexpr int many = tile_rows<Vectors, Pixels>, few = (many + 1) / 2;
+    constexpr std::int64_t width = Vectors * Simd<T>::size;
+    const TapLoop& loop = block.loop;
     const auto n = std::int64_t(spans_.size());
     Prefetch out;
-    for (const Piece& p : pieces_) out.add(p.out, block.count, (p.pixels - 1) * loop.out_step + 1, loop.out_plane);
+    for (const Piece& p : pieces_)
+      out.add(p.out, block.channels.count, (p.pixels - 1) * loop.out_step + 1, loop.out_plane);
     out.spread(n / many * loop.runs());
     while (spans_.size() % many) spans_.push_back(spans_.back());
     for (std::int64_t i = 0; i < n;) {
-      if (n - i > few) tap_tile<T, Vectors, many, Pixels>(loop, weight, spans_.data() + i, out, ahead_), i += many;
-      else tap_tile<T, Vectors, few, Pixels>(loop, weight, spans_.data() + i, out, ahead_), i += few;
+      if (n - i > few) tap_tile<T, Vectors, many, Pixels>(block, spans_.data() + i, out, ahead_), i += many;
+      else tap_tile<T, Vectors, few, Pixels>(block, spans_.data() + i, out, ahead_), i += few;
     }
+    if (block.bias) add_bias(block, width);
     const T* from = buffer_;
-    if (bias) add_bias(bias, block.count, Vectors * Simd<T>::size);
-    for (const Piece& p : pieces_) {
-      write(loop, block.count, from, Vectors * Simd<T>::size, p);
-      from += p.pixels * Vectors * Simd<T>::size;
-    }
+    for (const Piece& p : pieces_) write(block, from, width, p), from += p.pixels * width;
     spans_.clear(), pieces_.clear();
     staged_ = 0;
   }
 
-  void add_bias(const T* bias, std::int64_t channels, std::int64_t width) {
+  void add_bias(const TapBlock<T>& block, std::int64_t width) {
     using V = Simd<T>;
     for (std::int64_t v = 0; v < width; v += V::size) {
-      const V b = V::load(bias + v, std::min<std::int64_t>(channels - v, V::size));
+      const V b = V::load(block.bias + v, std::min<std::int64_t>(block.channels.count - v, V::size));
       for (std::int64_t i = 0; i < staged_; ++i) (V::load(buffer_ + i * width + v) + b).store(buffer_ + i * width + v);
     }
   }
 
-  static void write(const TapLoop& loop, std::int64_t channels, const T* from, std::int64_t width, const Piece& p) {
-    if (loop.out_step == 1) return copy_transposed(channels, p.pixels, from, width, p.out, loop.out_plane);
-    for (std::int64_t o = 0; o < channels; ++o)
-      for (std::int64_t i = 0; i < p.pixels; ++i) p.out[o * loop.out_plane + i * loop.out_step] = from[i * width + o];
+  static void write(const TapBlock<T>& block, const T* from, std::int64_t width, const Piece& p) {
+    const std::int64_t plane = block.loop.out_plane, step = block.loop.out_step;
+    if (step == 1) return copy_transposed(block.channels.count, p.pixels, from, width, p.out, plane);
+    for (std::int64_t o = 0; o < block.channels.count; ++o)
+      for (std::int64_t i = 0; i < p.pixels; ++i) p.out[o * plane + i * step] = from[i * width + o];
   }
 
   T* buffer_;

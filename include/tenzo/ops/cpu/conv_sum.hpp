@@ -11,6 +11,7 @@
 #include "tenzo/ops/cpu/conv_plan.hpp"
 #include "tenzo/ops/cpu/conv_stage.hpp"
 #include "tenzo/ops/cpu/conv_tile.hpp"
+#include "tenzo/ops/cpu/conv_units.hpp"
 #include "tenzo/ops/cpu/conv_window.hpp"
 #include "tenzo/ops/cpu/scratch.hpp"
 #include "tenzo/ops/cpu/transpose.hpp"
@@ -38,53 +39,28 @@ class TapSum {
   void run(const T* source, const T* bias, T* out) const {
     const detail::Axis &row = plan_.row, &col = plan_.col;
     if (plan_.batch == 0 || plan_.outputs == 0 || row.phases.empty() || col.phases.empty()) return;
-    const std::int64_t first = row.first(), rows = row.last() - first, cols = col.last() - col.first();
-
-    const std::int64_t row_bytes = std::int64_t(sizeof(T)) * plan_.sources * (cols + 2) * col.in_scale * row.in_scale;
-    std::int64_t band = std::clamp<std::int64_t>(band_bytes / std::max<std::int64_t>(1, row_bytes), 1, rows);
-    // An image alone may have too few pixels to fill the tiles, or to pay for reading the weights.
-    const auto blocks = std::int64_t(blocks_.size());
-    std::int64_t images = std::clamp<std::int64_t>(256 / (rows * cols), 1, plan_.batch);
-    if (group_size_ * std::int64_t(sizeof(T)) > 2 * band_bytes)
-      images =
-          std::clamp<std::int64_t>(band_bytes / (rows * std::max<std::int64_t>(1, row_bytes)), images, plan_.batch);
-    while (images > 1 && (plan_.batch + images - 1) / images * plan_.groups * blocks < 16) images = (images + 1) / 2;
-    const std::int64_t image_units = (plan_.batch + images - 1) / images;
-    if (image_units * plan_.groups * blocks < 16)
-      band = std::min(band, (rows * image_units * plan_.groups * blocks + 15) / 16);
-    const std::int64_t bands = (rows + band - 1) / band;
-    const std::int64_t splits = std::clamp<std::int64_t>(16 / (image_units * plan_.groups * bands), 1, blocks);
-
-    auto unit = [&](std::int64_t i) {
-      Unit u;
-      u.split = i % splits, u.splits = splits;
-      u.j0 = first + i / splits % bands * band, u.j1 = std::min(first + rows, u.j0 + band);
-      u.group = i / splits / bands % plan_.groups;
-      u.image0 = i / splits / bands / plan_.groups * images, u.image1 = std::min(plan_.batch, u.image0 + images);
-      return u;
-    };
-    const std::int64_t units = image_units * plan_.groups * bands * splits;
-    parallel_for(units, std::max<std::int64_t>(1, units / (8 * threads())), [&](std::int64_t begin, std::int64_t end) {
-      Work work(images * plan_.sources * (Window(row, col, first, first + band).plane + Window::spread) + beyond);
+    const TapUnits units(plan_, std::int64_t(blocks_.size()), group_size_ * std::int64_t(sizeof(T)), sizeof(T));
+    const Window largest(row, col, row.first(), row.first() + units.rows());
+    const std::int64_t window_size = units.images() * plan_.sources * (largest.plane + Window::spread) + beyond;
+    const std::int64_t grain = std::max<std::int64_t>(1, units.count() / (8 * threads()));
+    parallel_for(units.count(), grain, [&](std::int64_t begin, std::int64_t end) {
+      Work work(window_size);
       for (std::int64_t i = begin; i < end; ++i) {
         work.ahead.clear();
-        if (i + 1 < end && (i + 1) % splits == 0) look_ahead(unit(i + 1), source, work.ahead);
-        compute(unit(i), source, bias, out, work);
+        if (i + 1 < end && units[i + 1].split == 0) look_ahead(units[i + 1], source, work.ahead);
+        compute(units[i], units.splits(), source, bias, out, work);
       }
     });
   }
 
  private:
-  static constexpr std::int64_t band_bytes = 1 << 19;  // what a thread reads again and again stays in its L2 cache
+  static constexpr std::int64_t beyond = 2 * Simd<T>::size;  // that kernels may read or write behind a window
 
   /// The weights of one block of channels for one pair of phases.
   struct Part {
     const detail::AxisPhase *row, *col;
     ChannelBlock block;
     std::int64_t weights = 0;  // where they begin in a group's packed weights
-  };
-  struct Unit {
-    std::int64_t image0, image1, group, j0, j1, split, splits;
   };
   /// What a thread works with.
   struct Work {
@@ -132,78 +108,83 @@ class TapSum {
     }
   }
 
-  /// The part of the source that a unit will read.
-  void look_ahead(const Unit& u, const T* source, Prefetch& ahead) const {
-    const Window window(plan_.row, plan_.col, u.j0, u.j1);
-    const std::int64_t row0 = std::max<std::int64_t>(0, window.first_row);
-    const std::int64_t row1 =
-        std::min(plan_.source_size.h, window.first_row + (window.rows - 1) * window.row_stride + 1);
-    const std::int64_t width = plan_.source_size.w, plane = plan_.source_size.h * width;
-    for (std::int64_t n = u.image0; n < u.image1; ++n)
-      ahead.add(source + (n * plan_.groups + u.group) * plan_.sources * plane + row0 * width, plan_.sources,
-                (row1 - row0) * width, plane);
+  const T* source_image(const T* source, std::int64_t n, std::int64_t group) const {
+    return source + (n * plan_.groups + group) * plan_.sources * plan_.source_size.h * plan_.source_size.w;
   }
 
-  void compute(const Unit& u, const T* source, const T* bias, T* out, Work& work) const {
-    const Window window(plan_.row, plan_.col, u.j0, u.j1);
-    const std::int64_t images = u.image1 - u.image0, image_size = plan_.sources * window.plane;
-    T* const copy = work.window.data();
-    TapLoop& loop = work.loop;
-    std::vector<Span<T>>& rows = work.rows;
-    const std::int64_t channel = plan_.source_size.h * plan_.source_size.w;
-    for (std::int64_t n = 0; n < images; ++n)
-      fill_window(window, source + ((u.image0 + n) * plan_.groups + u.group) * plan_.sources * channel, plan_.sources,
-                  plan_.source_size, copy + n * image_size);
+  /// The part of the source that a unit will read.
+  void look_ahead(const TapUnit& u, const T* source, Prefetch& ahead) const {
+    const Window window(plan_.row, plan_.col, u.row0, u.row1);
+    const Size2 size = plan_.source_size;
+    const std::int64_t row0 = std::max<std::int64_t>(0, window.first_row);
+    const std::int64_t row1 = std::min(size.h, window.first_row + (window.rows - 1) * window.row_stride + 1);
+    for (std::int64_t n = u.image0; n < u.image1; ++n)
+      ahead.add(source_image(source, n, u.group) + row0 * size.w, plan_.sources, (row1 - row0) * size.w,
+                size.h * size.w);
+  }
 
-    TileStage<T> stage(work.buffer.data(), work.ahead);
+  void compute(const TapUnit& u, std::int64_t splits, const T* source, const T* bias, T* out, Work& work) const {
+    const Window window(plan_.row, plan_.col, u.row0, u.row1);
+    const std::int64_t image_size = plan_.sources * window.plane;
+    for (std::int64_t n = u.image0; n < u.image1; ++n)
+      fill_window(window, source_image(source, n, u.group), plan_.sources, plan_.source_size,
+                  work.window.data() + (n - u.image0) * image_size);
+
+    TapLoop& loop = work.loop;
     loop.sources = plan_.sources, loop.plane = window.plane;
     loop.out_plane = plan_.out_size.h * plan_.out_size.w, loop.out_step = plan_.col.out_scale;
+    TileStage<T> stage(work.buffer.data(), work.ahead);
     const auto blocks = std::int64_t(blocks_.size());
     for (std::int64_t p = 0; p < std::int64_t(parts_.size()); ++p) {
       const Part& part = parts_[std::size_t(p)];
-      const std::int64_t j0 = std::max(u.j0, part.row->first), j1 = std::min(u.j1, part.row->last);
-      const std::int64_t pixels = part.col->last - part.col->first;
       if (p % blocks == 0) {  // a new pair of phases
-        rows.clear();
-        set_taps(loop, window, part);
-        for (std::int64_t n = 0; n < images; ++n)
-          for (std::int64_t j = j0; j < j1; ++j) {
-            const T* from = copy + n * image_size + (j - u.j0) * window.row_step * window.pitch() + part.col->first -
-                            plan_.col.first();
-            T* to = out + ((u.image0 + n) * plan_.groups + u.group) * plan_.outputs * loop.out_plane +
-                    (j * plan_.row.out_scale + part.row->out_offset) * plan_.out_size.w +
-                    part.col->first * plan_.col.out_scale + part.col->out_offset;
-            rows.push_back({from, to});
-          }
+        set_taps(window, part, loop);
+        find_rows(u, window, part, out, work);
       }
-      if (p == 0) {
-        std::int64_t steps = 0;
-        for (const Part& q : parts_)
-          steps += q.block.vectors ? TileStage<T>::steps(loop, q.block, std::int64_t(rows.size()) * pixels)
-                                   : line_steps<T>(loop, q.block.count, std::int64_t(rows.size()), pixels);
-        work.ahead.spread(steps / u.splits);
-      }
-      if (p % blocks % u.splits != u.split) continue;
-      const T* weight = packed_.data() + u.group * group_size_ + part.weights;
-      const T* b = bias ? bias + u.group * plan_.outputs + part.block.first : nullptr;
-      work.block_rows = rows;
+      const std::int64_t pixels = part.col->last - part.col->first;
+      if (p == 0) work.ahead.spread(steps(loop, std::int64_t(work.rows.size()), pixels) / splits);
+      if (p % blocks % splits != u.split) continue;
+      const TapBlock<T> block{loop, part.block, packed_.data() + u.group * group_size_ + part.weights,
+                              bias ? bias + u.group * plan_.outputs + part.block.first : nullptr};
+      work.block_rows = work.rows;
       for (Span<T>& r : work.block_rows) r.out += part.block.first * loop.out_plane;
-      if (part.block.vectors) stage.run(loop, part.block, weight, work.block_rows, pixels, b);
-      else run_lines(loop, part.block.count, weight, work.block_rows, pixels, b, work.ahead);
+      if (part.block.vectors) stage.run(block, work.block_rows, pixels);
+      else run_lines(block, work.block_rows, pixels, work.ahead);
     }
   }
 
-  void set_taps(TapLoop& loop, const Window& window, const Part& part) const {
+  /// Where the rows of outputs of a unit and a pair of phases begin, in the window and in the group's first channel.
+  void find_rows(const TapUnit& u, const Window& window, const Part& part, T* out, Work& work) const {
+    const std::int64_t row0 = std::max(u.row0, part.row->first), row1 = std::min(u.row1, part.row->last);
+    const std::int64_t column = part.col->first * plan_.col.out_scale + part.col->out_offset;
+    work.rows.clear();
+    for (std::int64_t n = u.image0; n < u.image1; ++n) {
+      const T* from = work.window.data() + (n - u.image0) * plan_.sources * window.plane;
+      T* to = out + (n * plan_.groups + u.group) * plan_.outputs * plan_.out_size.h * plan_.out_size.w;
+      for (std::int64_t j = row0; j < row1; ++j)
+        work.rows.push_back(
+            {from + (j - u.row0) * window.row_step * window.pitch() + part.col->first - plan_.col.first(),
+             to + (j * plan_.row.out_scale + part.row->out_offset) * plan_.out_size.w + column});
+    }
+  }
+
+  std::int64_t steps(const TapLoop& loop, std::int64_t rows, std::int64_t pixels) const {
+    std::int64_t n = 0;
+    for (const Part& p : parts_)
+      n += p.block.vectors ? TileStage<T>::steps(loop, p.block, rows * pixels)
+                           : line_steps<T>(loop, p.block.count, rows, pixels);
+    return n;
+  }
+
+  void set_taps(const Window& window, const Part& part, TapLoop& loop) const {
     loop.tap.clear(), loop.run.clear();
     for (std::int64_t a : part.row->offset)
       for (std::int64_t b : part.col->offset) loop.tap.push_back(window.tap(plan_.row, plan_.col, a, b));
     const auto taps = std::max<std::int64_t>(1, std::int64_t(loop.tap.size()));
-    loop.run_sources = std::clamp<std::int64_t>(256 / taps, 1, plan_.sources);
+    loop.run_sources = std::max<std::int64_t>(1, std::min(256 / taps, plan_.sources));
     for (std::int64_t c = 0; c < loop.run_sources; ++c)
       for (std::int64_t t : loop.tap) loop.run.push_back(c * window.plane + t);
   }
-
-  static constexpr std::int64_t beyond = 2 * Simd<T>::size;  // that kernels may read or write
 
   detail::TapPlan plan_;
   std::vector<ChannelBlock> blocks_;

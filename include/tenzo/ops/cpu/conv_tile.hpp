@@ -10,6 +10,7 @@
 
 #include "tenzo/core/detail/gemm_kernel.hpp"
 #include "tenzo/core/simd.hpp"
+#include "tenzo/ops/cpu/conv_blocks.hpp"
 #include "tenzo/ops/cpu/prefetch.hpp"
 
 namespace tenzo::cpu {
@@ -25,6 +26,15 @@ struct TapLoop {
   std::int64_t runs() const { return (sources + run_sources - 1) / run_sources; }
 };
 
+/// What is summed for one block of output channels: packed weights, and biases or null.
+template <Real T>
+struct TapBlock {
+  const TapLoop& loop;
+  ChannelBlock channels;
+  const T* weight;
+  const T* bias;
+};
+
 /// Pixels that lie side by side in the source, and where their sums go.
 template <Real T>
 struct Span {
@@ -35,8 +45,10 @@ struct Span {
 /// Rows · Pixels pixels times Vectors vectors of output channels; `spans` has Rows spans of Pixels pixels each.
 ///   weight  [sources][taps][Vectors · lanes];  out of each span [Pixels][Vectors · lanes]
 template <Real T, int Vectors, int Rows, int Pixels>
-void tap_tile(const TapLoop& loop, const T* weight, const Span<T>* spans, Prefetch& out, Prefetch& ahead) {
+void tap_tile(const TapBlock<T>& block, const Span<T>* spans, Prefetch& out, Prefetch& ahead) {
   using V = Simd<T>;
+  const TapLoop& loop = block.loop;
+  const T* weight = block.weight;
   constexpr int tile = Rows * Pixels;
   V sum[tile][Vectors];
   TENZO_UNROLL
@@ -78,9 +90,10 @@ void tap_tile(const TapLoop& loop, const T* weight, const Span<T>* spans, Prefet
 /// Spans vectors of pixels times Outputs channels, written to memory at once.
 ///   weight  [sources][taps][Outputs];  pixels  of each span, at most a vector; a whole one is read in any case
 template <Real T, int Outputs, int Spans>
-void tap_line(const TapLoop& loop, const T* weight, const Span<T>* spans, std::int64_t pixels, const T* bias,
-              Prefetch& ahead) {
+void tap_line(const TapBlock<T>& block, const Span<T>* spans, std::int64_t pixels, Prefetch& ahead) {
   using V = Simd<T>;
+  const TapLoop& loop = block.loop;
+  const T *weight = block.weight, *bias = block.bias;
   V sum[Outputs][Spans];
   TENZO_UNROLL
   for (int o = 0; o < Outputs; ++o) TENZO_UNROLL
