@@ -165,8 +165,7 @@ std::size_t first_trained_block(const Llama<V>& m, const AdapterOptions& o) {
   }
 }
 
-/// Folds low-rank adapters into the weights: W ← W + s B A, computed in float and stored in W's format, or as floats where
-/// that is not written.
+/// Folds low-rank adapters into the weights: W ← W + s B A, computed and kept in float.
 inline void merge_adapters(Llama<StoredTensor>& m) {
   for (LlamaBlock<StoredTensor>& block : m.model.layers)
     for (Linear<StoredTensor>* l : {&block.self_attn.q_proj, &block.self_attn.v_proj}) {
