@@ -27,6 +27,7 @@ class Tenzo(ConanFile):
     def requirements(self):
         self.requires("eigen/3.4.0", transitive_headers=True)
         self.requires("nlohmann_json/3.11.3", transitive_headers=True)
+        self.requires("zlib/1.3.1", transitive_headers=True)
 
     def generate(self):
         CMakeDeps(self).generate()

@@ -1,8 +1,10 @@
-# What users link: tenzo::tenzo (headers, Eigen, threads), and tenzo::io with the readers that need a JSON library.
+# What users link: tenzo::tenzo (headers, Eigen, threads), and tenzo::io with the readers that need a JSON library and,
+# where there is zlib, PNG files.
 
 find_package(Eigen3 3.4 REQUIRED NO_MODULE)
 find_package(Threads REQUIRED)
 find_package(nlohmann_json 3.10 QUIET)
+find_package(ZLIB QUIET)
 if(TENZO_OPENMP AND NOT TENZO_STD_THREADS)
   find_package(OpenMP QUIET COMPONENTS CXX)
 endif()
@@ -32,5 +34,5 @@ if(nlohmann_json_FOUND)
   add_library(tenzo_io INTERFACE)
   add_library(tenzo::io ALIAS tenzo_io)
   set_target_properties(tenzo_io PROPERTIES EXPORT_NAME io)
-  target_link_libraries(tenzo_io INTERFACE tenzo nlohmann_json::nlohmann_json)
+  target_link_libraries(tenzo_io INTERFACE tenzo nlohmann_json::nlohmann_json $<TARGET_NAME_IF_EXISTS:ZLIB::ZLIB>)
 endif()
