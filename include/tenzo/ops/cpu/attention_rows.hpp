@@ -28,7 +28,7 @@ void small_product(std::int64_t m, std::int64_t columns, std::int64_t k, const T
   const gemm::EvenCut panels((columns + size - 1) / size, gemm::tile_vectors), strips(m, gemm::tile_rows);
   for (std::int64_t n = 0, first = 0; n < panels.parts; ++n) {
     const std::int64_t vectors = panels.size(n);
-    const gemm::TileTask<T> task{accumulate, nullptr, std::min(columns - first, vectors * size)};
+    const gemm::TileTask<T> task{accumulate, nullptr, std::min(columns - first, vectors * size), b + first};
     for (std::int64_t s = 0, i = 0; s < strips.parts; ++s) {
       const std::int64_t rows = strips.size(s);
       gemm::tile_functions<T>[std::size_t((rows - 1) * gemm::tile_vectors + vectors - 1)](
