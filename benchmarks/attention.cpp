@@ -78,18 +78,18 @@ void run(benchmark::State& s, const AttentionProblem& p, bool backward) {
 BENCHMARK_CAPTURE(run, forward, batch(), false)
     ->Name("attention/b16_h9_t128_d64")
     ->Unit(benchmark::kMillisecond)
-    ->UseRealTime();
+    ;
 BENCHMARK_CAPTURE(run, backward, batch(), true)
     ->Name("attention_backward/b16_h9_t128_d64")
     ->Unit(benchmark::kMillisecond)
-    ->UseRealTime();
+    ;
 BENCHMARK_CAPTURE(run, packed, packed(16, 32), false)
     ->Name("attention/packed_16x32_h9_kv3_d64")
     ->Unit(benchmark::kMillisecond)
-    ->UseRealTime();
+    ;
 BENCHMARK_CAPTURE(run, longest, packed(1, 4096), false)
     ->Name("attention/packed_1x4096_h9_kv3_d64")
     ->Unit(benchmark::kMillisecond)
-    ->UseRealTime();
+    ;
 
 }  // namespace

@@ -230,8 +230,8 @@ inline Task::Record json_record(const nlohmann::json& j) {
 /// least 1, label 0 where it is at most −1; what lies between is left out.
 inline bool is_rating_file(std::string_view text) {
   const auto parts = detail::split_tabs(text.substr(0, text.find('\n')));
-  double id, rating;
-  return parts.size() == 3 && detail::parse_number(parts[0], id) && detail::parse_number(parts[1], rating);
+  double rating;
+  return parts.size() == 3 && !parts[0].empty() && detail::parse_number(parts[1], rating);
 }
 
 /// The examples of a file: rated texts, a table with a header row and tabs (.tsv), or JSON, one object a line (.jsonl, .json).
