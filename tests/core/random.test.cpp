@@ -109,6 +109,18 @@ TEST_CASE("random: nothing depends on the number of threads") {
   CHECK(one == with_threads(5, run));
 }
 
+TEST_CASE("random: memory larger than the caches, at any address") {
+  const std::int64_t n = detail::large_memory / 4 + 5;
+  std::vector<float> z(std::size_t(n) + 4, 5.f), part(1000);
+  fill_matrix(Law::rademacher, some_key, 1, n, z.data() + 3);
+  CHECK(z[2] == 5);
+  CHECK(z[std::size_t(n) + 3] == 5);
+  for (const std::int64_t col : {std::int64_t(0), std::int64_t(3500), n / 2, n - 1000}) {
+    fill(Law::rademacher, some_key, n, 0, col, 1000, part.data());
+    CHECK(std::equal(part.begin(), part.end(), z.begin() + 3 + col));
+  }
+}
+
 TEST_CASE("random: a bfloat16 is rounded by its own 16 bits") {
   for (const std::int64_t cols : {3, 8, 20, 64, 4099}) {
     const std::int64_t rows = 5;

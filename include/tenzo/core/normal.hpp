@@ -6,6 +6,7 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <type_traits>
 
 #include "tenzo/core/detail/words.hpp"
 
@@ -76,23 +77,77 @@ inline float normal_from_word(std::uint32_t x) {
   return std::bit_cast<float>(std::bit_cast<std::uint32_t>(z) ^ (x & 0x80000000u));
 }
 
+TENZO_INTRINSICS_BEGIN
+
 namespace detail {
 
-/// normal_from_word in 16 lanes.
-TENZO_INLINE Simd<float> normal_from_words(const Words& x) {
-  const Words v = as_words(to_float(and_or(x, Words(0x7fffffffu), Words(1u))));
-  const Simd<float> t = as_float(and_or(v, Words(0x007fffffu), Words(0x3f800000u))) - Simd<float>(1.5f);
-  const Words octave = shift_right<23>(v);
+#if defined(TENZO_AVX2)
+
+/// The table with a row an octave, in the order of the columns above.
+struct NormalRows {
+  alignas(32) float at[32][8];
+
+  constexpr NormalRows() : at() {
+    for (std::size_t i = 0; i < 32; ++i)
+      for (std::size_t k = 0; k <= normal_degree; ++k) at[i][k] = normal_table[k][i];
+  }
+};
+inline constexpr NormalRows normal_rows;
+
+/// The polynomials of 8 octaves: eight rows are read and transposed, for less than seven gathers cost.
+TENZO_INLINE __m256 normal_polynomial(__m256i octave, __m256 t) {
+  alignas(32) std::uint32_t row[8];
+  _mm256_store_si256((__m256i*)row, _mm256_and_si256(octave, _mm256_set1_epi32(31)));
+  const auto pair = [&](int i, int k) {  // (k … k + 3) of rows i and i + 4
+    const __m256 low = _mm256_castps128_ps256(_mm_load_ps(normal_rows.at[row[i]] + k));
+    return _mm256_insertf128_ps(low, _mm_load_ps(normal_rows.at[row[i + 4]] + k), 1);
+  };
+  const auto of_two = [](__m256 x, __m256 y, auto half) {
+    return _mm256_castpd_ps(half ? _mm256_unpackhi_pd(_mm256_castps_pd(x), _mm256_castps_pd(y))
+                                 : _mm256_unpacklo_pd(_mm256_castps_pd(x), _mm256_castps_pd(y)));
+  };
+  const __m256 a = pair(0, 4), b = pair(1, 4), c = pair(2, 4), d = pair(3, 4);
+  const __m256 ab = _mm256_unpacklo_ps(a, b), cd = _mm256_unpacklo_ps(c, d);
+  __m256 z = of_two(_mm256_unpackhi_ps(a, b), _mm256_unpackhi_ps(c, d), std::false_type());
+  z = _mm256_fmadd_ps(z, t, of_two(ab, cd, std::true_type()));
+  z = _mm256_fmadd_ps(z, t, of_two(ab, cd, std::false_type()));
+  const __m256 e = pair(0, 0), f = pair(1, 0), g = pair(2, 0), h = pair(3, 0);
+  const __m256 ef = _mm256_unpacklo_ps(e, f), gh = _mm256_unpacklo_ps(g, h);
+  const __m256 fe = _mm256_unpackhi_ps(e, f), hg = _mm256_unpackhi_ps(g, h);
+  z = _mm256_fmadd_ps(z, t, of_two(fe, hg, std::true_type()));
+  z = _mm256_fmadd_ps(z, t, of_two(fe, hg, std::false_type()));
+  z = _mm256_fmadd_ps(z, t, of_two(ef, gh, std::true_type()));
+  return _mm256_fmadd_ps(z, t, of_two(ef, gh, std::false_type()));
+}
+
+TENZO_INLINE Simd<float> normal_polynomial(const Words& octave, const Simd<float>& t) {
+  return each_part<Simd<float>>([&](int i) { return normal_polynomial(octave.part[i], t.part[i]); });
+}
+
+#else
+
+/// The polynomials of 16 octaves (of which the low five bits count) at t.
+TENZO_INLINE Simd<float> normal_polynomial(const Words& octave, const Simd<float>& t) {
   Simd<float> z = lookup(normal_table[6], octave);
   z = fmadd(z, t, lookup(normal_table[5], octave));  // written out: the table stays in registers
   z = fmadd(z, t, lookup(normal_table[4], octave));
   z = fmadd(z, t, lookup(normal_table[3], octave));
   z = fmadd(z, t, lookup(normal_table[2], octave));
   z = fmadd(z, t, lookup(normal_table[1], octave));
-  z = fmadd(z, t, lookup(normal_table[0], octave));
-  return as_float(xor_and(as_words(z), x, Words(0x80000000u)));
+  return fmadd(z, t, lookup(normal_table[0], octave));
+}
+
+#endif
+
+/// normal_from_word in 16 lanes.
+TENZO_INLINE Simd<float> normal_from_words(const Words& x) {
+  const Words v = as_words(to_float(and_or(x, Words(0x7fffffffu), Words(1u))));
+  const Simd<float> t = as_float(and_or(v, Words(0x007fffffu), Words(0x3f800000u))) - Simd<float>(1.5f);
+  return as_float(xor_and(as_words(normal_polynomial(shift_right<23>(v), t)), x, Words(0x80000000u)));
 }
 
 }  // namespace detail
+
+TENZO_INTRINSICS_END
 
 }  // namespace tenzo

@@ -128,10 +128,8 @@ inline double sum_of_squares(const float* z, std::int64_t size) {
   return sum(low + high);
 }
 
-/// Room for the noise of a part, and for what the last vector reads beyond it.
-struct NoiseBuffer {
-  alignas(64) float at[part_size + 16];
-};
+/// From this many bytes on, memory is written past the caches.
+inline constexpr std::int64_t large_memory = std::int64_t(1) << 25;
 
 }  // namespace detail
 
@@ -171,10 +169,13 @@ template <Real T>
 void fill_matrix(Law law, const NoiseKey& key, std::int64_t rows, std::int64_t cols, T* out) {
   const AnyNoise noise = make_noise(law, key, rows, cols);
   detail::for_parts(rows, cols, [&](const detail::MatrixPart& part, std::int64_t) {
+    detail::NoiseBuffer z;
     if constexpr (std::same_as<T, float>) {
-      detail::write_noise(noise, part, out + part.offset);
+      if (rows * cols < detail::large_memory / std::int64_t(sizeof(T)))
+        return detail::write_noise(noise, part, out + part.offset);
+      detail::write_noise(noise, part, z.at);
+      detail::write_past_caches(z.at, part.rows * part.cols, out + part.offset);
     } else {
-      detail::NoiseBuffer z;
       detail::write_noise(noise, part, z.at);
       std::copy(z.at, z.at + part.rows * part.cols, out + part.offset);
     }

@@ -75,4 +75,27 @@ inline void write_noise(const AnyNoise& noise, const MatrixPart& part, float* to
   std::visit([&](const auto& n) { write_noise(n, part, to); }, noise);
 }
 
+/// Room for the noise of a part, and for what the last vector reads beyond it.
+struct NoiseBuffer {
+  alignas(64) float at[part_size + 16];
+};
+
+/// to[0 … n) = from, past the caches: for memory that is larger than they are, a write then costs no read.
+inline void write_past_caches(const float* from, std::int64_t n, float* to) {
+  std::int64_t i = 0;
+#if defined(TENZO_AVX512) || defined(TENZO_AVX2)
+  while (i < n && reinterpret_cast<std::uintptr_t>(to + i) % 64 != 0) to[i] = from[i], ++i;
+  for (; i + 16 <= n; i += 16) {
+    const Simd<float> x = Simd<float>::load(from + i);
+#if defined(TENZO_AVX512)
+    _mm512_stream_ps(to + i, x.part[0]);
+#else
+    _mm256_stream_ps(to + i, x.part[0]), _mm256_stream_ps(to + i + 8, x.part[1]);
+#endif
+  }
+  _mm_sfence();  // other threads may read it after the next synchronisation
+#endif
+  std::copy(from + i, from + n, to + i);
+}
+
 }  // namespace tenzo::detail

@@ -84,9 +84,6 @@ TENZO_INLINE __m256i where_less(__m256i a, __m256i b, __m256i x) {
 TENZO_INLINE __m256 to_float(__m256i x) { return _mm256_cvtepi32_ps(x); }
 TENZO_INLINE __m256 as_float(__m256i x) { return _mm256_castsi256_ps(x); }
 TENZO_INLINE __m256i as_words(__m256 x) { return _mm256_castps_si256(x); }
-TENZO_INLINE __m256 lookup(const float* table, __m256i i) {
-  return _mm256_i32gather_ps(table, _mm256_and_si256(i, _mm256_set1_epi32(31)), sizeof(float));
-}
 #else
 TENZO_INLINE std::uint32_t and_or(std::uint32_t x, std::uint32_t a, std::uint32_t b) { return (x & a) | b; }
 TENZO_INLINE std::uint32_t xor_and(std::uint32_t x, std::uint32_t a, std::uint32_t b) { return x ^ (a & b); }
@@ -218,10 +215,12 @@ TENZO_INLINE Simd<float> as_float(const Words& x) {
 TENZO_INLINE Words as_words(const Simd<float>& x) {
   return each_part<Words>([&](int i) { return as_words(x.part[i]); });
 }
+#if !defined(TENZO_AVX2)  // which would gather, one load a lane
 /// table[i mod 32].
 TENZO_INLINE Simd<float> lookup(const float* table, const Words& i) {
   return each_part<Simd<float>>([&](int j) { return lookup(table, i.part[j]); });
 }
+#endif
 
 }  // namespace tenzo::detail
 
