@@ -160,7 +160,7 @@ struct ScoreSummary {
 };
 
 /// From scores (examples, candidates), row-major. With other than two candidates the calibrated accuracy is the accuracy and
-/// the area 0.5.
+/// the area 0.5. An example with a score that is not finite counts as wrong, and as undecided where scores are ranked.
 inline ScoreSummary summarise_scores(std::span<const double> scores, std::span<const int> labels, std::int64_t candidates) {
   ScoreSummary s;
   s.examples = std::int64_t(labels.size());
@@ -172,8 +172,9 @@ inline ScoreSummary summarise_scores(std::span<const double> scores, std::span<c
     double total = 0;
     for (const double x : row) total += std::exp(x - *best);
     s.loss += (std::log(total) + *best - row[std::size_t(labels[std::size_t(i)])]) / n;
-    s.accuracy += (best - row.begin() == labels[std::size_t(i)]) / n;
-    if (candidates == 2) margin.push_back(row[1] - row[0]);
+    const bool finite = std::all_of(row.begin(), row.end(), [](double x) { return std::isfinite(x); });
+    s.accuracy += (finite && best - row.begin() == labels[std::size_t(i)]) / n;
+    if (candidates == 2) margin.push_back(finite ? row[1] - row[0] : 0);
   }
   s.calibrated_accuracy = s.accuracy;
   s.auc = 0.5;
