@@ -78,7 +78,7 @@ inline std::string png_filtered(std::span<const std::uint8_t> pixels, std::size_
 ///   channels  1 grey, 3 red green blue
 ///   Throws ShapeError where the pixels are not as many.
 inline std::string png_encoded(std::span<const std::uint8_t> pixels, std::int64_t width, std::int64_t height,
-                       int channels = 1) {
+                               int channels = 1) {
   expect((channels == 1 || channels == 3) && width > 0 && height > 0 && width <= 1 << 20 && height <= 1 << 20 &&
              std::int64_t(pixels.size()) == width * height * channels,
          "png: ", pixels.size(), " bytes for ", width, " x ", height, " pixels of ", channels, " channels");

@@ -69,14 +69,14 @@ figure { margin: 0 0 22px; }
   margin-bottom: 22px; }
 .pair > figure { margin: 0; }
 figcaption { color: var(--soft); font-size: .93rem; line-height: 1.5; margin-top: 14px; max-width: 54em; }
-figcaption b, caption b { color: var(--ink); font-weight: 640; }
+figcaption b { color: var(--ink); font-weight: 640; }
 .scroll { overflow-x: auto; }
 .footnote { font-size: .88rem; color: var(--faint); margin: 12px 0 0; max-width: 60em; }
 )";
 
 inline constexpr std::string_view table_rules = R"(
 .table table { border-collapse: collapse; width: 100%; font-size: .95rem; }
-caption { text-align: left; color: var(--soft); font-size: .93rem; padding-bottom: 12px; }
+.table figcaption { margin: 0 0 10px; }
 .table th, .table td { padding: 8px 14px; border-bottom: 1px solid var(--rule); vertical-align: top; }
 .table tr > :first-child { padding-left: 4px; }
 .table tr > :last-child { padding-right: 4px; }
@@ -184,6 +184,7 @@ inline constexpr std::string_view plot_rules = R"(
   .tiles { grid-template-columns: 1fr 1fr; gap: 10px; }
   .tile { padding: 12px 14px; }
   .tile .figure { font-size: 1.3rem; }
+  .table th, .table td { padding: 7px 9px; }
   .claim { grid-template-columns: 68px minmax(0, 1fr); padding: 16px 14px; gap: 10px 12px; }
   .measured { grid-column: 2; }
 }
@@ -195,9 +196,9 @@ inline constexpr std::string_view plot_rules = R"(
   header { padding-top: 0; }
   nav { display: none; }
   section { margin-top: 28px; }
-  h2, h3, caption, thead { break-after: avoid; }
+  h2, h3, .table figcaption, thead { break-after: avoid; }
   figure, .claim, .tile, tr { break-inside: avoid; }
-  .figure.table, .table { break-inside: auto; }
+  .table { break-inside: auto; }
 }
 @media (prefers-reduced-motion: reduce) { .series { transition: none; } }
 )";

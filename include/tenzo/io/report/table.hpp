@@ -103,9 +103,9 @@ inline std::string table_html(const TableRow& headers, const std::vector<TableRo
   for (const TableRow& r : rows)
     expect(r.size() == headers.size(), "table: a row of ", r.size(), " cells under ", headers.size(), " headers");
 
-  std::string html = "<figure class=\"table\"><div class=\"scroll\"><table>";
-  if (!caption.empty()) put(html, "<caption>", caption, "</caption>");
-  html += "<thead>";
+  std::string html = "<figure class=\"table\">";
+  if (!caption.empty()) put(html, "<figcaption>", caption, "</figcaption>");
+  html += "<div class=\"scroll\"><table><thead>";
   if (!o.groups.empty()) {
     html += "<tr class=\"groups\">";
     for (const ColumnGroup& g : o.groups) {
