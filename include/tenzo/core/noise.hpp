@@ -105,15 +105,17 @@ class Noise {
   /// Calls f(i, run) with the 64 numbers from (row + i, col) on, for i < rows <= 16; col is a multiple of 64.
   template <class F>
   TENZO_INLINE void for_tile(std::int64_t row, std::int64_t rows, std::int64_t col, F&& f) const {
+    static_assert(kind <= Law::ternary);
     alignas(64) std::uint32_t words[128];
-    if constexpr (block == 4) {
+    if constexpr (kind == Law::rademacher) {
+      stream_.words64(block_of(row, col), std::uint32_t(row_blocks_), words);
+      const std::uint32_t* half = words + (col % 128 == 0 ? 0 : 2);
+      for (std::int64_t i = 0; i < rows; ++i) f(i, run(half + 4 * i));
+    } else {
       for (std::int64_t i = 0; i < rows; ++i) {
         if (i % 2 == 0) stream_.words128(block_of(row + i, col), block_of(row + i + 1, col), words);
-        f(i, run(words, i % 2 * 4));
+        f(i, run(words + i % 2 * 64));
       }
-    } else {
-      stream_.words64(block_of(row, col), std::uint32_t(row_blocks_), words);
-      for (std::int64_t i = 0; i < rows; ++i) f(i, run(words, (block * i + col % block) / 16));
     }
   }
 
@@ -121,25 +123,28 @@ class Noise {
   template <class F>
   TENZO_INLINE void for_runs(std::uint32_t first, std::int64_t count, F&& f) const {
     alignas(64) std::uint32_t words[128];
-    constexpr std::int64_t batch = block / 2;  // runs of 32 blocks
+    constexpr std::int64_t batch = 128 / run_words;
     for (; count > 0; count -= batch, first += 32) {
       if (count > batch / 2) stream_.words128(first, first + 16, words);
       else stream_.words64(first, 1, words);
-      const std::int64_t end = 4 * std::min(batch, count);
-      for (std::int64_t i = 0; i < end; i += 4) f(run(words, i));
+      const std::uint32_t* end = words + run_words * std::min(batch, count);
+      for (const std::uint32_t* w = words; w != end; w += run_words) f(run(w));
     }
   }
 
  private:
   using Words = detail::Words;
 
-  /// Numbers 16 i, …, 16 i + 63 of the words.
-  TENZO_INLINE Run run(const std::uint32_t* words, std::int64_t i) const {
-    return {lanes(words, i), lanes(words, i + 1), lanes(words, i + 2), lanes(words, i + 3)};
+  /// Words that 64 numbers take.
+  static constexpr std::int64_t run_words = 4 * 64 / block;
+
+  TENZO_INLINE Run run(const std::uint32_t* words) const {
+    return {lanes<0>(words), lanes<1>(words), lanes<2>(words), lanes<3>(words)};
   }
 
-  /// Numbers 16 i, …, 16 i + 15 of the words.
-  TENZO_INLINE Simd<float> lanes(const std::uint32_t* words, std::int64_t i) const {
+  /// Numbers 16 i, …, 16 i + 15 of a run.
+  template <int i>
+  TENZO_INLINE Simd<float> lanes(const std::uint32_t* words) const {
     if constexpr (kind == Law::normal) {
       return detail::normal_from_words(Words::load(words + 16 * i));
     } else if constexpr (kind == Law::uniform) {

@@ -54,7 +54,8 @@ void fill_uniform(const NoiseKey& key, std::int64_t rows, std::int64_t cols, T l
 /// w ← w + scale z, one fused multiply-add an element, in place; rows x cols, row-major.
 ///   T = bfloat16: the sum is rounded stochastically, P(up) = distance to the lower neighbour / distance of both, by
 ///   the 16 bits of noise that key.of(Purpose::rounding) has for the element (8 elements a block). Unbiased,
-///   deterministic. Memory  w is read and written once; z lives in 16 kB of the first cache.
+///   deterministic.
+///   Memory  w is read and written once; z lives in 16 kB of the first cache.
 template <class T>
 requires Real<T> || std::same_as<T, bfloat16>
 void add_scaled_(T* w, std::int64_t rows, std::int64_t cols, Law law, const NoiseKey& key, double scale);
@@ -72,6 +73,8 @@ void add_scaled_(T* w, std::int64_t rows, std::int64_t cols, std::span<const Noi
 inline double squared_norm(Law law, const NoiseKey& key, std::int64_t rows, std::int64_t cols);
 
 // ---- definitions ---------------------------------------------------------------------------------------------------
+
+TENZO_INTRINSICS_BEGIN
 
 namespace detail {
 
@@ -132,6 +135,8 @@ inline double sum_of_squares(const float* z, std::int64_t size) {
 inline constexpr std::int64_t large_memory = std::int64_t(1) << 25;
 
 }  // namespace detail
+
+TENZO_INTRINSICS_END
 
 template <Real T>
 void fill(Law law, const NoiseKey& key, std::int64_t cols, std::int64_t row, std::int64_t col, std::int64_t n, T* out) {

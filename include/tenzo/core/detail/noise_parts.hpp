@@ -8,6 +8,8 @@
 #include "tenzo/core/noise.hpp"
 #include "tenzo/core/parallel.hpp"
 
+TENZO_INTRINSICS_BEGIN
+
 namespace tenzo::detail {
 
 /// A part of a matrix that lies in one piece of memory: whole rows, or a part of one row.
@@ -99,3 +101,5 @@ inline void write_past_caches(const float* from, std::int64_t n, float* to) {
 }
 
 }  // namespace tenzo::detail
+
+TENZO_INTRINSICS_END
