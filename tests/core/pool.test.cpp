@@ -27,23 +27,24 @@ TEST_CASE("pool: a class holds what was asked, an eighth more at most, and is a 
 
 TEST_CASE("pool: freed blocks come back, aligned; the counts say so") {
   Pool pool;
-  void* a = pool.allocate(5000);
+  const auto [a, a_size] = pool.allocate(5000);
   CHECK(reinterpret_cast<std::uintptr_t>(a) % Pool::alignment == 0);
   const std::size_t size = Pool::class_size(5000);
   CHECK(pool.statistics().in_use == size);
   CHECK(pool.statistics().fresh == 1);
-  pool.release(a, 5000);
+  CHECK(a_size == size);
+  pool.release(a, a_size);
   CHECK(pool.statistics().in_use == 0);
   CHECK(pool.statistics().cached == size);
-  void* b = pool.allocate(4900);  // of the same class
+  const auto [b, b_size] = pool.allocate(4900);  // of the same class
   CHECK(b == a);
   CHECK(pool.statistics().requests == 2);
   CHECK(pool.statistics().fresh == 1);
   CHECK(pool.statistics().cached == 0);
   CHECK(pool.statistics().peak == size);
-  void* c = pool.allocate(64);
+  void* c = pool.allocate(64).data;
   CHECK(pool.statistics().peak == size + 64);
-  pool.release(b, 4900);
+  pool.release(b, b_size);
   pool.reset_peak();
   CHECK(pool.statistics().peak == 64);
   pool.release(c, 64);
@@ -54,7 +55,7 @@ TEST_CASE("pool: freed blocks come back, aligned; the counts say so") {
 TEST_CASE("pool: beyond its limit the largest blocks go back to the system") {
   Pool pool;
   pool.set_limit(2000);
-  void *small = pool.allocate(512), *large = pool.allocate(4096), *medium = pool.allocate(1024);
+  void *small = pool.allocate(512).data, *large = pool.allocate(4096).data, *medium = pool.allocate(1024).data;
   pool.release(small, 512);
   pool.release(medium, 1024);
   CHECK(pool.statistics().cached == 1536);
@@ -66,6 +67,21 @@ TEST_CASE("pool: beyond its limit the largest blocks go back to the system") {
   CHECK(pool.statistics().cached == 512);
   pool.trim();
   CHECK(pool.statistics().cached == 0);
+}
+
+TEST_CASE("pool: a large request takes a kept block of up to half as much again") {
+  Pool pool;
+  const auto [a, size] = pool.allocate(1 << 20);
+  pool.release(a, size);
+  const auto b = pool.allocate(800000);
+  CHECK(b.data == a);
+  CHECK(b.size == size);
+  pool.release(b.data, b.size);
+  const auto c = pool.allocate(600000);  // too little to take it
+  CHECK(c.data != a);
+  CHECK(c.size == Pool::class_size(600000));
+  pool.release(c.data, c.size);
+  pool.trim();
 }
 
 TEST_CASE("pool: a loop in steady state takes nothing from the system") {
@@ -86,7 +102,7 @@ TEST_CASE("pool: threads never share a block") {
   const auto work = [&](unsigned char mark) {
     for (int i = 0; i < 2000; ++i) {
       const std::size_t n = std::size_t(64 + i % 7 * 64);
-      void* p = pool.allocate(n);
+      void* p = pool.allocate(n).data;
       std::memset(p, mark, n);
       for (std::size_t k = 0; k < n; k += 63) mixed += static_cast<unsigned char*>(p)[k] != mark;
       pool.release(p, n);

@@ -23,8 +23,9 @@ struct PoolStatistics {
   std::size_t fresh = 0;     // of these, taken from the system
 };
 
-/// Blocks of 64-byte alignment by size class; eight classes an octave, so at most an eighth of a block is unused.
-///   Freed blocks are kept up to `limit` bytes, the largest go back first. Thread-safe.
+/// Blocks of 64-byte alignment by size class; eight classes an octave, so at most an eighth of a new block is unused.
+///   Freed blocks are kept up to `limit` bytes, the largest go back first. Large requests take a kept block of up to half as
+///   much again: sizes that differ from step to step then share their memory. Thread-safe.
 class Pool {
  public:
   static constexpr std::size_t alignment = 64;
@@ -41,23 +42,32 @@ class Pool {
     return (bytes + step - 1) / step * step;
   }
 
-  void* allocate(std::size_t bytes) {
+  /// A block and its size, which is what it is to be released with.
+  struct Block {
+    void* data;
+    std::size_t size;
+  };
+
+  Block allocate(std::size_t bytes) {
     const std::size_t size = class_size(bytes);
     {
       std::scoped_lock lock(mutex_);
       ++stats_.requests;
-      stats_.in_use += size;
-      stats_.peak = std::max(stats_.peak, stats_.in_use);
-      if (const auto it = free_.find(size); it != free_.end() && !it->second.empty()) {
+      auto it = free_.lower_bound(size);
+      const std::size_t most = size < large ? size : size + size / 2;
+      while (it != free_.end() && it->first <= most && it->second.empty()) ++it;
+      if (it != free_.end() && it->first <= most) {
         void* p = it->second.back();
         it->second.pop_back();
-        stats_.cached -= size;
-        return p;
+        stats_.cached -= it->first;
+        take(it->first);
+        return {p, it->first};
       }
       ++stats_.fresh;
+      take(size);
     }
     try {
-      return ::operator new(size, std::align_val_t(alignment));
+      return {::operator new(size, std::align_val_t(alignment)), size};
     } catch (...) {
       std::scoped_lock lock(mutex_);
       stats_.in_use -= size;
@@ -65,8 +75,7 @@ class Pool {
     }
   }
 
-  void release(void* p, std::size_t bytes) noexcept {
-    const std::size_t size = class_size(bytes);
+  void release(void* p, std::size_t size) noexcept {
     std::scoped_lock lock(mutex_);
     stats_.in_use -= size;
     try {
@@ -103,6 +112,13 @@ class Pool {
   }
 
  private:
+  static constexpr std::size_t large = std::size_t(1) << 18;
+
+  void take(std::size_t size) {
+    stats_.in_use += size;
+    stats_.peak = std::max(stats_.peak, stats_.in_use);
+  }
+
   void shrink(std::size_t keep) noexcept {
     for (auto it = free_.rbegin(); it != free_.rend() && stats_.cached > keep; ++it)
       while (!it->second.empty() && stats_.cached > keep) {
@@ -116,6 +132,22 @@ class Pool {
   std::map<std::size_t, std::vector<void*>> free_;
   std::size_t limit_ = std::size_t(512) << 20;
   PoolStatistics stats_;
+};
+
+/// n uninitialised elements of the pool, aligned to 64 bytes, for the life of this object: working memory of a kernel.
+template <class T>
+class PoolArray {
+ public:
+  explicit PoolArray(std::int64_t n)
+      : block_(Pool::instance().allocate(std::size_t(std::max<std::int64_t>(1, n)) * sizeof(T))) {}
+  PoolArray(const PoolArray&) = delete;
+  PoolArray& operator=(const PoolArray&) = delete;
+  ~PoolArray() { Pool::instance().release(block_.data, block_.size); }
+
+  T* data() const { return static_cast<T*>(block_.data); }
+
+ private:
+  Pool::Block block_;
 };
 
 }  // namespace tenzo

@@ -44,9 +44,9 @@ class Storage {
   }
   ~Storage() {
     if (block_ && block_->count.fetch_sub(1, std::memory_order_acq_rel) == 1) {
-      const std::size_t bytes = sizeof(Block) + block_->bytes;
+      const std::size_t size = block_->size;
       block_->~Block();
-      Pool::instance().release(block_, bytes);
+      Pool::instance().release(block_, size);
     }
   }
   std::byte* data() const { return block_ ? block_->data : nullptr; }
@@ -56,15 +56,16 @@ class Storage {
  private:
   struct alignas(64) Block {
     std::byte* data = nullptr;
-    std::size_t bytes = 0;  // behind this header
+    std::size_t size = 0;  // of the pool's block, this header with it
     std::shared_ptr<const void> keep;
     std::atomic<int> count{1};
   };
   static_assert(sizeof(Block) == 64);
 
   static Block* header(std::size_t bytes) {
-    auto* b = new (Pool::instance().allocate(sizeof(Block) + bytes)) Block;
-    b->bytes = bytes;
+    const Pool::Block memory = Pool::instance().allocate(sizeof(Block) + bytes);
+    auto* b = new (memory.data) Block;
+    b->size = memory.size;
     return b;
   }
 

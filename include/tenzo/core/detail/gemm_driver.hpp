@@ -34,22 +34,6 @@ T* panel_memory(std::int64_t n) {
   return memory.get();
 }
 
-/// n elements of the pool, uninitialised, for the life of this object.
-template <Real T>
-class PoolArray {
- public:
-  explicit PoolArray(std::int64_t n)
-      : bytes_(std::size_t(n) * sizeof(T)), data_(static_cast<T*>(Pool::instance().allocate(bytes_))) {}
-  PoolArray(const PoolArray&) = delete;
-  PoolArray& operator=(const PoolArray&) = delete;
-  ~PoolArray() { Pool::instance().release(data_, bytes_); }
-  T* data() const { return data_; }
-
- private:
-  std::size_t bytes_;
-  T* data_;
-};
-
 /// n cut into the fewest parts of at most `most`, as even as can be: part i is [begin(i), begin(i + 1)).
 struct EvenCut {
   std::int64_t n, parts;

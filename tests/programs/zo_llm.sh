@@ -1,0 +1,106 @@
+#!/usr/bin/env bash
+# zo_llm from outside, on the small model that ships: a run, its replay and its resumption give the same files; wrong input gives
+# one line and status 2.   Usage: zo_llm.sh PROGRAM SOURCE_DIR
+set -euo pipefail
+program=$1 shipped=$2/examples/zo_llm/data
+model=$shipped/small.gguf
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+cd "$work"
+
+passed=0 failed=0
+check() { # check WHAT COMMAND...
+  local what=$1
+  shift
+  if "$@" > out.txt 2> err.txt; then
+    passed=$((passed + 1))
+  else
+    failed=$((failed + 1))
+    echo "failed: $what"
+    head -n 5 out.txt err.txt
+  fi
+}
+# wrong WHAT PATTERN COMMAND...: status 2, and one line on stderr that matches.
+wrong() {
+  local what=$1 pattern=$2 status=0
+  shift 2
+  "$@" > out.txt 2> err.txt || status=$?
+  check "$what: status $status, '$(head -c 200 err.txt)'" test "$status" = 2
+  check "$what: one line" test "$(wc -l < err.txt)" = 1
+  check "$what: says why" grep -qE "$pattern" err.txt
+}
+tune() { "$program" finetune --model "$model" --data "$shipped" --train 64 --dev 16 --test 16 --eval-every 4 --batch 8 --lr 1e-4 --eps 1e-3 "$@"; }
+
+check "finetune" tune --steps 12 --log a.zolog --save a.gguf
+check "its summary" grep -qE '^accuracy [0-9.]+ -> [0-9.]+, auc [0-9.]+ -> [0-9.]+, peak [0-9]+ MB, seconds [0-9]+$' out.txt
+check "replay" "$program" replay --model "$model" --log a.zolog --save b.gguf
+check "replay has the bits of the run" cmp a.gguf b.gguf
+check "one thread" tune --steps 12 --threads 1 --save c.gguf
+check "one thread has the bits of all" cmp a.gguf c.gguf
+
+tune --steps 12 --checkpoint ck --save d.gguf > /dev/null 2>&1 &
+victim=$!
+for _ in $(seq 200); do
+  [[ -s ck/run.zolog && $(stat -c %s ck/run.zolog) -gt 560 ]] && break
+  sleep 0.02
+done
+kill -9 "$victim" 2> /dev/null || true
+wait "$victim" 2> /dev/null || true
+check "resume" tune --steps 12 --checkpoint ck --resume --save d.gguf
+check "resume says where" grep -q '^resumed at step' out.txt
+check "a killed and resumed run has the bits of another" cmp a.gguf d.gguf
+check "resume without a checkpoint" tune --steps 12 --checkpoint fresh --resume --save e.gguf
+check "it begins at step 0" grep -q '^resumed at step 0$' out.txt
+check "and ends with the same bits" cmp a.gguf e.gguf
+
+for method in zo-mmt zo-cons zo-sign zo-adam forward-grad sgd adam; do
+  check "$method" tune --method $method --steps 3
+done
+check "hybrid" tune --method hybrid --hybrid 1 --steps 3
+for scheme in lora prefix prompt head; do
+  check "$scheme" tune --scheme $scheme --steps 3
+done
+check "blocks" tune --blocks layers --steps 2
+check "low-rank directions" tune --rank 4 --steps 2
+check "rademacher, one-sided, two queries" tune --directions rademacher --one-sided --queries 2 --steps 2
+check "sphere" tune --directions sphere --steps 2
+check "last blocks" tune --layers 2:4 --steps 2
+check "bfloat16" tune --dtype bf16 --steps 12 --log h.zolog --save h.gguf
+check "replay in bfloat16" "$program" replay --model "$model" --log h.zolog --save i.gguf
+check "the same bits in bfloat16" cmp h.gguf i.gguf
+check "lora is merged" tune --scheme lora --dtype file --steps 3 --save j.gguf
+check "adam, checkpointed" tune --method adam --steps 8 --checkpoint fo --save k.gguf
+check "adam, resumed at its end" tune --method adam --steps 8 --checkpoint fo --resume --save l.gguf
+check "adam, the same bits" cmp k.gguf l.gguf
+check "a folder" tune --steps 2 --save folder --save-type f32
+check "the folder is a model" "$program" evaluate --model folder --data "$shipped" --test 16
+check "evaluate" "$program" evaluate --model a.gguf --data "$shipped" --test 16 --json e.json
+check "its figures" grep -q calibrated_accuracy e.json
+printf 'A fine film.\nIt was terrible\n' > texts.txt
+check "score" "$program" score --model "$model" --text texts.txt --json s.json
+check "generate" "$program" generate --model "$model" --prompt "The film" --tokens 8 --temperature 0.8 --top-k 20
+check "memory" "$program" memory --model "$model" --batch 2 --length 8 --no-measure
+check "help" "$program" --help
+
+wrong "no such model" "nothing.gguf" "$program" evaluate --model nothing.gguf --data "$shipped"
+head -c 100000 "$model" > cut.gguf
+wrong "a cut model" "cut.gguf" "$program" evaluate --model cut.gguf --data "$shipped"
+wrong "no such data" "nowhere" "$program" evaluate --model "$model" --data nowhere
+: > empty.tsv
+wrong "empty data" "empty.tsv.*empty" "$program" evaluate --model "$model" --data empty.tsv
+printf 'sentence\tlabel\nfine\tmaybe\n' > label.tsv
+wrong "a label that is none" "label.tsv: offset .*maybe" "$program" evaluate --model "$model" --data label.tsv
+wrong "an unknown task" "unknown task" "$program" evaluate --model "$model" --data "$shipped" --task nothing
+wrong "a wrong step size" "lr" tune --steps 1 --lr fast
+wrong "a wrong range of layers" "layers" tune --steps 1 --layers 3:99
+wrong "a wrong option" "" "$program" finetune --model "$model" --data "$shipped" --stepz 4
+wrong "no folder to save in" "does not exist" tune --steps 1 --save nowhere/x.gguf
+wrong "cuda without CUDA" "CUDA" tune --steps 1 --device cuda
+wrong "the log of another model" "another base model" "$program" replay --model a.gguf --log a.zolog --save x.gguf
+head -c 40 a.zolog > cut.zolog
+wrong "a cut log" "cut.zolog" "$program" replay --model "$model" --log cut.zolog --save x.gguf
+check "nothing was written" test ! -e x.gguf
+wrong "other options on resume" "other options" tune --steps 13 --momentum 0.5 --checkpoint ck --resume
+
+echo "$passed passed, $failed failed"
+((failed == 0))
