@@ -128,3 +128,19 @@ TEST_CASE("autodiff: Gauss-Newton is the Hessian where the model is linear") {
   const T gn = gauss_newton_product(model, loss, point, d), h = hvp(whole, point, d);
   CHECK(norm(sub(gn, h)) < 1e-12 * norm(h));
 }
+
+TEST_CASE("autodiff: gradients have elements of their own, whatever the rules hand through") {
+  const auto f = [](const auto& x) { return add(x.first, x.second); };
+  const std::pair<T, T> x{point, point.clone()};
+  const T ct = point.clone();
+  auto g = vjp(f, x, ct).grad;  // both are the cotangent itself
+  scale_(g, 2);
+  CHECK(g.first(1) == 2 * point(1));
+  CHECK(g.second(1) == 2 * point(1));
+  CHECK(ct(1) == point(1));
+  const auto loss = [&](const auto& v) { return sum(square(f(v))); };
+  auto h = hvp(loss, x, x);
+  scale_(h, 2);
+  CHECK(h.first(2) == doctest::Approx(8 * point(2)));
+  CHECK(h.second(2) == doctest::Approx(8 * point(2)));
+}

@@ -1,9 +1,9 @@
 // Reading of ops.json and ops.safetensors.
-#include <cstring>
 #include <fstream>
 #include <iterator>
 
 #include "case.hpp"
+#include "tenzo/io/safetensors.hpp"
 
 namespace golden {
 
@@ -13,13 +13,6 @@ std::string read_file(const std::string& path) {
   std::ifstream in(path, std::ios::binary);
   if (!in) throw Damaged(path + ": can not be opened");
   return {std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
-}
-
-template <class T>
-tenzo::Tensor<T> copied(const char* bytes, const tenzo::Shape& shape) {
-  tenzo::Tensor<T> t(shape);
-  std::memcpy(t.data(), bytes, std::size_t(t.size()) * sizeof(T));
-  return t;
 }
 
 template <class Map>
@@ -32,34 +25,15 @@ auto found(const Map& tensors, const std::string& name, const std::string& what)
 }  // namespace
 
 Tensors read_tensors(const std::string& path) {
-  const std::string file = read_file(path);
-  std::uint64_t header = 0;
-  if (file.size() < 8) throw Damaged(path + ": too short");
-  std::memcpy(&header, file.data(), 8);
-  if (header > file.size() - 8) throw Damaged(path + ": the header is longer than the file");
-  const std::size_t data = 8 + header;
+  const auto file = tenzo::SafetensorsFile::open(path);
   Tensors out;
-  try {
-    const Json entries = Json::parse(file.begin() + 8, file.begin() + std::ptrdiff_t(data));
-    for (const auto& [name, entry] : entries.items()) {
-      if (name == "__metadata__") continue;
-      tenzo::Shape shape;
-      for (const auto& n : entry.at("shape")) shape.push_back(n.get<std::int64_t>());
-      const std::uint64_t begin = entry.at("data_offsets").at(0), end = entry.at("data_offsets").at(1);
-      const std::string type = entry.at("dtype");
-      const std::size_t size = type == "F32" ? 4 : 8;
-      if (begin > end || end > file.size() - data || end - begin != std::uint64_t(shape.numel()) * size)
-        throw Damaged(path + ": " + name + " does not lie in the file");
-      const char* bytes = file.data() + data + begin;
-      if (type == "F64") out.real[name] = copied<double>(bytes, shape);
-      else if (type == "F32") out.real[name] = copied<float>(bytes, shape).cast<double>();
-      else if (type == "I64") out.integer[name] = copied<std::int64_t>(bytes, shape);
-      else throw Damaged(path + ": " + name + " has type " + type);
+  for (const auto& [name, tensor] : file.tensors()) {
+    switch (tensor.dtype()) {
+      case tenzo::DType::f64: out.real[name] = tensor.to<double>(); break;
+      case tenzo::DType::f32: out.real[name] = tensor.to<float>().cast<double>(); break;
+      case tenzo::DType::i64: out.integer[name] = tensor.to<std::int64_t>(); break;
+      default: throw Damaged(tenzo::cat(path, ": ", name, " has type ", tensor.dtype()));
     }
-  } catch (const Json::exception& e) {
-    throw Damaged(path + ": " + e.what());
-  } catch (const tenzo::Error& e) {
-    throw Damaged(path + ": " + e.what());
   }
   return out;
 }

@@ -28,12 +28,29 @@ auto recorded(Tape<V>& tape, const T& x) {
   return map_tree<Var<V>>(x, [&](const V& v) { return tape.leaf(v); });
 }
 
+/// Gives elements of their own to leaves that share them with each other or with the caller: a gradient may be changed in
+/// place.
+template <class T>
+void own_leaves_(T& tree) {
+  for_each_leaf(
+      [](const Path&, auto& v) {
+        if constexpr (Plain<std::remove_reference_t<decltype(v)>>) {
+          if (v.defined() && !v.unique()) v = v.clone();
+        }
+      },
+      tree);
+}
+
+/// The cotangents of the leaves, zero where nothing arrived; undefined for constants.
 template <class T, class V, class Lifted>
 T gathered(typename Tape<V>::Cotangents& g, const Lifted& lifted) {
-  return map_tree<V>(lifted, [&](const Var<V>& v) {
+  T out = map_tree<V>(lifted, [&](const Var<V>& v) {
+    if (!v.tape) return V{};
     V got = g.take(v.id);
     return got.defined() ? got : constant_like(v.value, 0);
   });
+  own_leaves_(out);
+  return out;
 }
 
 }  // namespace detail
@@ -72,11 +89,7 @@ ValueAnd<V, T> value_and_grad(F&& loss, const T& x, Trained&& trained) {
   const Var<V> y = loss(lifted);
   expect(y.defined() && y.shape().numel() == 1, "grad: the loss is not a single number");
   auto g = tape.backward(y, detail::constant_like(y.value, 1));
-  return {y.value, map_tree<V>(lifted, [&](const Var<V>& v) {
-            if (!v.tape) return V{};
-            V got = g.take(v.id);
-            return got.defined() ? got : detail::constant_like(v.value, 0);
-          })};
+  return {y.value, detail::gathered<T, V>(g, lifted)};
 }
 
 /// The gradient alone.
@@ -104,10 +117,17 @@ template <class F, Tree T, class V = leaf_t<T>>
 GradAndHvp<T> grad_and_hvp(F&& loss, const T& x, const T& d) {
   const auto lifted =
       map_tree<Dual<V>>(x, [](const V& v, const V& dv) { return Dual<V>{v, dv}; }, d);
-  const auto g = grad(std::forward<F>(loss), lifted);
-  return {map_tree<V>(g, [](const Dual<V>& v) { return v.value; }), map_tree<V>(g, [](const Dual<V>& v) {
-            return v.tangent.defined() ? v.tangent : detail::constant_like(v.value, 0);
-          })};
+  GradAndHvp<T> out;
+  {
+    const auto g = grad(std::forward<F>(loss), lifted);
+    out.grad = map_tree<V>(g, [](const Dual<V>& v) { return v.value; });
+    out.hvp = map_tree<V>(g, [](const Dual<V>& v) {
+      return v.tangent.defined() ? v.tangent : detail::constant_like(v.value, 0);
+    });
+  }
+  detail::own_leaves_(out.grad);
+  detail::own_leaves_(out.hvp);
+  return out;
 }
 template <class F, Tree T>
 T hvp(F&& loss, const T& x, const T& d) {
