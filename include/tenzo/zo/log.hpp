@@ -7,20 +7,21 @@
 //   records of 16 bytes: step (4), slope (8, float64), CRC-32 of the step's position and these (4)
 //
 // A last record with step 2^32 − 1 says which step the run ended with: its slope is the number of steps to replay.
-// The slopes of a step stand one after another, in the order of its queries. A step's records are written by one call, so a
-// crash can only cut the end, and what is cut is dropped.
+// The slopes of a step stand one after another, in the order of its queries. A step's records are written by one call,
+// so a crash can only cut the end, and what is cut is dropped.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <bit>
+#include <cerrno>
 #include <cstdint>
-#include <cstdio>
+#include <cstdlib>
 #include <cstring>
-#include <filesystem>
-#include <fstream>
 #include <map>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <fcntl.h>
@@ -89,12 +90,18 @@ struct Log {
   static constexpr std::uint32_t end_mark = 0xffffffffu;
 
   /// Reads a log.
-  ///   A cut or damaged end is dropped: such a run was interrupted there. Throws FileError where the file is no log, its
-  ///   header is damaged, or whole records follow a damaged one.
+  ///   A cut or damaged end is dropped: such a run was interrupted there. Throws FileError where the file is no log,
+  ///   its header is damaged, or whole records follow a damaged one.
   static Log read(const std::string& path) {
-    std::ifstream file(path, std::ios::binary);
-    if (!file) throw FileError(path, -1, "can not be opened");
-    std::string bytes((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
+    const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+    if (fd < 0) throw FileError(path, -1, "can not be opened");
+    std::string bytes;
+    std::array<char, 1 << 16> part;
+    ssize_t n;
+    while ((n = ::read(fd, part.data(), part.size())) > 0 || (n < 0 && errno == EINTR))
+      if (n > 0) bytes.append(part.data(), std::size_t(n));
+    ::close(fd);
+    if (n < 0) throw FileError(path, -1, "can not be read");
     return parse(bytes, path);
   }
 
@@ -132,7 +139,8 @@ struct Log {
         s.step = detail::get<std::uint32_t>(bytes, r);
         s.slopes.push_back(detail::get<double>(bytes, r + 4));
       }
-      if (s.step != log.steps.size()) throw FileError(path, std::int64_t(at), cat("step ", s.step, " where step ", log.steps.size(), " belongs"));
+      if (s.step != log.steps.size())
+        throw FileError(path, std::int64_t(at), cat("step ", s.step, " where step ", log.steps.size(), " belongs"));
       log.steps.push_back(std::move(s));
       log.valid_bytes = at + per_step * record_bytes;
     }
@@ -156,7 +164,8 @@ struct Log {
     const auto it = header.find("slopes");
     char* end = nullptr;
     const unsigned long n = it == header.end() ? 0 : std::strtoul(it->second.c_str(), &end, 10);
-    if (n == 0 || n > (1u << 20) || *end) throw FileError(path, 12, "the header does not say how many slopes a step has");
+    if (n == 0 || n > (1u << 20) || *end)
+      throw FileError(path, 12, "the header does not say how many slopes a step has");
     return n;
   }
 
