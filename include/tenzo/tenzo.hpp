@@ -10,6 +10,7 @@
 #include "tenzo/nn/batch_norm.hpp"
 #include "tenzo/nn/conv.hpp"
 #include "tenzo/nn/embedding.hpp"
+#include "tenzo/nn/init.hpp"
 #include "tenzo/nn/linear.hpp"
 #include "tenzo/nn/norm.hpp"
 #include "tenzo/ops/arithmetic.hpp"
@@ -40,4 +41,5 @@
 #include "tenzo/zo/dense.hpp"
 #include "tenzo/zo/estimators.hpp"
 #include "tenzo/zo/log.hpp"
+#include "tenzo/zo/minimize.hpp"
 #include "tenzo/zo/optimizers.hpp"
