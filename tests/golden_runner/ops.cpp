@@ -5,7 +5,7 @@ namespace golden {
 
 template <class V>
 V run_op(const Case& c, const std::vector<V>& x) {
-  for (auto* family : {&elementwise<V>, &shapes<V>, &reductions<V>, &losses<V>, &norms<V>, &products<V>,
+  for (auto* family : {&arithmetic<V>, &elementwise<V>, &shapes<V>, &reductions<V>, &losses<V>, &norms<V>, &products<V>,
                        &complex_ops<V>, &images<V>, &attentions<V>})
     if (std::optional<V> y = family(c, x)) return *y;
   throw Unknown("unknown operation " + c.op);

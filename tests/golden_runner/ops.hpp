@@ -13,6 +13,8 @@ namespace golden {
 
 /// Nothing where the operation belongs to another family.
 template <class V>
+std::optional<V> arithmetic(const Case& c, const std::vector<V>& x);
+template <class V>
 std::optional<V> elementwise(const Case& c, const std::vector<V>& x);
 template <class V>
 std::optional<V> shapes(const Case& c, const std::vector<V>& x);
