@@ -28,7 +28,7 @@ struct AttentionLayout {
   bool causal = false;
   std::int64_t window = 0;
   double scale = 0;  // of the scores; 0: 1/√head_dim
-  std::vector<AttentionSpan> sequences;
+  std::vector<AttentionSpan> sequences = {};
 
   double score_scale() const { return scale != 0 ? scale : 1 / std::sqrt(double(head_dim)); }
   bool sees(std::int64_t query, std::int64_t key, std::int64_t q_length, std::int64_t kv_length) const {
