@@ -1,5 +1,5 @@
 # Every block of README.md and docs/*.md that is fenced as ```cpp and starts with #include is a program: it is compiled,
-# linked, and run if it is in the README. Blocks without an #include are pieces that the text around them explains.
+# linked and run. Those of the examples' pages are not run. Blocks without an #include are pieces that the text explains.
 
 file(GLOB documents CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/README.md ${PROJECT_SOURCE_DIR}/docs/*.md
      ${PROJECT_SOURCE_DIR}/examples/*/README.md)
@@ -23,7 +23,7 @@ foreach(document IN LISTS documents)
     set(name document_${title}_${count})
     file(CONFIGURE OUTPUT ${name}.cpp CONTENT "${program}\n" @ONLY)
     tenzo_program(${name} ${CMAKE_CURRENT_BINARY_DIR}/${name}.cpp)
-    if(title STREQUAL "README")
+    if(NOT title MATCHES "^examples_")
       add_test(NAME ${name} COMMAND ${name})
     endif()
   endwhile()
