@@ -75,21 +75,15 @@ void run(benchmark::State& s, const AttentionProblem& p, bool backward) {
   s.counters["GFLOP/s"] = benchmark::Counter(products * double(s.iterations()) * 1e-9, benchmark::Counter::kIsRate);
 }
 
-BENCHMARK_CAPTURE(run, forward, batch(), false)
-    ->Name("attention/b16_h9_t128_d64")
-    ->Unit(benchmark::kMillisecond)
-    ;
+BENCHMARK_CAPTURE(run, forward, batch(), false)->Name("attention/b16_h9_t128_d64")->Unit(benchmark::kMillisecond);
 BENCHMARK_CAPTURE(run, backward, batch(), true)
     ->Name("attention_backward/b16_h9_t128_d64")
-    ->Unit(benchmark::kMillisecond)
-    ;
+    ->Unit(benchmark::kMillisecond);
 BENCHMARK_CAPTURE(run, packed, packed(16, 32), false)
     ->Name("attention/packed_16x32_h9_kv3_d64")
-    ->Unit(benchmark::kMillisecond)
-    ;
+    ->Unit(benchmark::kMillisecond);
 BENCHMARK_CAPTURE(run, longest, packed(1, 4096), false)
     ->Name("attention/packed_1x4096_h9_kv3_d64")
-    ->Unit(benchmark::kMillisecond)
-    ;
+    ->Unit(benchmark::kMillisecond);
 
 }  // namespace

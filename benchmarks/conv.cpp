@@ -60,7 +60,7 @@ const bool registered = [] {
   for (const Layer& l : layers)
     for (Pass p : {forward, input_gradient, weight_gradient})
       benchmark::RegisterBenchmark((std::string("conv/") + l.name + "/" + pass_name[p]).c_str(), conv, l, p)
-          
+
           ->Unit(benchmark::kMillisecond);
   return true;
 }();

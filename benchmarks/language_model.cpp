@@ -74,7 +74,8 @@ void llama_forward(benchmark::State& s) {
   const auto m = load(s);
   if (!m) return;
   const Task task(*m);
-  const auto weights = map_tree<T>(*m, [](const StoredTensor& w) { return zo::Probe<float>::weight(w, 0, nullptr).read(0); });
+  const auto weights =
+      map_tree<T>(*m, [](const StoredTensor& w) { return zo::Probe<float>::weight(w, 0, nullptr).read(0); });
   for (auto _ : s) {
     const T h = weights.blocks(weights.embed(task.batch), task.batch, 0, weights.depth());
     benchmark::DoNotOptimize(weights.finish(h).data());

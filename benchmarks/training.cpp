@@ -119,7 +119,8 @@ ResNet<T> resnet20() {
   c.cifar_stem = true;
   std::uint32_t number = 0;
   return map_tree<T>(resnet_spec(c), [&](const Path& at, const Expected& e) {
-    if (e.shape().rank() == 1) return at.name == "weight" || at.name == "running_var" ? T::ones(e.shape()) : T::zeros(e.shape());
+    if (e.shape().rank() == 1)
+      return at.name == "weight" || at.name == "running_var" ? T::ones(e.shape()) : T::zeros(e.shape());
     return noise(e.shape(), number++, std::sqrt(2.0 / double(e.shape().numel() / e.shape()[0])));
   });
 }
@@ -174,8 +175,8 @@ void hessian_product(benchmark::State& s) {
   std::uint32_t number = 200;
   const auto d = map_tree<T>(m, [&](const T& t) { return noise(t.shape(), number++); });
   for (auto _ : s) {
-    const auto h = hvp(
-        [&](const auto& p) { return cross_entropy(p(x, [](const auto& v) { return tanh(v); }), y); }, m, d);
+    const auto h =
+        hvp([&](const auto& p) { return cross_entropy(p(x, [](const auto& v) { return tanh(v); }), y); }, m, d);
     benchmark::DoNotOptimize(h.layers[0].weight.data());
   }
 }

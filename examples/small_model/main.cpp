@@ -73,7 +73,8 @@ Bpe learn_bpe(const std::vector<std::string>& texts, int vocabulary) {
     for (const Word& w : words)
       for (std::size_t i = 0; i + 1 < w.parts.size(); ++i) pairs[{w.parts[i], w.parts[i + 1]}] += w.count;
     if (pairs.empty()) break;
-    const auto best = std::max_element(pairs.begin(), pairs.end(), [](const auto& a, const auto& b) { return a.second < b.second; });
+    const auto best =
+        std::max_element(pairs.begin(), pairs.end(), [](const auto& a, const auto& b) { return a.second < b.second; });
     if (best->second < 2) break;
     const auto [left, right] = best->first;
     bpe.merges.push_back(left + " " + right);
@@ -166,7 +167,8 @@ int run(const Options& o) {
   auto model = map_tree<T>(llama_spec(config), [&](const Path&, const Expected& e) {
     if (e.shape().rank() == 1) return T::ones(e.shape());
     T w(e.shape());
-    fill_matrix(Law::normal, NoiseKey{o.seed, 0, 0, number++}.of(Purpose::initialisation), w.dim(0), w.dim(1), w.data());
+    fill_matrix(Law::normal, NoiseKey{o.seed, 0, 0, number++}.of(Purpose::initialisation), w.dim(0), w.dim(1),
+                w.data());
     return scale(w, 0.02);
   });
   save(model, metadata, o.out);  // the tokenizer is read as everybody reads it
@@ -204,8 +206,8 @@ int run(const Options& o) {
     }
   }
   save(model, metadata, o.out);
-  std::printf("%s: %lld weights, vocabulary %zu, loss %.3f\n", o.out.c_str(), static_cast<long long>(count_elements(model)),
-              bpe.tokens.size(), smooth);
+  std::printf("%s: %lld weights, vocabulary %zu, loss %.3f\n", o.out.c_str(),
+              static_cast<long long>(count_elements(model)), bpe.tokens.size(), smooth);
   return 0;
 }
 

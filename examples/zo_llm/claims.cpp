@@ -45,7 +45,7 @@ struct Outcome {
   std::string method;
   std::vector<std::array<double, 3>> curve;  // forwards, seconds, smoothed loss
   ScoreSummary test;
-  std::vector<double> margins;               // of the test examples
+  std::vector<double> margins;  // of the test examples
   double lr = 0, eps = 0, stayed = 0, forward_share = 0, largest_rise = 0;
   double forwards_a_step = 0;
 };
@@ -68,7 +68,8 @@ class Study {
 
   /// Fine-tunes a copy of the last blocks for a number of steps.
   ///   `lr_factor` multiplies the step size that the rule chooses; selection is on dev.
-  Outcome fine_tune(const std::string& method, Scheme scheme, std::int64_t steps, std::uint64_t seed, double lr_factor = 1) {
+  Outcome fine_tune(const std::string& method, Scheme scheme, std::int64_t steps, std::uint64_t seed,
+                    double lr_factor = 1) {
     Model model = copy();
     Outcome out;
     out.method = method;
@@ -101,7 +102,8 @@ class Study {
       s.method = method;
       s.adapters = adapters;
       s.seed = seed;
-      auto made = std::make_unique<ZoRun>(model, s, [this] { return copy(); }, std::string(), cache);
+      auto made = std::make_unique<ZoRun>(
+          model, s, [this] { return copy(); }, std::string(), cache);
       choose_rates(*made, batches, task_.loss, model, true, true);
       made->settings().update.lr *= lr_factor;
       out.lr = made->settings().update.lr;
@@ -137,7 +139,8 @@ class Study {
     run->return_to_best();
     const Scores test = score_examples(model, task_.test, {}, cache.get());
     out.test = test.summary();
-    for (std::size_t i = 0; i + 1 < test.values.size(); i += 2) out.margins.push_back(test.values[i + 1] - test.values[i]);
+    for (std::size_t i = 0; i + 1 < test.values.size(); i += 2)
+      out.margins.push_back(test.values[i + 1] - test.values[i]);
     out.stayed = double(stayed) / double(steps);
     out.forward_share = double(forward_moves) / double(steps);
     out.forwards_a_step = forwards / double(steps);
@@ -145,7 +148,9 @@ class Study {
   }
 
  private:
-  static SplitOptions split(bool full) { return full ? SplitOptions{1000, 500, 1000, 0} : SplitOptions{320, 100, 400, 0}; }
+  static SplitOptions split(bool full) {
+    return full ? SplitOptions{1000, 500, 1000, 0} : SplitOptions{320, 100, 400, 0};
+  }
 
   /// The base model with blocks of its own where they are trained.
   Model copy() const {
@@ -198,8 +203,9 @@ Claim memory_claim(const Claims& o, const Model& model, std::vector<MemoryRow>& 
   check(sgd < adam, "FO-SGD needs more than FO-Adam");
   check(std::is_sorted(ratio.begin(), ratio.end()), "FO / ZO does not grow with the length");
   Claim v{.id = "C4",
-          .statement = "Peak memory: ZO-SGD = Sign = Cons < MMT < ZO-Adam, FO-SGD < FO-Adam; MMT and ZO-Adam keep one and two "
-                       "copies of the weights; FO / ZO grows with the length",
+          .statement =
+              "Peak memory: ZO-SGD = Sign = Cons < MMT < ZO-Adam, FO-SGD < FO-Adam; MMT and ZO-Adam keep one and two "
+              "copies of the weights; FO / ZO grows with the length",
           .value = sgd / zo,
           .threshold = 1,
           .relation = ">"};
@@ -219,7 +225,8 @@ int claims(const Claims& o) {
   std::vector<Claim> verdicts;
   ReportData report;
   const auto note = [&](Claim v) {
-    std::printf("%-4s %-9s %s\n     %s\n", v.id.c_str(), v.holds ? "holds" : "fails", v.statement.c_str(), v.reason.c_str());
+    std::printf("%-4s %-9s %s\n     %s\n", v.id.c_str(), v.holds ? "holds" : "fails", v.statement.c_str(),
+                v.reason.c_str());
     std::fflush(stdout);
     verdicts.push_back(std::move(v));
   };
@@ -236,16 +243,18 @@ int claims(const Claims& o) {
   std::vector<double> zo_accuracy, zo_auc, fo_accuracy;
   for (int s = 0; s < seeds; ++s) {
     const std::uint64_t seed = o.seed + std::uint64_t(s);
-    Outcome zo = study.fine_tune("zo-sgd", Scheme::full, steps, seed), fo = study.fine_tune("adam", Scheme::full, steps / 2, seed);
+    Outcome zo = study.fine_tune("zo-sgd", Scheme::full, steps, seed),
+            fo = study.fine_tune("adam", Scheme::full, steps / 2, seed);
     zo_accuracy.push_back(zo.test.accuracy);
     zo_auc.push_back(zo.test.auc);
     fo_accuracy.push_back(fo.test.accuracy);
-    for (const Outcome* r : {&zo, &fo}) report.runs.push_back({r->method, "full", seed, r->test, r->curve, r->lr, r->eps, r->forwards_a_step});
+    for (const Outcome* r : {&zo, &fo})
+      report.runs.push_back({r->method, "full", seed, r->test, r->curve, r->lr, r->eps, r->forwards_a_step});
     if (s == 0) {
       for (std::size_t i = 0; i < std::min<std::size_t>(8, study.task().texts.test.size()); ++i) {
         const auto& z = study.zero_shot();
-        report.reviews.push_back({study.task().texts.test[i].text, study.task().test[i].label, z.values[2 * i + 1] - z.values[2 * i],
-                                  zo.margins[i]});
+        report.reviews.push_back({study.task().texts.test[i].text, study.task().test[i].label,
+                                  z.values[2 * i + 1] - z.values[2 * i], zo.margins[i]});
       }
     }
   }
@@ -264,29 +273,34 @@ int claims(const Claims& o) {
   const double fo_mean = Interval(fo_accuracy).mean, zo_mean = Interval(zo_accuracy).mean;
   const double auc_gain = Interval(zo_auc).mean - report.zero_shot.auc;
   c5.holds = gain.mean >= 0.10 && auc_gain >= 0.03 && fo_mean >= zo_mean - 0.005;
-  c5.reason = cat("accuracy ", report.zero_shot.accuracy, " -> ZO ", zo_mean, ", FO ", fo_mean, "; AUC ", report.zero_shot.auc, " -> ",
-                  Interval(zo_auc).mean);
+  c5.reason = cat("accuracy ", report.zero_shot.accuracy, " -> ZO ", zo_mean, ", FO ", fo_mean, "; AUC ",
+                  report.zero_shot.auc, " -> ", Interval(zo_auc).mean);
   note(c5);
 
   // The conservative method at its step size, and at ten times as much.
   const std::int64_t short_run = std::max<std::int64_t>(40, steps / 4);
   const Outcome cons = study.fine_tune("zo-cons", Scheme::full, short_run, o.seed);
   const Outcome wild = study.fine_tune("zo-cons", Scheme::full, short_run, o.seed, 10);
-  Claim c9{.id = "C9",
-           .statement = "Cons never raises its batch's loss, costs 2q + 3 forwards, goes downhill in 90 % of the steps, and stays "
-                        "more often at ten times the step size",
-           .value = cons.forward_share,
-           .threshold = 0.9,
-           .relation = "≥"};
-  c9.holds = cons.largest_rise <= 1e-6 && cons.forwards_a_step == 5 && cons.forward_share >= 0.9 && wild.stayed >= cons.stayed;
-  c9.reason = cat("forward in ", 100 * cons.forward_share, " % of the steps, stayed in ", 100 * cons.stayed, " % and at ten times in ",
-                  100 * wild.stayed, " %; the loss rose by at most ", cons.largest_rise, "; ", cons.forwards_a_step, " forwards a step");
+  Claim c9{
+      .id = "C9",
+      .statement =
+          "Cons never raises its batch's loss, costs 2q + 3 forwards, goes downhill in 90 % of the steps, and stays "
+          "more often at ten times the step size",
+      .value = cons.forward_share,
+      .threshold = 0.9,
+      .relation = "≥"};
+  c9.holds =
+      cons.largest_rise <= 1e-6 && cons.forwards_a_step == 5 && cons.forward_share >= 0.9 && wild.stayed >= cons.stayed;
+  c9.reason = cat("forward in ", 100 * cons.forward_share, " % of the steps, stayed in ", 100 * cons.stayed,
+                  " % and at ten times in ", 100 * wild.stayed, " %; the loss rose by at most ", cons.largest_rise,
+                  "; ", cons.forwards_a_step, " forwards a step");
   note(c9);
 
   // Every method and scheme runs.
   const std::int64_t few = o.full ? 100 : 6;
   for (const char* method : {"zo-sgd", "zo-mmt", "zo-cons", "zo-sign", "zo-adam", "forward-grad", "sgd", "adam"})
-    for (const auto& [name, scheme] : {std::pair{"full", Scheme::full}, {"lora", Scheme::lora}, {"prefix", Scheme::prefix}}) {
+    for (const auto& [name, scheme] :
+         {std::pair{"full", Scheme::full}, {"lora", Scheme::lora}, {"prefix", Scheme::prefix}}) {
       const Outcome r = study.fine_tune(method, scheme, few, o.seed);
       report.table.push_back({method, name, o.seed, r.test, r.curve, r.lr, r.eps, r.forwards_a_step});
     }

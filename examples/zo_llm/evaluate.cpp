@@ -13,7 +13,8 @@ using namespace tenzo;
 
 int evaluate(const Evaluate& o) {
   apply_machine_options(o);
-  require(o.split == "train" || o.split == "dev" || o.split == "test", "--split is '", o.split, "'; want train, dev or test");
+  require(o.split == "train" || o.split == "dev" || o.split == "test", "--split is '", o.split,
+          "'; want train, dev or test");
   const LanguageModel m = load_language_model(o.model, weight_format(o.dtype));
   const EncodedTask task = load_task(o, m, {o.train, o.dev, o.test});
   const auto& examples = o.split == "train" ? task.train : o.split == "dev" ? task.dev : task.test;

@@ -111,7 +111,9 @@ void save_model(const LanguageModel& base, const Model& model, const std::string
              llama_config_json(config, t, base.tokenizer.bos(), base.tokenizer.eos()).dump(2) + "\n");
   if (base.is_gguf()) {
     write_file((folder / "tokenizer.json").string(), bpe_tokenizer_json(*base.gguf).dump() + "\n");
-    const auto token = [&](int id) { return id < 0 ? nlohmann::ordered_json() : nlohmann::ordered_json(base.tokenizer.token(id)); };
+    const auto token = [&](int id) {
+      return id < 0 ? nlohmann::ordered_json() : nlohmann::ordered_json(base.tokenizer.token(id));
+    };
     const nlohmann::ordered_json settings = {{"tokenizer_class", "PreTrainedTokenizerFast"},
                                              {"model_max_length", config.max_position_embeddings},
                                              {"bos_token", token(base.tokenizer.bos())},
@@ -120,10 +122,11 @@ void save_model(const LanguageModel& base, const Model& model, const std::string
     write_file((folder / "tokenizer_config.json").string(), settings.dump(2) + "\n");
     return;
   }
-  for (const auto& entry : std::filesystem::directory_iterator(base.path)) {  // the tokenizer's files go along as they are
+  for (const auto& entry :
+       std::filesystem::directory_iterator(base.path)) {  // the tokenizer's files go along as they are
     const std::string name = entry.path().filename().string();
-    const bool tokenizer = name.starts_with("tokenizer") || name.starts_with("special_tokens") || name.starts_with("vocab") ||
-                           name == "merges.txt" || name == "generation_config.json";
+    const bool tokenizer = name.starts_with("tokenizer") || name.starts_with("special_tokens") ||
+                           name.starts_with("vocab") || name == "merges.txt" || name == "generation_config.json";
     if (entry.is_regular_file() && tokenizer && !std::filesystem::equivalent(base.path, folder))
       write_file((folder / name).string(), tenzo::detail::read_text(entry.path().string()));
   }

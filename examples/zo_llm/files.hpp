@@ -18,7 +18,8 @@ struct EncodedTask {
   std::vector<tenzo::EncodedExample> train, dev, test;
 };
 
-/// The model and the reviews that the set-up fetched: TENZO_SMOLLM2 in the environment, else `data/` of the source tree.
+/// The model and the reviews that the set-up fetched: TENZO_SMOLLM2 in the environment, else `data/` of the source
+/// tree.
 std::string fetched_model();
 std::string fetched_reviews();
 

@@ -29,7 +29,8 @@ volatile std::sig_atomic_t interrupted = 0;
 double number_or(const std::string& s, const char* option) {
   double x = 0;
   const auto [end, error] = std::from_chars(s.data(), s.data() + s.size(), x);
-  require(error == std::errc() && end == s.data() + s.size() && x > 0, option, " is '", s, "'; want auto or a positive number");
+  require(error == std::errc() && end == s.data() + s.size() && x > 0, option, " is '", s,
+          "'; want auto or a positive number");
   return x;
 }
 
@@ -50,8 +51,8 @@ ZoSettings settings_of(const Finetune& o, const LanguageModel& base) {
     } catch (const std::logic_error&) {
       require(false, "--layers is '", o.layers, "'; want A:B");
     }
-    require(s.adapters.first_layer < s.adapters.last_layer && s.adapters.last_layer <= base.model.depth(), "--layers ", o.layers,
-            " of a model with ", base.model.depth(), " blocks");
+    require(s.adapters.first_layer < s.adapters.last_layer && s.adapters.last_layer <= base.model.depth(), "--layers ",
+            o.layers, " of a model with ", base.model.depth(), " blocks");
   }
   s.format = weight_format(o.dtype);
   s.probe.law = direction_law(o.directions);
@@ -68,17 +69,17 @@ ZoSettings settings_of(const Finetune& o, const LanguageModel& base) {
 }
 
 /// The examples of a step: an epoch's permutation, cut into batches, decided by seed and step alone.
-Batch batch_of(const std::vector<EncodedExample>& train, std::uint64_t seed, std::int64_t step,
-                                            std::int64_t batch) {
+Batch batch_of(const std::vector<EncodedExample>& train, std::uint64_t seed, std::int64_t step, std::int64_t batch) {
   const auto n = std::int64_t(train.size()), size = std::min(batch, n), per_epoch = n / size;
   const auto order = shuffled(n, seed, std::uint32_t(0x20000000 + step / per_epoch));
   Batch out;
-  for (std::int64_t i = 0; i < size; ++i) out.push_back(&train[std::size_t(order[std::size_t(step % per_epoch * size + i)])]);
+  for (std::int64_t i = 0; i < size; ++i)
+    out.push_back(&train[std::size_t(order[std::size_t(step % per_epoch * size + i)])]);
   return out;
 }
 
-/// Ranges of leaves from --blocks: `layers` makes one of each transformer block and one of the rest, a number K makes K of
-/// about equal size.
+/// Ranges of leaves from --blocks: `layers` makes one of each transformer block and one of the rest, a number K makes K
+/// of about equal size.
 std::vector<LeafRange> blocks_of(const Finetune& o, const Model& model) {
   std::vector<LeafRange> out;
   if (o.blocks.empty()) return out;
@@ -112,7 +113,8 @@ std::vector<LeafRange> blocks_of(const Finetune& o, const Model& model) {
   return out;
 }
 
-std::unique_ptr<Run> make_run(const Finetune& o, LanguageModel& base, const EncodedTask& task, const std::string& live) {
+std::unique_ptr<Run> make_run(const Finetune& o, LanguageModel& base, const EncodedTask& task,
+                              const std::string& live) {
   const bool lr_auto = o.lr == "auto", eps_auto = o.eps == "auto";
   std::vector<Batch> batches;
   for (std::int64_t i = 0; i < 8; ++i) batches.push_back(batch_of(task.train, o.seed, i, o.batch));
@@ -140,7 +142,8 @@ std::unique_ptr<Run> make_run(const Finetune& o, LanguageModel& base, const Enco
     }
     auto run = std::make_unique<FoRun>(base.model, s, o.checkpoint.empty() ? std::string() : live);
     if (lr_auto) {
-      // A step of Adam moves each weight by about lr; one of SGD by lr times the gradient. Both by 2e-4 of the weights' norm.
+      // A step of Adam moves each weight by about lr; one of SGD by lr times the gradient. Both by 2e-4 of the weights'
+      // norm.
       const auto [norm, gradient] = run->scales(batches[0], task.loss);
       const double move = 2e-4 * norm / std::sqrt(double(run->trained_weights()));
       run->settings().adam.lr = move;
@@ -170,14 +173,15 @@ int finetune(const Finetune& o) {
   require(o.steps > 0 && o.batch > 0, "--steps ", o.steps, ", --batch ", o.batch, "; want positive numbers");
   require(!o.resume || !o.checkpoint.empty(), "--resume wants --checkpoint DIR");
   check_save(o.save, o.save_type);
-  require(o.save.empty() || o.scheme == "full" || o.scheme == "lora" || o.scheme == "head",
-          "--scheme ", o.scheme, " can not be folded into the weights: --save does not work with it");
+  require(o.save.empty() || o.scheme == "full" || o.scheme == "lora" || o.scheme == "head", "--scheme ", o.scheme,
+          " can not be folded into the weights: --save does not work with it");
   LanguageModel base = load_language_model(o.model, weight_format(o.dtype));
   const EncodedTask task = load_task(o, base, {o.train, o.dev, o.test});
 
   const std::filesystem::path folder(o.checkpoint);
   const bool first_order = o.method == "sgd" || o.method == "adam" || o.method == "hybrid";
-  require(!first_order || o.log.empty(), "--log: only zeroth-order runs are their slopes; --method ", o.method, " is not");
+  require(!first_order || o.log.empty(), "--log: only zeroth-order runs are their slopes; --method ", o.method,
+          " is not");
   std::string live;
   if (!o.checkpoint.empty()) {
     std::filesystem::create_directories(folder);
@@ -221,7 +225,8 @@ int finetune(const Finetune& o) {
       const StepReport r = run->step(batch_of(task.train, o.seed, step, o.batch), task.loss);
       forwards += r.forwards;
       if (r.skipped) {
-        std::fprintf(stderr, "step %lld: the loss is not finite; the update is skipped\n", static_cast<long long>(step));
+        std::fprintf(stderr, "step %lld: the loss is not finite; the update is skipped\n",
+                     static_cast<long long>(step));
         require(++skips < o.max_skips, "stopped: ", skips, " steps in a row without a finite loss");
       } else {
         skips = 0;
@@ -243,7 +248,8 @@ int finetune(const Finetune& o) {
   if (interrupted) {
     run->checkpoint();
     history.flush();
-    std::fprintf(stderr, "interrupted at step %u%s\n", run->step_number(), o.checkpoint.empty() ? "" : "; --resume goes on");
+    std::fprintf(stderr, "interrupted at step %u%s\n", run->step_number(),
+                 o.checkpoint.empty() ? "" : "; --resume goes on");
     return 130;
   }
   run->return_to_best();
@@ -256,10 +262,10 @@ int finetune(const Finetune& o) {
   }
   const ScoreSummary before = zero_shot.summary(), after = tuned.summary();
   for (const DevPoint& d : history.dev())
-    std::printf("step %lld: dev loss %.4f, accuracy %.3f, auc %.3f%s\n", static_cast<long long>(d.step), d.loss, d.accuracy,
-                d.auc, &d == history.best() ? "  (chosen)" : "");
-  std::printf("accuracy %.3f -> %.3f, auc %.3f -> %.3f, peak %.0f MB, seconds %.0f\n", before.accuracy, after.accuracy, before.auc,
-              after.auc, double(peak_memory()) / 1e6, earlier + seconds());
+    std::printf("step %lld: dev loss %.4f, accuracy %.3f, auc %.3f%s\n", static_cast<long long>(d.step), d.loss,
+                d.accuracy, d.auc, &d == history.best() ? "  (chosen)" : "");
+  std::printf("accuracy %.3f -> %.3f, auc %.3f -> %.3f, peak %.0f MB, seconds %.0f\n", before.accuracy, after.accuracy,
+              before.auc, after.auc, double(peak_memory()) / 1e6, earlier + seconds());
   return 0;
 }
 

@@ -118,7 +118,11 @@ void FoRun::checkpoint() {
   };
   std::uint32_t n = 0;
   const std::vector<std::uint8_t> changed = zo_ ? std::vector<std::uint8_t>(trained_.size(), 1) : trained_;
-  for_each_leaf([&](const Path& at, T& t) { if (changed[n++]) add(cat("weights/", at.str()), t); }, weights_);
+  for_each_leaf(
+      [&](const Path& at, T& t) {
+        if (changed[n++]) add(cat("weights/", at.str()), t);
+      },
+      weights_);
   for_each_leaf([&](const Path& at, T& t) { add(cat("momentum/", at.str()), t); }, sgd_.momentum);
   for_each_leaf([&](const Path& at, T& t) { add(cat("first/", at.str()), t); }, adam_.first);
   for_each_leaf([&](const Path& at, T& t) { add(cat("second/", at.str()), t); }, adam_.second);
@@ -170,8 +174,11 @@ std::string FoRun::description() const {
 
 void FoRun::mark_best() {
   std::uint32_t n = 0;
-  for_each_leaf([&](const Path&, const T& w, T& kept) { if (zo_ || trained_[n++]) kept = w.clone(); },
-                std::as_const(weights_), best_);
+  for_each_leaf(
+      [&](const Path&, const T& w, T& kept) {
+        if (zo_ || trained_[n++]) kept = w.clone();
+      },
+      std::as_const(weights_), best_);
   if (file_.empty()) return;
   std::vector<TensorSpec> specs;
   std::vector<StoredTensor> tensors;

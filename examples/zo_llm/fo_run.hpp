@@ -1,5 +1,5 @@
-// First-order fine-tuning (SGD, Adam), and the hybrid of both: back-propagation in the last blocks, zeroth-order estimates in
-// the others.
+// First-order fine-tuning (SGD, Adam), and the hybrid of both: back-propagation in the last blocks, zeroth-order
+// estimates in the others.
 #pragma once
 
 #include <memory>
@@ -52,12 +52,12 @@ class FoRun : public Run {
   Model& model_;
   FoSettings settings_;
   std::string file_;
-  std::vector<std::uint8_t> trained_;   // by back-propagation
+  std::vector<std::uint8_t> trained_;  // by back-propagation
   std::int64_t trained_weights_ = 0;
-  Weights weights_;                     // the model's memory, as tensors
+  Weights weights_;  // the model's memory, as tensors
   tenzo::Sgd::State<Weights> sgd_;
   tenzo::Adam::State<Weights> adam_;
-  std::unique_ptr<ZoRun> zo_;           // of the prefix, for hybrid
+  std::unique_ptr<ZoRun> zo_;  // of the prefix, for hybrid
   std::shared_ptr<HiddenCache> cache_;
   Weights best_;
   std::uint32_t step_ = 0;

@@ -13,10 +13,14 @@ namespace zo_llm {
 namespace {
 
 std::string line(const HistoryPoint& p) {
-  return nlohmann::ordered_json{{"step", p.step}, {"forwards", p.forwards}, {"seconds", p.seconds}, {"loss", p.loss}}.dump() + "\n";
+  return nlohmann::ordered_json{{"step", p.step}, {"forwards", p.forwards}, {"seconds", p.seconds}, {"loss", p.loss}}
+             .dump() +
+         "\n";
 }
 std::string line(const DevPoint& p) {
-  return nlohmann::ordered_json{{"dev_step", p.step}, {"loss", p.loss}, {"accuracy", p.accuracy}, {"auc", p.auc}}.dump() + "\n";
+  return nlohmann::ordered_json{{"dev_step", p.step}, {"loss", p.loss}, {"accuracy", p.accuracy}, {"auc", p.auc}}
+             .dump() +
+         "\n";
 }
 
 }  // namespace
@@ -26,12 +30,15 @@ void History::load(std::int64_t up_to) {
   for (std::string text; std::getline(file, text);) {
     const nlohmann::json j = nlohmann::json::parse(text, nullptr, false);
     if (!j.is_object()) break;  // a crash cut the last line
-    const auto number = [&](const char* key) { return j.contains(key) && j[key].is_number() ? j[key].get<double>() : NAN; };
+    const auto number = [&](const char* key) {
+      return j.contains(key) && j[key].is_number() ? j[key].get<double>() : NAN;
+    };
     if (j.contains("dev_step")) {
       const DevPoint p{std::int64_t(number("dev_step")), number("loss"), number("accuracy"), number("auc")};
       if (p.step <= up_to) dev_.push_back(p);
     } else {
-      const HistoryPoint p{std::int64_t(number("step")), std::int64_t(number("forwards")), number("seconds"), number("loss")};
+      const HistoryPoint p{std::int64_t(number("step")), std::int64_t(number("forwards")), number("seconds"),
+                           number("loss")};
       if (p.step <= up_to) points_.push_back(p);
     }
   }

@@ -107,7 +107,8 @@ Claim estimator_orders() {
         std::vector<Coordinate> all;
         for (std::int64_t i = 0; i < g.size(); ++i) all.push_back({leaf, i});
         const Estimate e = cge(at, all, 1e-5);
-        for (std::int64_t i = 0; i < g.size(); ++i) cge_error = std::max(cge_error, std::abs(e.slopes[std::size_t(i)].value - g(i)));
+        for (std::int64_t i = 0; i < g.size(); ++i)
+          cge_error = std::max(cge_error, std::abs(e.slopes[std::size_t(i)].value - g(i)));
         ++leaf;
       },
       gradient);
@@ -134,7 +135,8 @@ Claim cosine_law(std::uint64_t seed) {
       for (std::int64_t t = 0; t < trials; ++t) {
         std::fill(sum.begin(), sum.end(), 0.0);
         for (int i = 0; i < q; ++i) {
-          fill_matrix(Law::normal, NoiseKey{seed, std::uint32_t(t), std::uint32_t(i), std::uint32_t(d)}, 1, d, u.data());
+          fill_matrix(Law::normal, NoiseKey{seed, std::uint32_t(t), std::uint32_t(i), std::uint32_t(d)}, 1, d,
+                      u.data());
           for (std::size_t k = 0; k < u.size(); ++k) sum[k] += u[0] * u[k];  // g = e_0
         }
         double squares = 0;
@@ -159,7 +161,9 @@ Claim cosine_law(std::uint64_t seed) {
 
 Claim replay_bits(std::uint64_t seed) {
   const auto loss = smooth_loss<float>();
-  const auto stored = [] { return map_tree<StoredTensor>(smooth_model<float>(), [](const Tensor<float>& t) { return StoredTensor::from(t); }); };
+  const auto stored = [] {
+    return map_tree<StoredTensor>(smooth_model<float>(), [](const Tensor<float>& t) { return StoredTensor::from(t); });
+  };
   const auto hash = [](const auto& m) {
     Hash64 h;
     for_each_leaf([&](const Path&, const StoredTensor& w) { h.update(w.bytes()); }, m);
@@ -188,11 +192,14 @@ Claim replay_bits(std::uint64_t seed) {
     ends.push_back(hash(again));
   }
   set_threads(before);
-  Claim v{.id = "C3",
-          .statement = "A run rebuilt from its slopes has the run's bits, on one and two threads; probes leave the weights alone",
-          .threshold = 0,
-          .relation = "≤"};
-  v.value = double(std::count_if(ends.begin(), ends.end(), [&](std::uint64_t h) { return h != ends[0]; })) + (untouched ? 0 : 1);
+  Claim v{
+      .id = "C3",
+      .statement =
+          "A run rebuilt from its slopes has the run's bits, on one and two threads; probes leave the weights alone",
+      .threshold = 0,
+      .relation = "≤"};
+  v.value = double(std::count_if(ends.begin(), ends.end(), [&](std::uint64_t h) { return h != ends[0]; })) +
+            (untouched ? 0 : 1);
   v.holds = v.value == 0;
   v.reason = "200 steps of two queries; one and two threads, run and replay";
   return v;

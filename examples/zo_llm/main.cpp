@@ -1,6 +1,8 @@
 // zo_llm: zeroth-order fine-tuning of language models (Zhang et al. 2024), from a real model file to a real model file.
+#include <algorithm>
 #include <cstdio>
 #include <exception>
+#include <string>
 
 #include <CLI/CLI.hpp>
 
@@ -13,11 +15,14 @@
 namespace {
 
 void add_common(CLI::App& app, zo_llm::Common& o, bool with_task) {
-  app.add_option("--model", o.model, "Base model: a .gguf file, or a folder with config.json, safetensors and tokenizer.json")
+  app.add_option("--model", o.model,
+                 "Base model: a .gguf file, or a folder with config.json, safetensors and tokenizer.json")
       ->required();
   if (with_task) {
-    app.add_option("--task", o.task, "sst2, sst2-plain, rte, cb, wsc, wic, boolq, multirc, copa, winogrande")->capture_default_str();
-    app.add_option("--data", o.data, "The task's file or folder; for sst2 also rated snippets (id, rating, text)")->required();
+    app.add_option("--task", o.task, "sst2, sst2-plain, rte, cb, wsc, wic, boolq, multirc, copa, winogrande")
+        ->capture_default_str();
+    app.add_option("--data", o.data, "The task's file or folder; for sst2 also rated snippets (id, rating, text)")
+        ->required();
   }
   app.add_option("--threads", o.threads, "Threads; 0 takes all")->capture_default_str();
   app.add_option("--device", o.device, "cpu or cuda")->capture_default_str();
@@ -37,7 +42,9 @@ int main(int argc, char** argv) {
   auto* quick_flag = app.add_flag("--quick", quick, "Show the paper's claims in two minutes (the default)");
   app.add_flag("--full", claims.full, "Show them in half an hour, with more seeds")->excludes(quick_flag);
   app.add_option("--seed", claims.seed, "First seed")->capture_default_str();
-  app.add_option("--seeds", claims.seeds, "Seeds; 0: one in quick, three in full")->check(CLI::Range(0, 100))->capture_default_str();
+  app.add_option("--seeds", claims.seeds, "Seeds; 0: one in quick, three in full")
+      ->check(CLI::Range(0, 100))
+      ->capture_default_str();
   app.add_option("--out", claims.out, "Folder for metrics.json and report.html")->capture_default_str();
   app.add_option("--model", claims.model, "Model; by default the one that the set-up fetched");
   app.add_option("--data", claims.data, "Rated reviews, or a folder of the task's original files");
@@ -49,8 +56,10 @@ int main(int argc, char** argv) {
   zo_llm::Finetune finetune;
   CLI::App* f = app.add_subcommand("finetune", "Fine-tune a model on a task");
   add_common(*f, finetune, true);
-  f->add_option("--method", finetune.method, "zo-sgd, zo-mmt, zo-cons, zo-sign, zo-adam, forward-grad, hybrid, sgd, adam")
-      ->check(CLI::IsMember({"zo-sgd", "zo-mmt", "zo-cons", "zo-sign", "zo-adam", "forward-grad", "hybrid", "sgd", "adam"}))
+  f->add_option("--method", finetune.method,
+                "zo-sgd, zo-mmt, zo-cons, zo-sign, zo-adam, forward-grad, hybrid, sgd, adam")
+      ->check(
+          CLI::IsMember({"zo-sgd", "zo-mmt", "zo-cons", "zo-sign", "zo-adam", "forward-grad", "hybrid", "sgd", "adam"}))
       ->capture_default_str();
   f->add_option("--scheme", finetune.scheme, "full, lora, prefix, prompt or head")->capture_default_str();
   f->add_option("--layers", finetune.layers, "Adapt blocks A:B only (B excluded)");
@@ -62,8 +71,11 @@ int main(int argc, char** argv) {
   f->add_flag("--one-sided", finetune.one_sided, "One-sided differences");
   f->add_option("--directions", finetune.directions, "gaussian, rademacher or sphere")->capture_default_str();
   f->add_option("--blocks", finetune.blocks, "Probe block by block: layers, or a number of blocks of about equal size");
-  f->add_option("--hybrid", finetune.hybrid, "Of --method hybrid: last blocks trained by back-propagation; 0: a third")->capture_default_str();
-  f->add_option("--rank", finetune.rank, "Rank of low-rank directions; 0: full")->check(CLI::Range(0, 4096))->capture_default_str();
+  f->add_option("--hybrid", finetune.hybrid, "Of --method hybrid: last blocks trained by back-propagation; 0: a third")
+      ->capture_default_str();
+  f->add_option("--rank", finetune.rank, "Rank of low-rank directions; 0: full")
+      ->check(CLI::Range(0, 4096))
+      ->capture_default_str();
   f->add_option("--seed", finetune.seed, "Seed of directions, data order and adapters")->capture_default_str();
   f->add_option("--schedule", finetune.schedule, "constant, linear, cosine or inverse-sqrt")->capture_default_str();
   f->add_option("--momentum", finetune.momentum, "Momentum of zo-mmt")->capture_default_str();
@@ -75,10 +87,14 @@ int main(int argc, char** argv) {
   f->add_option("--train", finetune.train, "Examples to train on")->capture_default_str();
   f->add_option("--dev", finetune.dev, "Examples to choose the checkpoint by")->capture_default_str();
   f->add_option("--test", finetune.test, "Examples to judge by")->capture_default_str();
-  f->add_option("--eval-every", finetune.eval_every, "Steps between judgements on dev")->check(CLI::PositiveNumber)->capture_default_str();
+  f->add_option("--eval-every", finetune.eval_every, "Steps between judgements on dev")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
   f->add_option("--log", finetune.log, "Replay log to write");
   f->add_option("--checkpoint", finetune.checkpoint, "Folder that a killed run is resumed from");
-  f->add_option("--checkpoint-every", finetune.checkpoint_every, "Steps between checkpoints")->check(CLI::PositiveNumber)->capture_default_str();
+  f->add_option("--checkpoint-every", finetune.checkpoint_every, "Steps between checkpoints")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
   f->add_flag("--resume", finetune.resume, "Go on from the checkpoint, if there is one");
   f->add_option("--save", finetune.save, "Tuned model: OUT.gguf, OUT.safetensors or a folder");
   f->add_option("--save-type", finetune.save_type, "f16, f32, bf16, q8_0, q4_0 or q4_1")->capture_default_str();
@@ -141,8 +157,11 @@ int main(int argc, char** argv) {
     if (*ms) return zo_llm::memory_step(memory_step);
     if (*g) return zo_llm::generate(generate);
   } catch (const CLI::ParseError& error) {
-    const int status = app.exit(error);
-    return status == 0 ? 0 : 2;
+    if (error.get_exit_code() == 0) return app.exit(error);  // help
+    std::string why = error.what();
+    std::replace(why.begin(), why.end(), '\n', ' ');
+    std::fprintf(stderr, "zo_llm: %s (see --help)\n", why.c_str());
+    return 2;
   } catch (const std::exception& error) {
     std::fprintf(stderr, "zo_llm: %s\n", error.what());
     return 2;

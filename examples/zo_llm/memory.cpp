@@ -38,7 +38,8 @@ double trained_count(const LlamaConfig& c, const Model& m, const std::string& sc
 
 MemoryEstimate predict_memory(const Model& m, const std::string& dtype, const MemoryCase& k) {
   const LlamaConfig& c = m.config;
-  const double h = double(c.hidden_size), f = double(c.intermediate_size), q = double(c.num_attention_heads * c.head_dim);
+  const double h = double(c.hidden_size), f = double(c.intermediate_size),
+               q = double(c.num_attention_heads * c.head_dim);
   const double kv = double(c.num_key_value_heads * c.head_dim), layers = double(c.num_hidden_layers);
   const double tokens = double(k.batch * (k.length + (k.scheme == "prompt" ? 10 : 0)));
   const double trained = trained_count(c, m, k.scheme), all = double(count_elements(m));
@@ -53,7 +54,10 @@ MemoryEstimate predict_memory(const Model& m, const std::string& dtype, const Me
     e.state = k.method == "adam" ? 8 * trained : 0;
     e.activations = 4 * tokens * (k.scheme == "head" ? 2 * h + 3 * f : layers * per_token);
   } else {
-    e.state = k.method == "zo-mmt" ? 4 * trained : k.method == "zo-adam" ? 8 * trained : k.method == "forward-grad" ? 4 * trained : 0;
+    e.state = k.method == "zo-mmt"         ? 4 * trained
+              : k.method == "zo-adam"      ? 8 * trained
+              : k.method == "forward-grad" ? 4 * trained
+                                           : 0;
     const double sides = 2;  // or value and tangent
     e.activations = 4 * tokens * sides * (2 * h + 3 * f);
   }
@@ -63,9 +67,9 @@ MemoryEstimate predict_memory(const Model& m, const std::string& dtype, const Me
 std::int64_t measure_memory(const std::string& model, const std::string& dtype, int threads, const MemoryCase& c) {
   std::array<int, 2> ends{};
   if (::pipe(ends.data()) != 0) throw Error("memory: no pipe for a process");
-  const std::vector<std::string> words = {"zo_llm",     "memory-step", "--model",  model,    "--dtype",         dtype,
-                                          "--threads",  cat(threads),  "--method", c.method, "--scheme",        c.scheme,
-                                          "--batch",    cat(c.batch),  "--length", cat(c.length)};
+  const std::vector<std::string> words = {"zo_llm",    "memory-step", "--model",  model,        "--dtype",  dtype,
+                                          "--threads", cat(threads),  "--method", c.method,     "--scheme", c.scheme,
+                                          "--batch",   cat(c.batch),  "--length", cat(c.length)};
   std::vector<char*> arguments;
   for (const std::string& w : words) arguments.push_back(const_cast<char*>(w.c_str()));
   arguments.push_back(nullptr);
@@ -84,7 +88,8 @@ std::int64_t measure_memory(const std::string& model, const std::string& dtype, 
   ::close(ends[0]);
   int status = 0;
   ::waitpid(child, &status, 0);
-  if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) throw Error(cat("memory: the step of ", c.method, ", ", c.scheme, " failed"));
+  if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
+    throw Error(cat("memory: the step of ", c.method, ", ", c.scheme, " failed"));
   return std::strtoll(text.c_str(), nullptr, 10);
 }
 
@@ -142,8 +147,13 @@ int memory(const Memory& o) {
       std::printf("%-13s %-7s %12.0f %12s\n", method, scheme, e.total() / 1e6,
                   measured ? cat(*measured / 1000000).c_str() : "-");
       std::fflush(stdout);
-      out.push_back({{"method", method}, {"scheme", scheme}, {"weights", e.weights}, {"state", e.state},
-                     {"gradients", e.gradients}, {"activations", e.activations}, {"predicted", e.total()}});
+      out.push_back({{"method", method},
+                     {"scheme", scheme},
+                     {"weights", e.weights},
+                     {"state", e.state},
+                     {"gradients", e.gradients},
+                     {"activations", e.activations},
+                     {"predicted", e.total()}});
       if (measured) out.back()["measured"] = *measured;
     }
   if (!o.json.empty()) write_file(o.json, out.dump(1) + "\n");

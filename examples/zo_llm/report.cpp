@@ -26,7 +26,8 @@ std::string brief(double x) {
 }
 
 /// Curves of the loss over one of the columns of a run's curve: 0 forwards, 1 seconds.
-plot::Lines loss_curves(const std::vector<RunRow>& runs, int column, const std::string& title, const std::string& unit) {
+plot::Lines loss_curves(const std::vector<RunRow>& runs, int column, const std::string& title,
+                        const std::string& unit) {
   plot::Lines lines;
   lines.title = "Training loss";
   lines.x.title = title;
@@ -100,17 +101,21 @@ void write_report(const ReportData& d, const std::string& folder) {
     tiles.push_back({"held-out accuracy", cat(fixed(d.zero_shot.accuracy, 3), " → ", fixed(best->test.accuracy, 3)),
                      cat("ZO-SGD, last blocks, seed ", best->seed)});
   for (const MemoryRow& r : d.memory)
-    if (r.what.method == "zo-sgd" && r.what.batch == 16) tiles.push_back({"peak of a ZO step", cat(fixed(r.measured / 1e6, 0), " MB"), "all weights, 16 × 32 tokens"});
+    if (r.what.method == "zo-sgd" && r.what.batch == 16)
+      tiles.push_back({"peak of a ZO step", cat(fixed(r.measured / 1e6, 0), " MB"), "all weights, 16 × 32 tokens"});
   tiles.push_back({"this report", cat(fixed(d.seconds, 0), " s"), cat(d.mode, ", seed ", d.seed)});
   page.tiles(tiles);
 
   page.section("Claims").claims(d.verdicts);
 
   page.section("Learning");
-  page.text("The last four blocks are trained; the hidden states before them are computed once. The checkpoint is chosen on dev, "
-            "the figures are of the test examples.");
-  page.figures({{loss_curves(d.runs, 0, "forward passes", ""), "Loss against forward passes; a backward pass counts as two."},
-                {loss_curves(d.runs, 1, "time", "s"), "Loss against time."}});
+  page.text(
+      "The last four blocks are trained; the hidden states before them are computed once. The checkpoint is chosen on "
+      "dev, "
+      "the figures are of the test examples.");
+  page.figures(
+      {{loss_curves(d.runs, 0, "forward passes", ""), "Loss against forward passes; a backward pass counts as two."},
+       {loss_curves(d.runs, 1, "time", "s"), "Loss against time."}});
   std::vector<TableRow> rows;
   rows.push_back({"zero-shot", "–", "–", fixed(d.zero_shot.accuracy, 3), fixed(d.zero_shot.calibrated_accuracy, 3),
                   fixed(d.zero_shot.auc, 3), fixed(d.zero_shot.loss, 3), "–", "–", "–"});
@@ -125,15 +130,17 @@ void write_report(const ReportData& d, const std::string& folder) {
               .ruled = {1, std::int64_t(1 + d.runs.size())}});
 
   if (!d.memory.empty()) {
-    page.section("Memory").figure(memory_bars(d.memory), "Each bar is a process of its own; the ticks are the prediction from sizes alone.");
+    page.section("Memory").figure(memory_bars(d.memory),
+                                  "Each bar is a process of its own; the ticks are the prediction from sizes alone.");
   }
   if (!d.reviews.empty()) {
     std::vector<TableRow> reviews;
     for (const ReviewRow& r : d.reviews)
       reviews.push_back({r.text, r.label ? "great" : "terrible", cat(verdict(r.before), " (", fixed(r.before, 2), ")"),
                          cat(verdict(r.after), " (", fixed(r.after, 2), ")")});
-    page.section("Reviews").table({"review", "rated", "before", "after ZO-SGD"}, reviews,
-                                  {.caption = "The model's verdict, with the score of “great” less that of “terrible”."});
+    page.section("Reviews").table(
+        {"review", "rated", "before", "after ZO-SGD"}, reviews,
+        {.caption = "The model's verdict, with the score of “great” less that of “terrible”."});
   }
   page.footer(cat("zo_llm --", d.mode, " --seed ", d.seed));
   page.write((out / "report.html").string());

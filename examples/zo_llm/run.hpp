@@ -30,7 +30,8 @@ class Run {
   virtual void checkpoint() = 0;
   virtual bool resume() = 0;
 
-  /// Marks the present weights as the best so far; brings the marked ones back. A resumed run says which step was marked.
+  /// Marks the present weights as the best so far; brings the marked ones back. A resumed run says which step was
+  /// marked.
   virtual void mark_best() = 0;
   virtual void mark_best_at(std::uint32_t step) = 0;
   virtual void return_to_best() = 0;

@@ -60,7 +60,8 @@ int score(const Score& o) {
         const auto n = std::min<std::ptrdiff_t>(5, std::ptrdiff_t(vocab));
         std::partial_sort(order.begin(), order.begin() + n, order.end(),
                           [&](int a, int b) { return p[std::size_t(a)] > p[std::size_t(b)]; });
-        for (std::ptrdiff_t k = 0; k < n; ++k) top.emplace_back(order[std::size_t(k)], p[std::size_t(order[std::size_t(k)])]);
+        for (std::ptrdiff_t k = 0; k < n; ++k)
+          top.emplace_back(order[std::size_t(k)], p[std::size_t(order[std::size_t(k)])]);
       }
     }
     entry["token_log_probabilities"] = log_probability;

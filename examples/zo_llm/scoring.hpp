@@ -21,8 +21,8 @@ struct Scores {
   tenzo::ScoreSummary summary() const { return tenzo::summarise_scores(values, labels, candidates); }
 };
 
-/// Hidden states before the first trained block, which are the same at all steps: computed once an example, where that block
-/// is not the first. May be shared by runs that train the same blocks of the same model.
+/// Hidden states before the first trained block, which are the same at all steps: computed once an example, where that
+/// block is not the first. May be shared by runs that train the same blocks of the same model.
 class HiddenCache {
  public:
   HiddenCache(std::size_t from, bool keep) : from_(from), keep_(keep) {}

@@ -94,7 +94,8 @@ ZoSettings ZoSettings::from_header(const LogHeader& h, std::uint64_t base, const
   const auto whole = [&](std::string_view t) {
     std::uint64_t x = 0;
     const auto [end, error] = std::from_chars(t.data(), t.data() + t.size(), x);
-    if (error != std::errc() || end != t.data() + t.size()) throw FileError(path, 12, cat("'", t, "' is no whole number"));
+    if (error != std::errc() || end != t.data() + t.size())
+      throw FileError(path, 12, cat("'", t, "' is no whole number"));
     return x;
   };
   const auto pair_of = [&](std::string_view t) {
@@ -105,8 +106,9 @@ ZoSettings ZoSettings::from_header(const LogHeader& h, std::uint64_t base, const
   ZoSettings s;
   s.base = base;
   if (text(h, "base", path) != hex(base))
-    throw FileError(path, 12, cat("belongs to another base model: its hash is ", text(h, "base", path),
-                                  ", that of the model given is ", hex(base)));
+    throw FileError(path, 12,
+                    cat("belongs to another base model: its hash is ", text(h, "base", path),
+                        ", that of the model given is ", hex(base)));
   s.method = text(h, "method", path);
   s.adapters.scheme = Scheme(name_of("scheme", scheme_names));
   const auto layers = pair_of(text(h, "layers", path));
@@ -144,8 +146,9 @@ void own_trained_leaves(Model& model, const std::vector<std::uint8_t>& trained) 
   for_each_leaf(
       [&](const Path& at, StoredTensor& w) {
         if (!trained[n++]) return;
-        require(w.dtype() == DType::f32 || w.dtype() == DType::bf16 || w.dtype() == DType::f16, "'", at.str(), "' is stored as ",
-                w.dtype(), ", which is not trained; give --dtype f32 or bf16, or --scheme lora, prefix, prompt or head");
+        require(w.dtype() == DType::f32 || w.dtype() == DType::bf16 || w.dtype() == DType::f16, "'", at.str(),
+                "' is stored as ", w.dtype(),
+                ", which is not trained; give --dtype f32 or bf16, or --scheme lora, prefix, prompt or head");
         if (!w.writable()) w = w.clone();
       },
       model);

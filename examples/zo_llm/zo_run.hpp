@@ -36,12 +36,12 @@ struct ZoSettings {
   static ZoSettings from_header(const tenzo::zo::LogHeader& header, std::uint64_t base, const std::string& path);
 };
 
-/// A zeroth-order run. Its state is the model's weights and the optimizer's buffers, both functions of the base model, the
-/// settings and the slopes of the steps: the log of the slopes is all that a checkpoint needs.
+/// A zeroth-order run. Its state is the model's weights and the optimizer's buffers, both functions of the base model,
+/// the settings and the slopes of the steps: the log of the slopes is all that a checkpoint needs.
 class ZoRun : public Run {
  public:
-  /// `rebuild` makes the base model anew, for returning to an earlier step; `log` is the file of the slopes, or empty; a
-  /// `cache` may be shared with other runs that train the same blocks.
+  /// `rebuild` makes the base model anew, for returning to an earlier step; `log` is the file of the slopes, or empty;
+  /// a `cache` may be shared with other runs that train the same blocks.
   ZoRun(Model& model, ZoSettings settings, std::function<Model()> rebuild = {}, std::string log = {},
         std::shared_ptr<HiddenCache> cache = {});
 
@@ -96,9 +96,9 @@ class ZoRun : public Run {
 /// Makes the trained leaves writable copies of their own; frozen ones stay as they are, in the file perhaps.
 void own_trained_leaves(Model& model, const std::vector<std::uint8_t>& trained);
 
-/// Radius and step size by rule (zo-llm section 6.2): ε so that a probe changes the loss by a few parts in a thousand, η so
-/// that a step moves the trained weights by about a thousandth of their norm. Only what is asked for is changed.
-void choose_rates(ZoRun& run, const std::vector<Batch>& batches, tenzo::TaskLoss kind, const Model& model, bool choose_eps,
-                  bool choose_lr);
+/// Radius and step size by rule (zo-llm section 6.2): ε so that a probe changes the loss by a few parts in a thousand,
+/// η so that a step moves the trained weights by about a thousandth of their norm. Only what is asked for is changed.
+void choose_rates(ZoRun& run, const std::vector<Batch>& batches, tenzo::TaskLoss kind, const Model& model,
+                  bool choose_eps, bool choose_lr);
 
 }  // namespace zo_llm

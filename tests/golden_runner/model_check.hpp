@@ -51,7 +51,8 @@ std::string check_model_in(const M<tenzo::StoredTensor>& stored, const Tensors& 
 
   const auto [loss, gradient] = value_and_grad([&](const auto& m) { return forward(m).second; }, model,
                                                [](const Path& at) { return !is_running_statistic(at); });
-  if (const auto wrong = too_far("loss", relative_error(loss, expect.real.at("output/loss"))); !wrong.empty()) return wrong;
+  if (const auto wrong = too_far("loss", relative_error(loss, expect.real.at("output/loss"))); !wrong.empty())
+    return wrong;
   // Some gradients are zero but for rounding (a bias on all keys moves no softmax): the others set the scale.
   double largest = 0;
   for (const auto& [name, t] : expect.real)

@@ -85,19 +85,21 @@ std::string check_bert(const JsonObject& config, const std::string& folder) {
   const Double& pooled = expect.real.at("output/mean_pooled_normalized");
   Double weight(pooled.shape());
   for (std::int64_t i = 0; i < weight.size(); ++i) weight(i) = -1 + 2 * double(i) / double(weight.size() - 1);
-  return check_model(bert_spec(bert_config(config)), folder, expect, "output/last_hidden_state", u.places, [&](const auto& m) {
-    const auto batch = m.batch(u.tokens);
-    const auto hidden = m(batch, kept);
-    using T = scalar_t<std::remove_cvref_t<decltype(hidden)>>;
-    return std::pair{hidden, sum(mul(mean_pool_normalized(hidden, batch), weight.cast<T>()))};
-  });
+  return check_model(bert_spec(bert_config(config)), folder, expect, "output/last_hidden_state", u.places,
+                     [&](const auto& m) {
+                       const auto batch = m.batch(u.tokens);
+                       const auto hidden = m(batch, kept);
+                       using T = scalar_t<std::remove_cvref_t<decltype(hidden)>>;
+                       return std::pair{hidden, sum(mul(mean_pool_normalized(hidden, batch), weight.cast<T>()))};
+                     });
 }
 
 std::string check_t5(const JsonObject& config, const std::string& folder) {
   const Tensors expect = read_tensors(folder + "/expect.safetensors");
   const T5Config c = t5_config(config);
   const Unpadded from = unpad(expect.integer.at("input/input_ids"), expect.integer.at("input/attention_mask"), nullptr);
-  // The decoder reads the labels one place to the right, the start token first; a label that is ignored reads as padding.
+  // The decoder reads the labels one place to the right, the start token first; a label that is ignored reads as
+  // padding.
   const Integers& labels = expect.integer.at("input/labels");
   PackedTokens to;
   std::vector<std::int64_t> places;
@@ -136,7 +138,8 @@ std::string check_resnet(const JsonObject& config, const std::string& folder) {
   });
   if (!wrong.empty() || !training) return wrong;
 
-  auto model = map_tree<Double>(load_stored(resnet_spec(c), folder), [](const StoredTensor& s) { return as_tensor<double>(s); });
+  auto model =
+      map_tree<Double>(load_stored(resnet_spec(c), folder), [](const StoredTensor& s) { return as_tensor<double>(s); });
   BatchStatistics<Double> statistics;
   model(expect.real.at("input/x"), &statistics);
   model.update_running_(statistics);
@@ -157,7 +160,8 @@ void run_model(const std::string& folder, Tally& tally) {
   try {
     const JsonObject config = JsonObject::open(folder + "/config.json");
     const std::string type = config.text("model_type", config.text("architecture", ""));
-    if (type == "llama" || type == "mistral" || type == "qwen2") wrong = check_causal<Llama>(llama_spec(llama_config(config)), folder);
+    if (type == "llama" || type == "mistral" || type == "qwen2")
+      wrong = check_causal<Llama>(llama_spec(llama_config(config)), folder);
     else if (type == "opt") wrong = check_causal<Opt>(opt_spec(opt_config(config)), folder);
     else if (type == "gpt2") wrong = check_causal<Gpt2>(gpt2_spec(gpt2_config(config)), folder);
     else if (type == "roberta") wrong = check_roberta(config, folder);

@@ -2,7 +2,7 @@
 # zo_llm from outside, on the small model that ships: a run, its replay and its resumption give the same files; wrong input gives
 # one line and status 2.   Usage: zo_llm.sh PROGRAM SOURCE_DIR
 set -euo pipefail
-program=$1 shipped=$2/examples/zo_llm/data
+program=$(realpath "$1") shipped=$2/examples/zo_llm/data
 model=$shipped/small.gguf
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -24,15 +24,16 @@ check() { # check WHAT COMMAND...
 wrong() {
   local what=$1 pattern=$2 status=0
   shift 2
-  "$@" > out.txt 2> err.txt || status=$?
-  check "$what: status $status, '$(head -c 200 err.txt)'" test "$status" = 2
-  check "$what: one line" test "$(wc -l < err.txt)" = 1
-  check "$what: says why" grep -qE "$pattern" err.txt
+  "$@" > out.txt 2> why.txt || status=$?
+  check "$what: status $status, '$(head -c 200 why.txt)'" test "$status" = 2
+  check "$what: one line" test "$(wc -l < why.txt)" = 1
+  check "$what: says why" grep -qE "$pattern" why.txt
 }
 tune() { "$program" finetune --model "$model" --data "$shipped" --train 64 --dev 16 --test 16 --eval-every 4 --batch 8 --lr 1e-4 --eps 1e-3 "$@"; }
 
 check "finetune" tune --steps 12 --log a.zolog --save a.gguf
-check "its summary" grep -qE '^accuracy [0-9.]+ -> [0-9.]+, auc [0-9.]+ -> [0-9.]+, peak [0-9]+ MB, seconds [0-9]+$' out.txt
+cp out.txt summary.txt
+check "its summary" grep -qE '^accuracy [0-9.]+ -> [0-9.]+, auc [0-9.]+ -> [0-9.]+, peak [0-9]+ MB, seconds [0-9]+$' summary.txt
 check "replay" "$program" replay --model "$model" --log a.zolog --save b.gguf
 check "replay has the bits of the run" cmp a.gguf b.gguf
 check "one thread" tune --steps 12 --threads 1 --save c.gguf
@@ -47,10 +48,12 @@ done
 kill -9 "$victim" 2> /dev/null || true
 wait "$victim" 2> /dev/null || true
 check "resume" tune --steps 12 --checkpoint ck --resume --save d.gguf
-check "resume says where" grep -q '^resumed at step' out.txt
+cp out.txt said.txt
+check "resume says where" grep -q '^resumed at step' said.txt
 check "a killed and resumed run has the bits of another" cmp a.gguf d.gguf
 check "resume without a checkpoint" tune --steps 12 --checkpoint fresh --resume --save e.gguf
-check "it begins at step 0" grep -q '^resumed at step 0$' out.txt
+cp out.txt said.txt
+check "it begins at step 0" grep -q '^resumed at step 0$' said.txt
 check "and ends with the same bits" cmp a.gguf e.gguf
 
 for method in zo-mmt zo-cons zo-sign zo-adam forward-grad sgd adam; do

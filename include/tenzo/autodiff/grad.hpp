@@ -28,8 +28,8 @@ auto recorded(Tape<V>& tape, const T& x) {
   return map_tree<Var<V>>(x, [&](const V& v) { return tape.leaf(v); });
 }
 
-/// Gives elements of their own to leaves that share them with each other or with the caller: a gradient may be changed in
-/// place.
+/// Gives elements of their own to leaves that share them with each other or with the caller: a gradient may be changed
+/// in place.
 template <class T>
 void own_leaves_(T& tree) {
   for_each_leaf(
@@ -79,13 +79,13 @@ ValueAnd<V, T> value_and_grad(F&& loss, const T& x) {
   return {y.value, detail::gathered<T, V>(g, lifted)};
 }
 
-/// The same for a part of the model: the leaves that `trained(path)` names, asked once each in the tree's order. The others
-/// are constants, their gradients undefined, and nothing is kept for them.
+/// The same for a part of the model: the leaves that `trained(path)` names, asked once each in the tree's order. The
+/// others are constants, their gradients undefined, and nothing is kept for them.
 template <class F, Tree T, class Trained, class V = leaf_t<T>>
 ValueAnd<V, T> value_and_grad(F&& loss, const T& x, Trained&& trained) {
   Tape<V> tape;
-  const auto lifted = map_tree<Var<V>>(
-      x, [&](const Path& at, const V& v) { return trained(at) ? tape.leaf(v) : Var<V>{v}; });
+  const auto lifted =
+      map_tree<Var<V>>(x, [&](const Path& at, const V& v) { return trained(at) ? tape.leaf(v) : Var<V>{v}; });
   const Var<V> y = loss(lifted);
   expect(y.defined() && y.shape().numel() == 1, "grad: the loss is not a single number");
   auto g = tape.backward(y, detail::constant_like(y.value, 1));
@@ -101,8 +101,12 @@ T grad(F&& loss, const T& x) {
 /// f(x) and its Jacobian-vector product along the tree dx; an undefined leaf of dx is zero.
 template <class F, Tree T, class V = leaf_t<T>>
 std::pair<V, V> jvp(F&& f, const T& x, const T& dx) {
-  const auto lifted =
-      map_tree<Dual<V>>(x, [](const V& v, const V& dv) { return Dual<V>{v, dv}; }, dx);
+  const auto lifted = map_tree<Dual<V>>(
+      x,
+      [](const V& v, const V& dv) {
+        return Dual<V>{v, dv};
+      },
+      dx);
   Dual<V> y = f(lifted);
   if (!y.tangent.defined()) y.tangent = detail::constant_like(y.value, 0);
   return {y.value, y.tangent};
@@ -115,15 +119,18 @@ struct GradAndHvp {
 };
 template <class F, Tree T, class V = leaf_t<T>>
 GradAndHvp<T> grad_and_hvp(F&& loss, const T& x, const T& d) {
-  const auto lifted =
-      map_tree<Dual<V>>(x, [](const V& v, const V& dv) { return Dual<V>{v, dv}; }, d);
+  const auto lifted = map_tree<Dual<V>>(
+      x,
+      [](const V& v, const V& dv) {
+        return Dual<V>{v, dv};
+      },
+      d);
   GradAndHvp<T> out;
   {
     const auto g = grad(std::forward<F>(loss), lifted);
     out.grad = map_tree<V>(g, [](const Dual<V>& v) { return v.value; });
-    out.hvp = map_tree<V>(g, [](const Dual<V>& v) {
-      return v.tangent.defined() ? v.tangent : detail::constant_like(v.value, 0);
-    });
+    out.hvp = map_tree<V>(
+        g, [](const Dual<V>& v) { return v.tangent.defined() ? v.tangent : detail::constant_like(v.value, 0); });
   }
   detail::own_leaves_(out.grad);
   detail::own_leaves_(out.hvp);
@@ -134,7 +141,8 @@ T hvp(F&& loss, const T& x, const T& d) {
   return grad_and_hvp(std::forward<F>(loss), x, d).hvp;
 }
 
-/// Gauss-Newton product Jᵀ H J d of loss(model(x)): J the Jacobian of the model, H the Hessian of the loss by its output.
+/// Gauss-Newton product Jᵀ H J d of loss(model(x)): J the Jacobian of the model, H the Hessian of the loss by its
+/// output.
 template <class Model, class Loss, Tree T, class V = leaf_t<T>>
 T gauss_newton_product(Model&& model, Loss&& loss, const T& x, const T& d) {
   const auto [z, dz] = jvp(model, x, d);

@@ -27,9 +27,9 @@ constexpr std::uint16_t float_to_half(float x) {
   const auto sign = std::uint16_t((u >> 16) & 0x8000u);
   const std::uint32_t a = u & 0x7fffffffu;
   if (a > 0x7f800000u) return std::uint16_t(sign | 0x7e00u | ((a >> 13) & 0x3ffu));
-  if (a >= 0x477ff000u) return std::uint16_t(sign | 0x7c00u);                        // rounds to 65536 or beyond
-  if (a < 0x33000001u) return sign;                                                  // at most half the least subnormal
-  if (a < 0x38800000u) {                                                             // subnormal half
+  if (a >= 0x477ff000u) return std::uint16_t(sign | 0x7c00u);  // rounds to 65536 or beyond
+  if (a < 0x33000001u) return sign;                            // at most half the least subnormal
+  if (a < 0x38800000u) {                                       // subnormal half
     const std::uint32_t shift = 126u - (a >> 23), m = (a & 0x7fffffu) | 0x800000u;
     const std::uint32_t cut = m & ((1u << shift) - 1u), tie = 1u << (shift - 1u);
     std::uint32_t q = m >> shift;
@@ -73,7 +73,7 @@ concept Real = std::same_as<T, float> || std::same_as<T, double>;
 /// Types that a tensor may hold.
 template <class T>
 concept Scalar = std::is_arithmetic_v<T> || std::same_as<T, half> || std::same_as<T, bfloat16> ||
-                 std::same_as<T, std::complex<float>> || std::same_as<T, std::complex<double>>;
+    std::same_as<T, std::complex<float>> || std::same_as<T, std::complex<double>>;
 
 /// The field's short name of an element type: "f32", "bf16", "i64", …
 template <Scalar T>

@@ -24,8 +24,8 @@ struct PoolStatistics {
 };
 
 /// Blocks of 64-byte alignment by size class; eight classes an octave, so at most an eighth of a new block is unused.
-///   Freed blocks are kept up to `limit` bytes, the largest go back first. Large requests take a kept block of up to half as
-///   much again: sizes that differ from step to step then share their memory. Thread-safe.
+///   Freed blocks are kept up to `limit` bytes, the largest go back first. Large requests take a kept block of up to
+///   half as much again: sizes that differ from step to step then share their memory. Thread-safe.
 class Pool {
  public:
   static constexpr std::size_t alignment = 64;

@@ -29,7 +29,9 @@ namespace detail {
 class Storage {
  public:
   Storage() = default;
-  explicit Storage(std::size_t bytes) : block_(header(bytes)) { block_->data = reinterpret_cast<std::byte*>(block_) + sizeof(Block); }
+  explicit Storage(std::size_t bytes) : block_(header(bytes)) {
+    block_->data = reinterpret_cast<std::byte*>(block_) + sizeof(Block);
+  }
   Storage(const void* data, std::shared_ptr<const void> keep) : block_(header(0)) {
     block_->data = static_cast<std::byte*>(const_cast<void*>(data));
     block_->keep = std::move(keep);

@@ -41,7 +41,8 @@ class JsonObject {
   }
 
   std::int64_t integer(std::string_view key, std::optional<std::int64_t> fallback = {}) const {
-    return get<std::int64_t>(key, fallback, "an integer", [](const nlohmann::json& j) { return j.is_number_integer(); });
+    return get<std::int64_t>(key, fallback, "an integer",
+                             [](const nlohmann::json& j) { return j.is_number_integer(); });
   }
   double number(std::string_view key, std::optional<double> fallback = {}) const {
     return get<double>(key, fallback, "a number", [](const nlohmann::json& j) { return j.is_number(); });

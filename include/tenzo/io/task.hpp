@@ -37,7 +37,7 @@ struct Task {
 
   std::string name;
   TaskLoss loss = TaskLoss::classification;
-  std::vector<std::string> fields;   // that a record must have, the label last
+  std::vector<std::string> fields;  // that a record must have, the label last
   TextExample (*make)(const Record&) = nullptr;
 
   /// The task of a name. Throws ValueError for an unknown one.
@@ -88,55 +88,87 @@ inline const std::vector<Task>& all_tasks() {
   using detail::field, detail::label_of, detail::stripped;
   static const std::vector<Task> tasks = {
       {"sst2", TaskLoss::classification, {"sentence", "label"}, [](const R& r) { return detail::sentiment(r, true); }},
-      {"sst2-plain", TaskLoss::classification, {"sentence", "label"}, [](const R& r) { return detail::sentiment(r, false); }},
-      {"rte", TaskLoss::classification, {"premise", "hypothesis", "label"},
+      {"sst2-plain",
+       TaskLoss::classification,
+       {"sentence", "label"},
+       [](const R& r) { return detail::sentiment(r, false); }},
+      {"rte",
+       TaskLoss::classification,
+       {"premise", "hypothesis", "label"},
        [](const R& r) -> TextExample {
          const std::string p = stripped(field(r, "premise")), h = stripped(field(r, "hypothesis"));
-         return {p + "\nDoes this mean that \"" + h + "\" is true? Yes or No?\n", {"Yes", "No"},
-                 label_of(r, {"entailment", "not_entailment"}), p + " / " + h};
+         return {p + "\nDoes this mean that \"" + h + "\" is true? Yes or No?\n",
+                 {"Yes", "No"},
+                 label_of(r, {"entailment", "not_entailment"}),
+                 p + " / " + h};
        }},
-      {"cb", TaskLoss::classification, {"premise", "hypothesis", "label"},
+      {"cb",
+       TaskLoss::classification,
+       {"premise", "hypothesis", "label"},
        [](const R& r) -> TextExample {
          const std::string p = stripped(field(r, "premise")), h = stripped(field(r, "hypothesis"));
-         return {"Suppose " + p + " Can we infer that \"" + h + "\"? Yes, No, or Maybe?\n", {"Yes", "No", "Maybe"},
-                 label_of(r, {"entailment", "contradiction", "neutral"}), p + " / " + h};
+         return {"Suppose " + p + " Can we infer that \"" + h + "\"? Yes, No, or Maybe?\n",
+                 {"Yes", "No", "Maybe"},
+                 label_of(r, {"entailment", "contradiction", "neutral"}),
+                 p + " / " + h};
        }},
-      {"wsc", TaskLoss::classification, {"text", "span1_text", "span2_text", "label"},
+      {"wsc",
+       TaskLoss::classification,
+       {"text", "span1_text", "span2_text", "label"},
        [](const R& r) -> TextExample {
          std::string pronoun = field(r, "span2_text");
-         std::transform(pronoun.begin(), pronoun.end(), pronoun.begin(), [](unsigned char c) { return char(std::tolower(c)); });
+         std::transform(pronoun.begin(), pronoun.end(), pronoun.begin(),
+                        [](unsigned char c) { return char(std::tolower(c)); });
          const std::string t = stripped(field(r, "text"));
-         return {t + "\nIn the previous sentence, does the pronoun \"" + pronoun + "\" refer to " + field(r, "span1_text") +
-                     "? Yes or No?\n",
-                 {"No", "Yes"}, label_of(r, {"false", "true"}), t};
+         return {t + "\nIn the previous sentence, does the pronoun \"" + pronoun + "\" refer to " +
+                     field(r, "span1_text") + "? Yes or No?\n",
+                 {"No", "Yes"},
+                 label_of(r, {"false", "true"}),
+                 t};
        }},
-      {"wic", TaskLoss::classification, {"word", "sentence1", "sentence2", "label"},
+      {"wic",
+       TaskLoss::classification,
+       {"word", "sentence1", "sentence2", "label"},
        [](const R& r) -> TextExample {
          return {"Does the word \"" + field(r, "word") + "\" have the same meaning in these two sentences? Yes, No?\n" +
                      field(r, "sentence1") + "\n" + field(r, "sentence2") + "\n",
-                 {"No", "Yes"}, label_of(r, {"false", "true"}), field(r, "sentence1") + " / " + field(r, "sentence2")};
+                 {"No", "Yes"},
+                 label_of(r, {"false", "true"}),
+                 field(r, "sentence1") + " / " + field(r, "sentence2")};
        }},
-      {"boolq", TaskLoss::classification, {"passage", "question", "label"},
+      {"boolq",
+       TaskLoss::classification,
+       {"passage", "question", "label"},
        [](const R& r) -> TextExample {
          std::string q = stripped(field(r, "question"));
          if (!q.empty()) q[0] = char(std::toupper(static_cast<unsigned char>(q[0])));
          if (!q.ends_with('?')) q += '?';
          return {field(r, "passage") + " " + q + "\n", {"No", "Yes"}, label_of(r, {"false", "true"}), q};
        }},
-      {"multirc", TaskLoss::classification, {"paragraph", "question", "answer", "label"},
+      {"multirc",
+       TaskLoss::classification,
+       {"paragraph", "question", "answer", "label"},
        [](const R& r) -> TextExample {
-         return {field(r, "paragraph") + "\nQuestion: " + field(r, "question") + "\nI found this answer \"" + field(r, "answer") +
-                     "\". Is that correct? Yes or No?\n",
-                 {"No", "Yes"}, label_of(r, {"false", "true"}), field(r, "question") + " / " + field(r, "answer")};
+         return {field(r, "paragraph") + "\nQuestion: " + field(r, "question") + "\nI found this answer \"" +
+                     field(r, "answer") + "\". Is that correct? Yes or No?\n",
+                 {"No", "Yes"},
+                 label_of(r, {"false", "true"}),
+                 field(r, "question") + " / " + field(r, "answer")};
        }},
-      {"copa", TaskLoss::option, {"premise", "question", "choice1", "choice2", "label"},
+      {"copa",
+       TaskLoss::option,
+       {"premise", "question", "choice1", "choice2", "label"},
        [](const R& r) -> TextExample {
          const std::string p = detail::without_full_stop(stripped(field(r, "premise")));
          const std::string word = field(r, "question") == "effect" ? " so " : " because ";
-         return {p + word, {detail::lower_first(field(r, "choice1")), detail::lower_first(field(r, "choice2"))},
-                 label_of(r, {"choice1", "choice2"}), p};
+         return {p + word,
+                 {detail::lower_first(field(r, "choice1")), detail::lower_first(field(r, "choice2"))},
+                 label_of(r, {"choice1", "choice2"}),
+                 p};
        }},
-      {"winogrande", TaskLoss::option, {"sentence", "option1", "option2", "answer"},
+      {"winogrande",
+       TaskLoss::option,
+       {"sentence", "option1", "option2", "answer"},
        [](const R& r) -> TextExample {
          const std::string& s = field(r, "sentence");
          const std::size_t gap = s.find('_');
@@ -226,17 +258,18 @@ inline Task::Record json_record(const nlohmann::json& j) {
 
 }  // namespace detail
 
-/// A file whose rows are id, rating, text with tabs between them, in Latin-1: sentiment with label 1 where the rating is at
-/// least 1, label 0 where it is at most −1; what lies between is left out.
+/// A file whose rows are id, rating, text with tabs between them, in Latin-1: sentiment with label 1 where the rating
+/// is at least 1, label 0 where it is at most −1; what lies between is left out.
 inline bool is_rating_file(std::string_view text) {
   const auto parts = detail::split_tabs(text.substr(0, text.find('\n')));
   double rating;
   return parts.size() == 3 && !parts[0].empty() && detail::parse_number(parts[1], rating);
 }
 
-/// The examples of a file: rated texts, a table with a header row and tabs (.tsv), or JSON, one object a line (.jsonl, .json).
-///   Throws FileError with the offset of the line that is wrong: a missing field, a label that the task does not know, a file
-///   without examples.
+/// The examples of a file: rated texts, a table with a header row and tabs (.tsv), or JSON, one object a line (.jsonl,
+/// .json).
+///   Throws FileError with the offset of the line that is wrong: a missing field, a label that the task does not know,
+///   a file without examples.
 inline std::vector<TextExample> read_examples(const Task& task, const std::string& path) {
   const std::string text = detail::read_text(path);
   std::vector<TextExample> out;

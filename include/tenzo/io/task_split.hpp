@@ -39,7 +39,8 @@ inline std::vector<std::int64_t> shuffled(std::int64_t n, std::uint64_t seed, st
 namespace detail {
 
 /// Shuffled, and with the labels taken in turn as long as there are some of each.
-inline std::vector<TextExample> shuffled_in_turn(std::vector<TextExample> all, std::uint64_t seed, std::uint32_t stream) {
+inline std::vector<TextExample> shuffled_in_turn(std::vector<TextExample> all, std::uint64_t seed,
+                                                 std::uint32_t stream) {
   std::vector<std::vector<std::int64_t>> by_label;
   for (const std::int64_t i : shuffled(std::int64_t(all.size()), seed, stream)) {
     const auto label = std::size_t(all[std::size_t(i)].label);
@@ -70,8 +71,8 @@ inline std::string find_file(const std::filesystem::path& folder, const std::vec
 
 }  // namespace detail
 
-/// Reads a task's data: one file, which is split; or a folder with train and dev (or val, validation) files, of which the
-/// train file gives train and dev, the other one test; or a folder with one file of rated film reviews.
+/// Reads a task's data: one file, which is split; or a folder with train and dev (or val, validation) files, of which
+/// the train file gives train and dev, the other one test; or a folder with one file of rated film reviews.
 ///   Throws FileError where there is nothing to read, or too little to split.
 inline TaskData read_task(const Task& task, const std::string& path, const SplitOptions& o = {}) {
   std::error_code ignored;
@@ -79,7 +80,8 @@ inline TaskData read_task(const Task& task, const std::string& path, const Split
   if (std::filesystem::is_directory(path, ignored)) {
     train = detail::find_file(path, {"train", "movieReviewSnippets_GroundTruth"});
     test = detail::find_file(path, {"dev", "val", "validation"});
-    if (train.empty()) throw FileError(path, -1, "holds no train.tsv, train.jsonl or movieReviewSnippets_GroundTruth.txt");
+    if (train.empty())
+      throw FileError(path, -1, "holds no train.tsv, train.jsonl or movieReviewSnippets_GroundTruth.txt");
   }
   TaskData data;
   std::vector<TextExample> all = detail::shuffled_in_turn(read_examples(task, train), o.seed, 0);
@@ -99,8 +101,9 @@ inline TaskData read_task(const Task& task, const std::string& path, const Split
     data.test = detail::take(held, o.test);
   }
   if (data.train.empty() || data.dev.empty() || data.test.empty())
-    throw FileError(path, -1, cat("has too few examples to split: ", data.train.size(), " to train, ", data.dev.size(),
-                                  " to choose by, ", data.test.size(), " to judge by"));
+    throw FileError(path, -1,
+                    cat("has too few examples to split: ", data.train.size(), " to train, ", data.dev.size(),
+                        " to choose by, ", data.test.size(), " to judge by"));
   return data;
 }
 

@@ -48,11 +48,13 @@ inline NoiseKey adapter_key(std::uint64_t seed, std::uint32_t number) {
 }
 
 /// `n` token ids, uniform over the vocabulary.
-inline std::vector<int> random_tokens(std::uint64_t seed, std::uint32_t number, std::int64_t n, std::int64_t vocabulary) {
+inline std::vector<int> random_tokens(std::uint64_t seed, std::uint32_t number, std::int64_t n,
+                                      std::int64_t vocabulary) {
   std::vector<float> u(static_cast<std::size_t>(n));
   fill_uniform<float>(adapter_key(seed, number), 1, n, 0.f, 1.f, u.data());
   std::vector<int> ids;
-  for (const float x : u) ids.push_back(int(std::min<double>(double(vocabulary) - 1, std::floor(double(x) * double(vocabulary)))));
+  for (const float x : u)
+    ids.push_back(int(std::min<double>(double(vocabulary) - 1, std::floor(double(x) * double(vocabulary)))));
   return ids;
 }
 
@@ -117,7 +119,8 @@ inline void add_adapters(Llama<StoredTensor>& m, const AdapterOptions& o) {
         const auto& block = probes.model.layers[i];
         const auto h = block.input_layernorm(x);
         if (i >= first) {
-          m.model.layers[i].self_attn.prefix_key = detail::stored(rope(block.self_attn.k_proj(h), batch.rope).read(0).clone());
+          m.model.layers[i].self_attn.prefix_key =
+              detail::stored(rope(block.self_attn.k_proj(h), batch.rope).read(0).clone());
           m.model.layers[i].self_attn.prefix_value = detail::stored(block.self_attn.v_proj(h).read(0).clone());
         }
         x = block(x, batch);

@@ -75,8 +75,8 @@ struct Bert {
   }
 
   PositionedBatch batch(PackedTokens tokens) const {
-    return PositionedBatch(std::move(tokens), config.num_attention_heads, config.hidden_size / config.num_attention_heads, false,
-                           config.first_position);
+    return PositionedBatch(std::move(tokens), config.num_attention_heads,
+                           config.hidden_size / config.num_attention_heads, false, config.first_position);
   }
   /// Last hidden states; `types` are the segments of the tokens, all zero where undefined.
   V operator()(const PositionedBatch& b, const Indices& types = {}) const {  // -> (tokens, hidden)
@@ -86,7 +86,8 @@ struct Bert {
   }
 };
 
-/// Means over the tokens of each sequence, scaled to unit length: sentence embeddings.  (tokens, hidden) -> (sequences, hidden)
+/// Means over the tokens of each sequence, scaled to unit length: sentence embeddings.  (tokens, hidden) -> (sequences,
+/// hidden)
 template <Value V>
 V mean_pool_normalized(const V& hidden, const PositionedBatch& b) {
   std::vector<V> rows;

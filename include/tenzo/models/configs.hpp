@@ -26,7 +26,8 @@ inline void want(const JsonObject& j, std::string_view key, std::string_view val
 }
 
 inline void divides(const JsonObject& j, std::int64_t heads, std::int64_t hidden) {
-  if (hidden % heads != 0) throw FileError(j.path(), -1, cat("configuration: ", hidden, " features for ", heads, " heads"));
+  if (hidden % heads != 0)
+    throw FileError(j.path(), -1, cat("configuration: ", hidden, " features for ", heads, " heads"));
 }
 
 }  // namespace detail

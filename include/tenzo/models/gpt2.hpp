@@ -100,14 +100,18 @@ struct Gpt2 {
     return Batch(std::move(tokens), config.n_head, config.n_embd / config.n_head, true, 0);
   }
   std::size_t depth() const { return transformer.h.size(); }
-  V embed(const Batch& b) const { return add(transformer.wte(b.ids), transformer.wpe(b.positions)); }  // -> (tokens, hidden)
+  V embed(const Batch& b) const {
+    return add(transformer.wte(b.ids), transformer.wpe(b.positions));
+  }                                                                          // -> (tokens, hidden)
   V blocks(V x, const Batch& b, std::size_t begin, std::size_t end) const {  // (tokens, hidden) -> the same
     for (std::size_t i = begin; i < end; ++i) x = transformer.h[i](x, b);
     return x;
   }
   V finish(const V& x) const { return transformer.ln_f(x); }
   const V& head() const { return lm_head.defined() ? lm_head : transformer.wte.weight; }
-  V logits(const Batch& b) const { return linear(finish(blocks(embed(b), b, 0, depth())), head()); }  // -> (tokens, vocab)
+  V logits(const Batch& b) const {
+    return linear(finish(blocks(embed(b), b, 0, depth())), head());
+  }  // -> (tokens, vocab)
 };
 
 inline Gpt2<Expected> gpt2_spec(const Gpt2Config& c) {

@@ -35,8 +35,8 @@ struct LanguageModel {
   std::string path;
   Llama<StoredTensor> model;
   Tokenizer tokenizer;
-  std::uint64_t hash = 0;                       // of the tensors in the file: what a replay log belongs to
-  std::shared_ptr<const GgufFile> gguf;         // where it came from: one of the two
+  std::uint64_t hash = 0;                // of the tensors in the file: what a replay log belongs to
+  std::shared_ptr<const GgufFile> gguf;  // where it came from: one of the two
   std::shared_ptr<const JsonObject> config;
 
   bool is_gguf() const { return gguf != nullptr; }
@@ -85,7 +85,8 @@ inline LanguageModel load_language_model(const std::string& path, WeightFormat f
     m.tokenizer = tokenizer_from_gguf(*m.gguf);
   }
   if (m.tokenizer.size() > m.model.config.vocab_size)
-    throw FileError(path, -1, cat("the tokenizer has ", m.tokenizer.size(), " tokens, the model ", m.model.config.vocab_size));
+    throw FileError(path, -1,
+                    cat("the tokenizer has ", m.tokenizer.size(), " tokens, the model ", m.model.config.vocab_size));
   return m;
 }
 

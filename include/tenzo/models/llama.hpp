@@ -29,7 +29,7 @@ struct LlamaConfig {
   double rope_theta = 10000, rms_norm_eps = 1e-6;
   bool tie_word_embeddings = false;
   bool qkv_bias = false, output_bias = false, mlp_bias = false;  // Qwen2 has the first
-  RopeLayout rope_layout = RopeLayout::half;  // GGUF files of this family are laid out `interleaved`
+  RopeLayout rope_layout = RopeLayout::half;                     // GGUF files of this family are laid out `interleaved`
 };
 
 /// Throws FileError (with the path of the file that said so) where sizes are missing or contradict each other.
@@ -37,10 +37,13 @@ inline void check_config(const LlamaConfig& c, const std::string& path) {
   const auto check = [&](bool holds, const auto&... why) {
     if (!holds) throw FileError(path, -1, cat("configuration: ", why...));
   };
-  for (const auto& [name, n] : {std::pair{"vocab_size", c.vocab_size}, {"hidden_size", c.hidden_size},
-                                {"intermediate_size", c.intermediate_size}, {"num_hidden_layers", c.num_hidden_layers},
+  for (const auto& [name, n] : {std::pair{"vocab_size", c.vocab_size},
+                                {"hidden_size", c.hidden_size},
+                                {"intermediate_size", c.intermediate_size},
+                                {"num_hidden_layers", c.num_hidden_layers},
                                 {"num_attention_heads", c.num_attention_heads},
-                                {"num_key_value_heads", c.num_key_value_heads}, {"head_dim", c.head_dim},
+                                {"num_key_value_heads", c.num_key_value_heads},
+                                {"head_dim", c.head_dim},
                                 {"max_position_embeddings", c.max_position_embeddings}})
     check(n > 0 && n < (std::int64_t(1) << 31), name, " is ", n);
   check(c.num_hidden_layers <= 4096, "num_hidden_layers is ", c.num_hidden_layers);
@@ -54,15 +57,16 @@ inline void check_config(const LlamaConfig& c, const std::string& path) {
 /// A batch with what all layers share: rotary angles and which positions see which.
 struct LlamaBatch {
   PackedTokens tokens;
-  std::vector<std::int64_t> ends;        // row of the hidden states after the last one of each sequence
-  Tensor<std::int64_t> prompt_rows;      // rows of [prompt; tokens] in the order of the hidden states, if there is a prompt
-  Tensor<std::int64_t> prefix_rows;      // rows of [prefix; keys] in the order that attention reads, if there is a prefix
+  std::vector<std::int64_t> ends;    // row of the hidden states after the last one of each sequence
+  Tensor<std::int64_t> prompt_rows;  // rows of [prompt; tokens] in the order of the hidden states, if there is a prompt
+  Tensor<std::int64_t> prefix_rows;  // rows of [prefix; keys] in the order that attention reads, if there is a prefix
   RopeTable rope;
   std::shared_ptr<const AttentionLayout> attention, prefixed;  // without and with the prefix
 
   /// `prompt` virtual tokens stand before each sequence (prompt tuning) and take positions; `prefix` keys and values do
   /// too (prefix tuning), but take none. `past` keys and values of the only sequence are in a cache.
-  LlamaBatch(PackedTokens packed, const LlamaConfig& c, std::int64_t prompt = 0, std::int64_t prefix = 0, std::int64_t past = 0)
+  LlamaBatch(PackedTokens packed, const LlamaConfig& c, std::int64_t prompt = 0, std::int64_t prefix = 0,
+             std::int64_t past = 0)
       : tokens(std::move(packed)) {
     std::vector<std::int64_t> positions, rows_of_prompt, rows_of_prefix;
     AttentionLayout plain;
@@ -87,7 +91,8 @@ struct LlamaBatch {
       for (std::int64_t i = begin; i < ends.back(); ++i) rows_of_prefix.push_back(prefix + i);
       const std::int64_t length = ends.back() - begin;
       plain.sequences.push_back({begin, length, begin, past + length});
-      with_prefix.sequences.push_back({begin, length, kv_begin, length + prefix});  // a prefix stands in the cache already
+      with_prefix.sequences.push_back(
+          {begin, length, kv_begin, length + prefix});  // a prefix stands in the cache already
     }
     attention = std::make_shared<const AttentionLayout>(std::move(plain));
     prefixed = std::make_shared<const AttentionLayout>(std::move(with_prefix));
@@ -254,7 +259,9 @@ struct Llama {
   }
 
   /// Scores of the whole vocabulary at every token.
-  V logits(const Batch& b) const { return linear(finish(blocks(embed(b), b, 0, depth())), head()); }  // -> (tokens, vocab)
+  V logits(const Batch& b) const {
+    return linear(finish(blocks(embed(b), b, 0, depth())), head());
+  }  // -> (tokens, vocab)
 };
 
 /// The shapes of a model's leaves. `qkv_bias` as Qwen2 has.

@@ -7,8 +7,8 @@
 namespace tenzo {
 
 /// The configuration of a LLaMA, Mistral or Qwen2 model.
-///   Throws FileError where a key is missing or wrong, for another architecture, or for what is not built (scaled rotary
-///   angles, other activations).
+///   Throws FileError where a key is missing or wrong, for another architecture, or for what is not built (scaled
+///   rotary angles, other activations).
 inline LlamaConfig llama_config(const JsonObject& j) {
   const std::string type = j.text("model_type");
   if (type != "llama" && type != "mistral" && type != "qwen2")
@@ -35,7 +35,8 @@ inline LlamaConfig llama_config(const JsonObject& j) {
   const JsonObject rope = j.object("rope_parameters"), scaling = j.object("rope_scaling");
   c.rope_theta = rope.number("rope_theta", j.number("rope_theta", 10000.0));
   const std::string kind = rope.text("rope_type", scaling.text("rope_type", scaling.text("type", "default")));
-  if (kind != "default") throw FileError(j.path(), -1, cat("rotary angles of type '", kind, "' are not built; want default"));
+  if (kind != "default")
+    throw FileError(j.path(), -1, cat("rotary angles of type '", kind, "' are not built; want default"));
   check_config(c, j.path());
   return c;
 }

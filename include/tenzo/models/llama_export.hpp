@@ -1,5 +1,5 @@
-// The LLaMA family written as the ecosystem keeps it: safetensors under its names, config.json, and a tokenizer.json made from
-// the lists of a GGUF file.
+// The LLaMA family written as the ecosystem keeps it: safetensors under its names, config.json, and a tokenizer.json
+// made from the lists of a GGUF file.
 #pragma once
 
 #include <cstdint>
@@ -18,12 +18,14 @@
 
 namespace tenzo {
 
-/// Rows of W_q or W_k from the interleaved layout to that of halves: row (head, j d/2 + i) is row (head, 2 i + j) there.
+/// Rows of W_q or W_k from the interleaved layout to that of halves: row (head, j d/2 + i) is row (head, 2 i + j)
+/// there.
 inline StoredTensor halves_from_interleaved(const StoredTensor& w, std::int64_t head_dim) {
   StoredTensor out(w.dtype(), w.shape());
   // A bias is one row of numbers: then its elements move.
   const bool vector = w.shape().rank() == 1;
-  const std::int64_t n = vector ? w.cols() : w.rows(), bytes = vector ? w.row_bytes() / std::max<std::int64_t>(1, n) : w.row_bytes();
+  const std::int64_t n = vector ? w.cols() : w.rows(),
+                     bytes = vector ? w.row_bytes() / std::max<std::int64_t>(1, n) : w.row_bytes();
   std::byte* to = out.writable_bytes().data();
   for (std::int64_t r = 0; r < n; ++r) {
     const std::int64_t head = r / head_dim * head_dim, k = r % head_dim, half = head_dim / 2;
@@ -85,7 +87,8 @@ inline nlohmann::ordered_json bpe_tokenizer_json(const GgufFile& file) {
   if (const std::string kind = file.text("tokenizer.ggml.model"); kind != "gpt2")
     throw FileError(file.path(), -1, cat("a vocabulary of the kind '", kind, "' is not written as tokenizer.json"));
   const std::string pre = file.text("tokenizer.ggml.pre", std::string("gpt2"));
-  const Json byte_level = {{"type", "ByteLevel"}, {"add_prefix_space", false}, {"trim_offsets", true}, {"use_regex", true}};
+  const Json byte_level = {
+      {"type", "ByteLevel"}, {"add_prefix_space", false}, {"trim_offsets", true}, {"use_regex", true}};
   Json split = byte_level;
   if (pre == "smollm") {
     split = {{"type", "Sequence"}, {"pretokenizers", {{{"type", "Digits"}, {"individual_digits", true}}, byte_level}}};
@@ -118,8 +121,13 @@ inline nlohmann::ordered_json bpe_tokenizer_json(const GgufFile& file) {
   for (std::size_t i = 0; i < tokens.size(); ++i) {
     vocab[std::string(tokens[i])] = i;
     if (types[i] == 3 || types[i] == 4)  // control and user-defined tokens stand outside the merges
-      added.push_back({{"id", i}, {"content", tokens[i]}, {"single_word", false}, {"lstrip", false}, {"rstrip", false},
-                       {"normalized", false}, {"special", types[i] == 3}});
+      added.push_back({{"id", i},
+                       {"content", tokens[i]},
+                       {"single_word", false},
+                       {"lstrip", false},
+                       {"rstrip", false},
+                       {"normalized", false},
+                       {"special", types[i] == 3}});
   }
   return {{"version", "1.0"},
           {"truncation", nullptr},

@@ -38,7 +38,8 @@ inline std::string llama_gguf_name(std::string_view leaf) {
   leaf.remove_prefix(layers.size());
   const std::size_t dot = leaf.find('.'), last = leaf.rfind('.');
   if (dot == std::string_view::npos || last <= dot) return {};
-  const std::string_view number = leaf.substr(0, dot), part = leaf.substr(dot + 1, last - dot - 1), kind = leaf.substr(last);
+  const std::string_view number = leaf.substr(0, dot), part = leaf.substr(dot + 1, last - dot - 1),
+                         kind = leaf.substr(last);
   for (const auto& [ours, theirs] : detail::llama_gguf_parts)
     if (part == ours) return cat("blk.", number, ".", theirs, kind);
   return {};
@@ -48,7 +49,8 @@ inline std::string llama_gguf_name(std::string_view leaf) {
 inline LlamaConfig llama_config(const GgufFile& file) {
   const std::string arch = file.text("general.architecture");
   if (arch != "llama" && arch != "qwen2" && arch != "mistral")
-    throw FileError(file.path(), -1, cat("holds a model of the architecture '", arch, "'; want llama, mistral or qwen2"));
+    throw FileError(file.path(), -1,
+                    cat("holds a model of the architecture '", arch, "'; want llama, mistral or qwen2"));
   const auto key = [&](std::string_view name) { return cat(arch, ".", name); };
   const auto size = [&](std::string_view name) {
     const std::int64_t n = file.integer(key(name));
@@ -77,8 +79,8 @@ inline LlamaConfig llama_config(const GgufFile& file) {
 /// The model as it lies in the file: views into the mapping.
 inline Llama<StoredTensor> load_llama(const GgufFile& file) {
   return load_tree<Llama>(
-      llama_spec(llama_config(file)), [&](const std::string& leaf) { return file.tensors().find(llama_gguf_name(leaf)); },
-      file.path());
+      llama_spec(llama_config(file)),
+      [&](const std::string& leaf) { return file.tensors().find(llama_gguf_name(leaf)); }, file.path());
 }
 
 }  // namespace tenzo

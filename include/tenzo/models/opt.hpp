@@ -113,7 +113,9 @@ struct Opt {
     return decoder.project_out.weight.defined() ? decoder.project_out(y) : y;
   }
   const V& head() const { return lm_head.defined() ? lm_head : decoder.embed_tokens.weight; }
-  V logits(const Batch& b) const { return linear(finish(blocks(embed(b), b, 0, depth())), head()); }  // -> (tokens, vocab)
+  V logits(const Batch& b) const {
+    return linear(finish(blocks(embed(b), b, 0, depth())), head());
+  }  // -> (tokens, vocab)
 };
 
 inline Opt<Expected> opt_spec(const OptConfig& c) {

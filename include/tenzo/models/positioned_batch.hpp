@@ -19,7 +19,8 @@ struct PositionedBatch {
   std::vector<std::int64_t> ends;  // row of the hidden states after the last one of each sequence
   std::shared_ptr<const AttentionLayout> attention;
 
-  PositionedBatch(PackedTokens packed, std::int64_t heads, std::int64_t head_dim, bool causal, std::int64_t first_position)
+  PositionedBatch(PackedTokens packed, std::int64_t heads, std::int64_t head_dim, bool causal,
+                  std::int64_t first_position)
       : tokens(std::move(packed)), ids(tokens.id_tensor()), positions(Shape{tokens.tokens()}) {
     AttentionLayout l;
     l.heads = l.kv_heads = heads;

@@ -64,7 +64,8 @@ struct ResNetStages {
   std::array<Stage, 8> at;
 
   static void visit(auto&& f, auto&... self) {
-    static constexpr std::string_view names[] = {"layer1", "layer2", "layer3", "layer4", "layer5", "layer6", "layer7", "layer8"};
+    static constexpr std::string_view names[] = {"layer1", "layer2", "layer3", "layer4",
+                                                 "layer5", "layer6", "layer7", "layer8"};
     for (std::size_t i = 0; i < std::size(names); ++i) f(names[i], self.at[i]...);
   }
 };
@@ -88,7 +89,8 @@ struct ResNet {
 
   /// Scores of the classes. With a place for the batch's statistics this is the training pass.
   template <Value X>
-  X operator()(const X& images, BatchStatistics<plain_t<X>>* training = nullptr) const {  // (n, channels, h, w) -> (n, classes)
+  X operator()(const X& images,
+               BatchStatistics<plain_t<X>>* training = nullptr) const {  // (n, channels, h, w) -> (n, classes)
     X x = relu(bn1(conv1(images), training));
     if (!config.cifar_stem) x = max_pool2d(x, {.kernel = {3, 3}, .stride = {2, 2}, .padding = {1, 1}});
     for (const auto& stage : stages.at)

@@ -20,8 +20,8 @@ namespace tenzo {
 /// A text example as tokens.
 struct EncodedExample {
   std::vector<int> prompt;
-  std::vector<std::vector<int>> full;      // prompt and candidate, tokenised together
-  std::vector<std::int64_t> option_length; // tokens of each candidate: those of `full` beyond the prompt's number
+  std::vector<std::vector<int>> full;       // prompt and candidate, tokenised together
+  std::vector<std::int64_t> option_length;  // tokens of each candidate: those of `full` beyond the prompt's number
   int label = 0;
 
   /// Whether each candidate is one token behind the same prompt: then one forward pass of the prompt scores them all.
@@ -43,12 +43,14 @@ inline EncodedExample encode(const Tokenizer& tokenizer, const TextExample& e, s
     out.full.push_back(tokenizer.encode(e.prompt + c, true));
     out.option_length.push_back(std::int64_t(out.full.back().size()) - std::int64_t(out.prompt.size()));
     require(out.option_length.back() > 0, "the answer '", c, "' adds no token to the prompt '", e.prompt, "'");
-    require(out.option_length.back() < context, "the answer '", c, "' is longer than the context of ", context, " tokens");
+    require(out.option_length.back() < context, "the answer '", c, "' is longer than the context of ", context,
+            " tokens");
     longest = std::max(longest, std::int64_t(out.full.back().size()));
   }
   if (longest > context) {
     const auto cut = std::ptrdiff_t(longest - context);
-    out.prompt.erase(out.prompt.begin(), out.prompt.begin() + std::min<std::ptrdiff_t>(cut, std::ptrdiff_t(out.prompt.size()) - 1));
+    out.prompt.erase(out.prompt.begin(),
+                     out.prompt.begin() + std::min<std::ptrdiff_t>(cut, std::ptrdiff_t(out.prompt.size()) - 1));
     for (auto& f : out.full) f.erase(f.begin(), f.begin() + cut);
   }
   return out;
@@ -58,10 +60,10 @@ inline EncodedExample encode(const Tokenizer& tokenizer, const TextExample& e, s
 template <class Batch>
 struct ScoringBatch {
   Batch batch;
-  Indices rows;                   // of the hidden states, whose next token is scored
-  Indices targets;                // the tokens scored there; for single-token candidates, those tokens once
+  Indices rows;                     // of the hidden states, whose next token is scored
+  Indices targets;                  // the tokens scored there; for single-token candidates, those tokens once
   std::vector<std::int64_t> owner;  // candidate (example · candidates + c) that a row belongs to
-  Indices labels;                 // (examples)
+  Indices labels;                   // (examples)
   std::int64_t candidates = 0;
   bool single = false;
 };
@@ -76,7 +78,8 @@ auto scoring_batch(const Model& model, std::span<const EncodedExample* const> ex
   for (const EncodedExample* e : examples) {
     require(std::int64_t(e->full.size()) == candidates, "scoring: examples with different numbers of candidates");
     single = single && e->single_token();
-    for (std::size_t c = 0; single && c < e->full.size(); ++c) single = e->full[c].back() == examples[0]->full[c].back();
+    for (std::size_t c = 0; single && c < e->full.size(); ++c)
+      single = e->full[c].back() == examples[0]->full[c].back();
   }
   PackedTokens packed;
   std::vector<std::int64_t> rows, targets, owner, labels;
@@ -95,7 +98,8 @@ auto scoring_batch(const Model& model, std::span<const EncodedExample* const> ex
       for (std::int64_t c = 0; c < candidates; ++c) {
         const auto& e = *examples[std::size_t(i)];
         const auto& f = e.full[std::size_t(c)];
-        const std::int64_t s = i * candidates + c, end = batch.ends[std::size_t(s)], o = e.option_length[std::size_t(c)];
+        const std::int64_t s = i * candidates + c, end = batch.ends[std::size_t(s)],
+                           o = e.option_length[std::size_t(c)];
         for (std::int64_t k = std::max<std::int64_t>(0, o + 1 - std::int64_t(f.size())); k < o; ++k) {
           rows.push_back(end - o + k - 1);
           targets.push_back(f[f.size() - std::size_t(o) + std::size_t(k)]);
@@ -103,9 +107,11 @@ auto scoring_batch(const Model& model, std::span<const EncodedExample* const> ex
         }
       }
   }
-  const auto indices = [](const std::vector<std::int64_t>& v) { return Indices::from(Shape{std::int64_t(v.size())}, v); };
-  return ScoringBatch<Batch>{std::move(batch), indices(rows), indices(targets), std::move(owner), indices(labels), candidates,
-                             single};
+  const auto indices = [](const std::vector<std::int64_t>& v) {
+    return Indices::from(Shape{std::int64_t(v.size())}, v);
+  };
+  return ScoringBatch<Batch>{std::move(batch), indices(rows), indices(targets), std::move(owner), indices(labels),
+                             candidates,       single};
 }
 
 /// Scores of the candidates from the hidden states behind the last block: (tokens, hidden) → (examples, candidates).
@@ -129,8 +135,8 @@ V candidate_scores(const Model& model, const V& hidden, const ScoringBatch<Batch
 }
 
 /// The training loss of a batch, from the hidden states `x` before block `from`; a scalar.
-///   classification: mean cross entropy of softmax(scores) against the labels. option: mean negative log-likelihood of the
-///   tokens of the right candidates, long ones weighing more.
+///   classification: mean cross entropy of softmax(scores) against the labels. option: mean negative log-likelihood of
+///   the tokens of the right candidates, long ones weighing more.
 template <class Model, Value V, class Batch>
 V scoring_loss(const Model& model, const V& x, std::size_t from, const ScoringBatch<Batch>& b, TaskLoss kind) {
   const V hidden = model.blocks(x, b.batch, from, model.depth());
@@ -142,7 +148,9 @@ V scoring_loss(const Model& model, const V& x, std::size_t from, const ScoringBa
     rows.push_back(b.rows(r));
     targets.push_back(b.targets(r));
   }
-  const auto indices = [](const std::vector<std::int64_t>& v) { return Indices::from(Shape{std::int64_t(v.size())}, v); };
+  const auto indices = [](const std::vector<std::int64_t>& v) {
+    return Indices::from(Shape{std::int64_t(v.size())}, v);
+  };
   return cross_entropy(linear(model.finish(index_select(hidden, 0, indices(rows))), model.head()), indices(targets));
 }
 template <class Model, class Batch>
@@ -159,9 +167,11 @@ struct ScoreSummary {
   double loss = 0;                 // mean cross entropy of softmax(scores)
 };
 
-/// From scores (examples, candidates), row-major. With other than two candidates the calibrated accuracy is the accuracy and
-/// the area 0.5. An example with a score that is not finite counts as wrong, and as undecided where scores are ranked.
-inline ScoreSummary summarise_scores(std::span<const double> scores, std::span<const int> labels, std::int64_t candidates) {
+/// From scores (examples, candidates), row-major. With other than two candidates the calibrated accuracy is the
+/// accuracy and the area 0.5. An example with a score that is not finite counts as wrong, and as undecided where scores
+/// are ranked.
+inline ScoreSummary summarise_scores(std::span<const double> scores, std::span<const int> labels,
+                                     std::int64_t candidates) {
   ScoreSummary s;
   s.examples = std::int64_t(labels.size());
   const double n = double(std::max<std::int64_t>(1, s.examples));

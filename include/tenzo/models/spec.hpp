@@ -1,5 +1,5 @@
-// What a model needs: a tree of expected shapes, made from a configuration alone. Loading, initialising and counting memory
-// start from it.
+// What a model needs: a tree of expected shapes, made from a configuration alone. Loading, initialising and counting
+// memory start from it.
 #pragma once
 
 #include <string>

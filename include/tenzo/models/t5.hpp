@@ -23,10 +23,11 @@ struct T5Config {
   bool tie_word_embeddings = false, scale_decoder_outputs = false;
 };
 
-/// Bucket of a key's position less a query's: half of them exact, the others logarithmic up to `max_distance`. Bidirectional
-/// ones spend half on each sign; causal ones look back only.
+/// Bucket of a key's position less a query's: half of them exact, the others logarithmic up to `max_distance`.
+/// Bidirectional ones spend half on each sign; causal ones look back only.
 ///   Source  Raffel et al. 2020, section 2.1.
-inline std::int64_t t5_bucket(std::int64_t relative, bool bidirectional, std::int64_t buckets, std::int64_t max_distance) {
+inline std::int64_t t5_bucket(std::int64_t relative, bool bidirectional, std::int64_t buckets,
+                              std::int64_t max_distance) {
   std::int64_t bucket = 0, n = -relative;
   if (bidirectional) {
     buckets /= 2;
@@ -37,8 +38,8 @@ inline std::int64_t t5_bucket(std::int64_t relative, bool bidirectional, std::in
   }
   const std::int64_t exact = buckets / 2;
   if (n < exact) return bucket + n;
-  const auto far = exact + std::int64_t(std::log(float(n) / float(exact)) / std::log(float(max_distance) / float(exact)) *
-                                        float(buckets - exact));
+  const auto far = exact + std::int64_t(std::log(float(n) / float(exact)) /
+                                        std::log(float(max_distance) / float(exact)) * float(buckets - exact));
   return bucket + std::min(far, buckets - 1);
 }
 
@@ -59,7 +60,8 @@ struct T5Batch {
     AttentionLayout enc = l, dec = l, both = l;
     dec.causal = true;
     for (std::int64_t s = 0; s < from.sequences(); ++s) {
-      const std::int64_t a = from.offsets[std::size_t(s)], n = from.length(s), b = to.offsets[std::size_t(s)], m = to.length(s);
+      const std::int64_t a = from.offsets[std::size_t(s)], n = from.length(s), b = to.offsets[std::size_t(s)],
+                         m = to.length(s);
       enc.sequences.push_back({a, n, a, n});
       dec.sequences.push_back({b, m, b, m});
       both.sequences.push_back({b, m, a, n});

@@ -10,12 +10,12 @@ namespace tenzo {
 ///   Source  LoRA: Hu et al. 2021, section 4.1.
 template <class V>
 struct Linear {
-  V weight;              // (out, in), or (in, out) where `in_out`
-  V bias;                // (out)
-  V lora_a;              // (r, in)
-  V lora_b;              // (out, r)
-  double lora_scale = 1; // alpha / r
-  bool in_out = false;   // the weight is stored (in, out), as GPT-2's are
+  V weight;               // (out, in), or (in, out) where `in_out`
+  V bias;                 // (out)
+  V lora_a;               // (r, in)
+  V lora_b;               // (out, r)
+  double lora_scale = 1;  // alpha / r
+  bool in_out = false;    // the weight is stored (in, out), as GPT-2's are
 
   static void visit(auto&& f, auto&... self) {
     f("weight", self.weight...);

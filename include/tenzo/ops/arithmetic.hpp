@@ -79,7 +79,8 @@ struct Scale {
 
   template <class T>
   void apply(const T* x, T* y) const {
-    cpu::map(in.numel(), y, [s = T(factor)](T a) { return s * a; }, x);
+    cpu::map(
+        in.numel(), y, [s = T(factor)](T a) { return s * a; }, x);
   }
   template <class T>
   void adjoint(const T* gy, T* gx) const {
@@ -102,7 +103,8 @@ struct AddNumber {
   template <class T>
   Values<Tensor<T>, 1> eval(const Values<Tensor<T>, 1>& x) const {
     Tensor<T> y(x[0].shape());
-    cpu::map(y.size(), y.data(), [k = T(c)](T a) { return a + k; }, x[0].data());
+    cpu::map(
+        y.size(), y.data(), [k = T(c)](T a) { return a + k; }, x[0].data());
     return {y};
   }
   template <class V>
@@ -151,7 +153,8 @@ struct Add {
     return {plus(da, sign > 0 ? db : scale(db, -1))};
   }
   template <class V>
-  Values<V, 2> vjp(const Values<V, 2>&, const Values<V, 1>&, const Values<V, 1>& gy, const Values<bool, 2>& need) const {
+  Values<V, 2> vjp(const Values<V, 2>&, const Values<V, 1>&, const Values<V, 1>& gy,
+                   const Values<bool, 2>& need) const {
     Values<V, 2> g;
     if (need[0]) g[0] = sum_to(gy[0], a);
     if (need[1]) g[1] = sign > 0 ? sum_to(gy[0], b) : scale(sum_to(gy[0], b), -1);
@@ -175,7 +178,8 @@ struct Mul {
     return {plus(expand_to(times(dx[0], x[1]), out), expand_to(times(x[0], dx[1]), out))};
   }
   template <class V>
-  Values<V, 2> vjp(const Values<V, 2>& x, const Values<V, 1>&, const Values<V, 1>& gy, const Values<bool, 2>& need) const {
+  Values<V, 2> vjp(const Values<V, 2>& x, const Values<V, 1>&, const Values<V, 1>& gy,
+                   const Values<bool, 2>& need) const {
     Values<V, 2> g;
     if (need[0]) g[0] = sum_to(times(gy[0], x[1]), x[0].shape());
     if (need[1]) g[1] = sum_to(times(gy[0], x[0]), x[1].shape());
@@ -196,7 +200,8 @@ struct Div {
   template <class V>
   Values<V, 1> jvp(const Values<V, 2>& x, const Values<V, 2>& dx, const Values<V, 1>& y) const;
   template <class V>
-  Values<V, 2> vjp(const Values<V, 2>& x, const Values<V, 1>& y, const Values<V, 1>& gy, const Values<bool, 2>& need) const;
+  Values<V, 2> vjp(const Values<V, 2>& x, const Values<V, 1>& y, const Values<V, 1>& gy,
+                   const Values<bool, 2>& need) const;
 };
 
 namespace detail {
@@ -273,7 +278,8 @@ void add_to(V& to, const V& g) {
     if (to.unique() && to.shape() == g.shape()) {
       using T = scalar_t<V>;
       T* y = to.data();
-      cpu::map(to.size(), y, [](T a, T b) { return a + b; }, std::as_const(to).data(), g.data());
+      cpu::map(
+          to.size(), y, [](T a, T b) { return a + b; }, std::as_const(to).data(), g.data());
       return;
     }
   }
@@ -281,28 +287,52 @@ void add_to(V& to, const V& g) {
 }
 
 template <Value A, Value B>
-auto operator+(const A& a, const B& b) { return add(a, b); }
+auto operator+(const A& a, const B& b) {
+  return add(a, b);
+}
 template <Value A, Value B>
-auto operator-(const A& a, const B& b) { return sub(a, b); }
+auto operator-(const A& a, const B& b) {
+  return sub(a, b);
+}
 template <Value A, Value B>
-auto operator*(const A& a, const B& b) { return mul(a, b); }
+auto operator*(const A& a, const B& b) {
+  return mul(a, b);
+}
 template <Value A, Value B>
-auto operator/(const A& a, const B& b) { return div(a, b); }
+auto operator/(const A& a, const B& b) {
+  return div(a, b);
+}
 template <Value V>
-V operator+(const V& x, double c) { return add_number(x, c); }
+V operator+(const V& x, double c) {
+  return add_number(x, c);
+}
 template <Value V>
-V operator+(double c, const V& x) { return add_number(x, c); }
+V operator+(double c, const V& x) {
+  return add_number(x, c);
+}
 template <Value V>
-V operator-(const V& x, double c) { return add_number(x, -c); }
+V operator-(const V& x, double c) {
+  return add_number(x, -c);
+}
 template <Value V>
-V operator-(double c, const V& x) { return add_number(scale(x, -1), c); }
+V operator-(double c, const V& x) {
+  return add_number(scale(x, -1), c);
+}
 template <Value V>
-V operator*(const V& x, double s) { return scale(x, s); }
+V operator*(const V& x, double s) {
+  return scale(x, s);
+}
 template <Value V>
-V operator*(double s, const V& x) { return scale(x, s); }
+V operator*(double s, const V& x) {
+  return scale(x, s);
+}
 template <Value V>
-V operator/(const V& x, double s) { return scale(x, 1 / s); }
+V operator/(const V& x, double s) {
+  return scale(x, 1 / s);
+}
 template <Value V>
-V operator-(const V& x) { return scale(x, -1); }
+V operator-(const V& x) {
+  return scale(x, -1);
+}
 
 }  // namespace tenzo

@@ -91,7 +91,8 @@ struct Attention {
   /// (heads, length, dim) of a sequence.
   template <class V>
   V heads_of(const V& x, std::size_t s, std::int64_t begin, std::int64_t length, std::int64_t heads) const {
-    if (batched) return reshape(slice(x, 0, std::int64_t(s), std::int64_t(s) + 1), Shape{heads, length, layout->head_dim});
+    if (batched)
+      return reshape(slice(x, 0, std::int64_t(s), std::int64_t(s) + 1), Shape{heads, length, layout->head_dim});
     return permute(reshape(slice(x, 0, begin, begin + length), Shape{length, heads, layout->head_dim}), {1, 0, 2});
   }
   /// Each key/value head copied for the query heads of its group.
@@ -134,8 +135,8 @@ namespace detail {
 
 template <class B>
 void expect_bias(const AttentionLayout& l, const B& bias) {
-  expect(!bias.defined() || (bias.shape().rank() == 3 && bias.shape()[0] == l.heads), "attention: bias is ", bias.shape(),
-         "; want (", l.heads, ", queries, keys)");
+  expect(!bias.defined() || (bias.shape().rank() == 3 && bias.shape()[0] == l.heads), "attention: bias is ",
+         bias.shape(), "; want (", l.heads, ", queries, keys)");
 }
 
 }  // namespace detail
@@ -146,21 +147,22 @@ template <Value Q, Value K, Value W, Value B = Q>
 auto attention(const Q& q, const K& k, const W& v, std::shared_ptr<const AttentionLayout> layout, const B& bias = {}) {
   const AttentionLayout& l = *layout;
   const auto check = [&](std::string_view what, const Shape& s, std::int64_t heads) {
-    expect(s.rank() == 2 && s[1] == heads * l.head_dim, "attention: ", what, " is ", s, "; want (tokens, ", heads, " · ",
-           l.head_dim, ")");
+    expect(s.rank() == 2 && s[1] == heads * l.head_dim, "attention: ", what, " is ", s, "; want (tokens, ", heads,
+           " · ", l.head_dim, ")");
   };
   check("q", q.shape(), l.heads);
   check("k", k.shape(), l.kv_heads);
   check("v", v.shape(), l.kv_heads);
   detail::expect_bias(l, bias);
   for (const AttentionSpan& s : l.sequences)
-    expect(s.q_begin + s.q_length <= q.shape()[0] && s.kv_begin + s.kv_length <= k.shape()[0] && k.shape()[0] == v.shape()[0],
+    expect(s.q_begin + s.q_length <= q.shape()[0] && s.kv_begin + s.kv_length <= k.shape()[0] &&
+               k.shape()[0] == v.shape()[0],
            "attention: a sequence reaches beyond q ", q.shape(), ", k ", k.shape(), " or v ", v.shape());
   return dispatch_one(Attention{std::move(layout), false}, q, k, v, bias);
 }
 
-/// Attention of a batch of sequences of equal length: q (batch, heads, queries, dim), k and v (batch, kv_heads, keys, dim)
-/// → (batch, heads, queries, dim). Heads, sizes and sequences of the layout are taken from the shapes.
+/// Attention of a batch of sequences of equal length: q (batch, heads, queries, dim), k and v (batch, kv_heads, keys,
+/// dim) → (batch, heads, queries, dim). Heads, sizes and sequences of the layout are taken from the shapes.
 template <Value Q, Value K, Value W, Value B = Q>
 auto batched_attention(const Q& q, const K& k, const W& v, AttentionLayout layout = {}, const B& bias = {}) {
   const Shape &sq = q.shape(), &sk = k.shape();

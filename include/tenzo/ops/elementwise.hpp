@@ -24,7 +24,8 @@ struct Unary {
   template <class T>
   Values<Tensor<T>, 1> eval(const Values<Tensor<T>, 1>& x) const {
     Tensor<T> y(x[0].shape());
-    cpu::map(y.size(), y.data(), [f = f](T a) { return f(a); }, x[0].data());
+    cpu::map(
+        y.size(), y.data(), [f = f](T a) { return f(a); }, x[0].data());
     return {y};
   }
   template <class V>
@@ -45,7 +46,8 @@ struct Unary {
       // Where the slope does not read x or y, that tensor was not kept: g stands in for it.
       const T* px = F::reads_x ? x.data() : g.data();
       const T* py = F::reads_y ? y.data() : g.data();
-      cpu::map(out.size(), out.data(), [f = f](T a, T b, T c) { return f.slope(a, b) * c; }, px, py, g.data());
+      cpu::map(
+          out.size(), out.data(), [f = f](T a, T b, T c) { return f.slope(a, b) * c; }, px, py, g.data());
       return out;
     } else {
       return times(f.derivative(x, y), g);
@@ -404,28 +406,91 @@ V unary(const F& f, const V& x) {
 }
 }  // namespace detail
 
-template <Value V> V exp(const V& x) { return detail::unary(fn::Exp{}, x); }
-template <Value V> V log(const V& x) { return detail::unary(fn::Log{}, x); }
-template <Value V> V pow(const V& x, double exponent) { return detail::unary(fn::Pow{exponent}, x); }
-template <Value V> V sqrt(const V& x) { return detail::unary(fn::Sqrt{}, x); }
-template <Value V> V rsqrt(const V& x) { return detail::unary(fn::Rsqrt{}, x); }
-template <Value V> V square(const V& x) { return detail::unary(fn::Square{}, x); }
-template <Value V> V abs(const V& x) { return detail::unary(fn::Abs{}, x); }
-template <Value V> V sign(const V& x) { return detail::unary(fn::Sign{}, x); }
+template <Value V>
+V exp(const V& x) {
+  return detail::unary(fn::Exp{}, x);
+}
+template <Value V>
+V log(const V& x) {
+  return detail::unary(fn::Log{}, x);
+}
+template <Value V>
+V pow(const V& x, double exponent) {
+  return detail::unary(fn::Pow{exponent}, x);
+}
+template <Value V>
+V sqrt(const V& x) {
+  return detail::unary(fn::Sqrt{}, x);
+}
+template <Value V>
+V rsqrt(const V& x) {
+  return detail::unary(fn::Rsqrt{}, x);
+}
+template <Value V>
+V square(const V& x) {
+  return detail::unary(fn::Square{}, x);
+}
+template <Value V>
+V abs(const V& x) {
+  return detail::unary(fn::Abs{}, x);
+}
+template <Value V>
+V sign(const V& x) {
+  return detail::unary(fn::Sign{}, x);
+}
 /// One where x > 0, `below` elsewhere; its derivative is zero.
-template <Value V> V step(const V& x, double below = 0) { return detail::unary(fn::Step{{}, below}, x); }
-template <Value V> V sin(const V& x) { return detail::unary(fn::Sin{}, x); }
-template <Value V> V cos(const V& x) { return detail::unary(fn::Cos{}, x); }
-template <Value V> V tanh(const V& x) { return detail::unary(fn::Tanh{}, x); }
-template <Value V> V sigmoid(const V& x) { return detail::unary(fn::Sigmoid{}, x); }
-template <Value V> V erf(const V& x) { return detail::unary(fn::Erf{}, x); }
-template <Value V> V relu(const V& x) { return detail::unary(fn::Relu{}, x); }
-template <Value V> V leaky_relu(const V& x, double slope) { return detail::unary(fn::LeakyRelu{slope}, x); }
-template <Value V> V clamp(const V& x, double low, double high) { return detail::unary(fn::Clamp{low, high}, x); }
-template <Value V> V silu(const V& x) { return detail::unary(fn::Silu{}, x); }
-template <Value V> V softplus(const V& x) { return detail::unary(fn::Softplus{}, x); }
-template <Value V> V gelu(const V& x) { return detail::unary(fn::Gelu{}, x); }
-template <Value V> V gelu_tanh(const V& x) { return detail::unary(fn::GeluTanh{}, x); }
+template <Value V>
+V step(const V& x, double below = 0) {
+  return detail::unary(fn::Step{{}, below}, x);
+}
+template <Value V>
+V sin(const V& x) {
+  return detail::unary(fn::Sin{}, x);
+}
+template <Value V>
+V cos(const V& x) {
+  return detail::unary(fn::Cos{}, x);
+}
+template <Value V>
+V tanh(const V& x) {
+  return detail::unary(fn::Tanh{}, x);
+}
+template <Value V>
+V sigmoid(const V& x) {
+  return detail::unary(fn::Sigmoid{}, x);
+}
+template <Value V>
+V erf(const V& x) {
+  return detail::unary(fn::Erf{}, x);
+}
+template <Value V>
+V relu(const V& x) {
+  return detail::unary(fn::Relu{}, x);
+}
+template <Value V>
+V leaky_relu(const V& x, double slope) {
+  return detail::unary(fn::LeakyRelu{slope}, x);
+}
+template <Value V>
+V clamp(const V& x, double low, double high) {
+  return detail::unary(fn::Clamp{low, high}, x);
+}
+template <Value V>
+V silu(const V& x) {
+  return detail::unary(fn::Silu{}, x);
+}
+template <Value V>
+V softplus(const V& x) {
+  return detail::unary(fn::Softplus{}, x);
+}
+template <Value V>
+V gelu(const V& x) {
+  return detail::unary(fn::Gelu{}, x);
+}
+template <Value V>
+V gelu_tanh(const V& x) {
+  return detail::unary(fn::GeluTanh{}, x);
+}
 
 namespace fn {
 
@@ -496,7 +561,8 @@ struct Where {
     return dispatch(*this, dx);
   }
   template <class V>
-  Values<V, 2> vjp(const Values<V, 2>&, const Values<V, 1>&, const Values<V, 1>& gy, const Values<bool, 2>& need) const {
+  Values<V, 2> vjp(const Values<V, 2>&, const Values<V, 1>&, const Values<V, 1>& gy,
+                   const Values<bool, 2>& need) const {
     Values<V, 2> g;
     if (need[0]) g[0] = sum_to(dispatch(*this, Values<V, 2>{gy[0], V{}})[0], a);
     if (need[1]) g[1] = sum_to(dispatch(*this, Values<V, 2>{V{}, gy[0]})[0], b);

@@ -32,8 +32,9 @@ struct Gated {
     Tensor<T> d;
     if (dx[0].defined()) {
       d = Tensor<T>(x[0].shape());
-      cpu::map(d.size(), d.data(), [f = f](T g, T u, T dg) { return f.slope(g, f(g)) * u * dg; }, x[0].data(), x[1].data(),
-               dx[0].data());
+      cpu::map(
+          d.size(), d.data(), [f = f](T g, T u, T dg) { return f.slope(g, f(g)) * u * dg; }, x[0].data(), x[1].data(),
+          dx[0].data());
     }
     if (dx[1].defined()) d = plus(d, eval(Values<Tensor<T>, 2>{x[0], dx[1]})[0]);
     return {d};

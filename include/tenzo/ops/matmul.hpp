@@ -60,7 +60,8 @@ struct MatMul {
     }
     parallel_for(entries, entry_grain(entries, m * n * k), [&](std::int64_t begin, std::int64_t end) {
       for (std::int64_t e = begin; e < end; ++e) {
-        const View va = View::row_major(a.data() + detail::batch_offset(e, batch, batch_a, m * k), ta ? k : m, ta ? m : k);
+        const View va =
+            View::row_major(a.data() + detail::batch_offset(e, batch, batch_a, m * k), ta ? k : m, ta ? m : k);
         gemm<T>(ta ? va.transposed() : va, view_b(detail::batch_offset(e, batch, batch_b, k * n)),
                 MatrixView<T>::row_major(c.data() + e * m * n, m, n));
       }
@@ -75,7 +76,8 @@ struct MatMul {
     return {d};
   }
   template <class V>
-  Values<V, 2> vjp(const Values<V, 2>& x, const Values<V, 1>&, const Values<V, 1>& gy, const Values<bool, 2>& need) const {
+  Values<V, 2> vjp(const Values<V, 2>& x, const Values<V, 1>&, const Values<V, 1>& gy,
+                   const Values<bool, 2>& need) const {
     Values<V, 2> g;
     if (need[0]) {
       g[0] = ta ? dispatch(MatMul{tb, true}, Values<V, 2>{x[1], gy[0]})[0]
@@ -134,7 +136,8 @@ struct Affine {
     return {d};
   }
   template <class V>
-  Values<V, 3> vjp(const Values<V, 3>& x, const Values<V, 1>&, const Values<V, 1>& gy, const Values<bool, 3>& need) const {
+  Values<V, 3> vjp(const Values<V, 3>& x, const Values<V, 1>&, const Values<V, 1>& gy,
+                   const Values<bool, 3>& need) const {
     Values<V, 3> g;
     if (need[0]) g[0] = dispatch(MatMul{false, in_out}, Values<V, 2>{gy[0], x[1]})[0];
     if (need[1]) {

@@ -12,21 +12,21 @@
 
 namespace tenzo {
 
-/// Which features of a head turn together: `half` pairs i with i + d/2 (transformers), `interleaved` 2i with 2i + 1 (llama.cpp's
-/// files of the LLaMA family, whose rows of W_q and W_k are permuted to match).
+/// Which features of a head turn together: `half` pairs i with i + d/2 (transformers), `interleaved` 2i with 2i + 1
+/// (llama.cpp's files of the LLaMA family, whose rows of W_q and W_k are permuted to match).
 using cpu::RopeLayout;
 
 /// The positions of a batch's tokens, with the cosines and sines of all positions up to the last; made once a batch.
 class RopeTable {
  public:
   RopeTable() = default;
-  RopeTable(std::vector<std::int64_t> positions, std::int64_t head_dim, double theta, RopeLayout layout = RopeLayout::half)
+  RopeTable(std::vector<std::int64_t> positions, std::int64_t head_dim, double theta,
+            RopeLayout layout = RopeLayout::half)
       : positions_(std::make_shared<const std::vector<std::int64_t>>(std::move(positions))),
         head_dim_(head_dim),
         layout_(layout) {
     require(head_dim > 0 && head_dim % 2 == 0, "rope: a head of ", head_dim, " features; want an even number");
-    const std::int64_t count =
-        positions_->empty() ? 0 : *std::max_element(positions_->begin(), positions_->end()) + 1;
+    const std::int64_t count = positions_->empty() ? 0 : *std::max_element(positions_->begin(), positions_->end()) + 1;
     const auto frequencies = cpu::rope_frequencies(head_dim, theta);
     floats_ = std::make_shared<const cpu::RopeTable<float>>(count, frequencies);
     doubles_ = std::make_shared<const cpu::RopeTable<double>>(count, frequencies);
@@ -71,7 +71,8 @@ struct Rope {
   void turn(const T* x, T* y, bool back) const {
     const std::int64_t d = table.head_dim(), width = in[1];
     const cpu::HeadStrides packed{width, d};
-    cpu::rope<T>({in[0], width / d, d, table.layout(), back}, table.angles<T>(), table.positions(), x, packed, y, packed);
+    cpu::rope<T>({in[0], width / d, d, table.layout(), back}, table.angles<T>(), table.positions(), x, packed, y,
+                 packed);
   }
 };
 

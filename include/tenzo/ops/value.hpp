@@ -21,7 +21,9 @@ struct Level;
 
 /// Anything that primitives can be applied to.
 template <class V>
-concept Value = requires { Level<V>::depth; };
+concept Value = requires {
+  Level<V>::depth;
+};
 
 /// A tensor: computes and keeps nothing.
 template <class V>
@@ -83,7 +85,9 @@ decltype(auto) lift(const V& v) {
 /// because deeper values go through `compose`, and so do dual numbers where it has no `jvp`.
 ///   `compose` returns all outputs; those that only its own rules read may be left undefined.
 template <class P, class V, std::size_t N>
-concept Composite = requires(const P& p, const Values<V, N>& x) { p.compose(x); };
+concept Composite = requires(const P& p, const Values<V, N>& x) {
+  p.compose(x);
+};
 
 /// Applies a primitive.
 ///   A primitive P has `inputs`, `outputs`, `name`, and

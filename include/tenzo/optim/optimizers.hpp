@@ -1,5 +1,5 @@
-// First-order optimizers on trees of tensors. An optimizer is its options; what a run has to remember is a state that can
-// be saved. Leaves that are undefined in the gradient stay as they are.
+// First-order optimizers on trees of tensors. An optimizer is its options; what a run has to remember is a state that
+// can be saved. Leaves that are undefined in the gradient stay as they are.
 #pragma once
 
 #include <cmath>
@@ -14,7 +14,8 @@ namespace detail {
 
 template <class T>
 void expect_same_shape(const Path& at, const Tensor<T>& parameter, const Tensor<T>& g) {
-  expect(parameter.shape() == g.shape(), "optimizer: ", at.str(), " is ", parameter.shape(), ", its gradient ", g.shape());
+  expect(parameter.shape() == g.shape(), "optimizer: ", at.str(), " is ", parameter.shape(), ", its gradient ",
+         g.shape());
 }
 
 /// A buffer of zeros like the leaf, made when it is first needed.
@@ -51,7 +52,8 @@ struct Sgd {
           T* w = theta.data();
           const T* pg = g.data();
           if (mu == T(0)) {
-            cpu::map(theta.size(), w, [=](T x, T d) { return x - rate * (d + decay * x); }, theta.data(), pg);
+            cpu::map(
+                theta.size(), w, [=](T x, T d) { return x - rate * (d + decay * x); }, theta.data(), pg);
             return;
           }
           T* pm = detail::ensure_zeros(m, theta).data();
@@ -89,8 +91,8 @@ struct SignSgd {
           if (!g.defined()) return;
           detail::expect_same_shape(at, theta, g);
           cpu::map(
-              theta.size(), theta.data(),
-              [=](T x, T d) { return x - rate * (T(d > T(0)) - T(d < T(0)) + decay * x); }, theta.data(), g.data());
+              theta.size(), theta.data(), [=](T x, T d) { return x - rate * (T(d > T(0)) - T(d < T(0)) + decay * x); },
+              theta.data(), g.data());
         },
         model, gradient);
     ++s.step;
@@ -125,7 +127,8 @@ struct Adam {
         [&](const Path& at, V& theta, const V& g, V& first, V& second, V& largest) {
           if (!g.defined()) return;
           detail::expect_same_shape(at, theta, g);
-          T *w = theta.data(), *m = detail::ensure_zeros(first, theta).data(), *v = detail::ensure_zeros(second, theta).data();
+          T *w = theta.data(), *m = detail::ensure_zeros(first, theta).data(),
+            *v = detail::ensure_zeros(second, theta).data();
           T* top = ams ? detail::ensure_zeros(largest, theta).data() : v;
           const T* d = g.data();
           parallel_for(theta.size(), cpu::element_grain, [&](std::int64_t begin, std::int64_t end) {
@@ -164,7 +167,9 @@ double clip_norm_(Model& gradient, double limit) {
     const T s = T(limit / norm);
     for_each_leaf(
         [&](const Path&, V& g) {
-          if (g.defined()) cpu::map(g.size(), g.data(), [s](T x) { return s * x; }, std::as_const(g).data());
+          if (g.defined())
+            cpu::map(
+                g.size(), g.data(), [s](T x) { return s * x; }, std::as_const(g).data());
         },
         gradient);
   }
@@ -180,7 +185,8 @@ void clip_value_(Model& gradient, double limit) {
       [&](const Path&, V& g) {
         const T c = T(limit);
         if (g.defined())
-          cpu::map(g.size(), g.data(), [c](T x) { return x < -c ? -c : (x > c ? c : x); }, std::as_const(g).data());
+          cpu::map(
+              g.size(), g.data(), [c](T x) { return x < -c ? -c : (x > c ? c : x); }, std::as_const(g).data());
       },
       gradient);
 }

@@ -43,7 +43,8 @@ struct Schedule {
     if (name == "constant") return Kind::constant;
     if (name == "linear") return Kind::linear;
     if (name == "cosine") return Kind::cosine;
-    require(name == "inverse-sqrt", "schedule: unknown name '", name, "'; want constant, linear, cosine or inverse-sqrt");
+    require(name == "inverse-sqrt", "schedule: unknown name '", name,
+            "'; want constant, linear, cosine or inverse-sqrt");
     return Kind::inverse_sqrt;
   }
 };

@@ -2,8 +2,8 @@
 //
 //   static void visit(auto&& f, auto&... self) { f("weight", self.weight...); f("bias", self.bias...); }
 //
-// over any number of models at once, that names its members in order, settings included. A value alone, a vector, an array,
-// a pair and a tuple of trees are trees too.
+// over any number of models at once, that names its members in order, settings included. A value alone, a vector, an
+// array, a pair and a tuple of trees are trees too.
 #pragma once
 
 #include <array>
@@ -59,7 +59,9 @@ template <class T, std::size_t N>
 struct IsTuple<std::array<T, N>> : std::true_type {};
 
 template <class T>
-concept Visitable = requires(T& t) { std::remove_const_t<T>::visit(AnyVisitor{}, t); };
+concept Visitable = requires(T& t) {
+  std::remove_const_t<T>::visit(AnyVisitor{}, t);
+};
 
 template <class T>
 concept ListTree = IsVector<std::remove_const_t<T>>::value;
@@ -71,7 +73,8 @@ concept TupleTree = IsTuple<std::remove_const_t<T>>::value;
 
 /// A leaf, or something made of trees.
 template <class T>
-concept Tree = IsLeaf<std::remove_const_t<T>>::value || detail::Visitable<T> || detail::ListTree<T> || detail::TupleTree<T>;
+concept Tree =
+    IsLeaf<std::remove_const_t<T>>::value || detail::Visitable<T> || detail::ListTree<T> || detail::TupleTree<T>;
 
 /// The tree T with its values replaced by W's: M<V> → M<W>.
 template <class W, class T>
@@ -82,13 +85,11 @@ template <class W, class T>
 using rebind_t = typename Rebind<W, T>::type;
 
 template <class W, class V>
-  requires IsLeaf<V>::value
-struct Rebind<W, V> {
+requires IsLeaf<V>::value struct Rebind<W, V> {
   using type = W;
 };
 template <class W, template <class> class M, class V>
-  requires(IsLeaf<V>::value && !IsLeaf<M<V>>::value)
-struct Rebind<W, M<V>> {
+requires(IsLeaf<V>::value && !IsLeaf<M<V>>::value) struct Rebind<W, M<V>> {
   using type = M<W>;
 };
 template <class W, class T>
@@ -138,7 +139,8 @@ void walk(const Path& at, F& f, S& s, A& a, B&... b) {
             walk(Path{&at, {}, std::int64_t(i)}, f, s, std::get<i>(a), std::get<i>(b)...);
           }(),
           ...);
-    }(std::make_index_sequence<std::tuple_size_v<T>>{});
+    }
+    (std::make_index_sequence<std::tuple_size_v<T>>{});
   } else if constexpr (Visitable<A>) {
     T::visit([&](std::string_view name, auto& m, auto&... n) { walk(Path{&at, name}, f, s, m, n...); }, a, b...);
   } else {
@@ -159,8 +161,8 @@ struct LeaveSettings {
 
 }  // namespace detail
 
-/// Calls f(path, leaf of the first, leaves of the others...) for all leaves that are defined in the first tree, in order.
-/// Lists in the others must be as long as in the first; those of trees that may be written grow to that.
+/// Calls f(path, leaf of the first, leaves of the others...) for all leaves that are defined in the first tree, in
+/// order. Lists in the others must be as long as in the first; those of trees that may be written grow to that.
 template <class F, Tree A, Tree... B>
 void for_each_leaf(F&& f, A& a, B&... b) {
   detail::LeaveSettings keep;
@@ -196,13 +198,11 @@ namespace detail {
 template <class T>
 struct LeafType;
 template <class V>
-  requires IsLeaf<V>::value
-struct LeafType<V> {
+requires IsLeaf<V>::value struct LeafType<V> {
   using type = V;
 };
 template <template <class> class M, class V>
-  requires(IsLeaf<V>::value && !IsLeaf<M<V>>::value)
-struct LeafType<M<V>> {
+requires(IsLeaf<V>::value && !IsLeaf<M<V>>::value) struct LeafType<M<V>> {
   using type = V;
 };
 template <class T>

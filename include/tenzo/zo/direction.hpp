@@ -1,5 +1,5 @@
-// Directions: what is added to a model to probe it. A direction is a few numbers; its elements are regenerated wherever and
-// whenever they are needed, and never stored.
+// Directions: what is added to a model to probe it. A direction is a few numbers; its elements are regenerated wherever
+// and whenever they are needed, and never stored.
 #pragma once
 
 #include <algorithm>
@@ -27,7 +27,8 @@ inline DirectionLaw direction_law(std::string_view name) {
   if (name == "gaussian") return DirectionLaw::gaussian;
   if (name == "rademacher") return DirectionLaw::rademacher;
   if (name == "sphere") return DirectionLaw::sphere;
-  require(name == "coordinate", "directions: unknown law '", name, "'; want gaussian, rademacher, sphere or coordinate");
+  require(name == "coordinate", "directions: unknown law '", name,
+          "'; want gaussian, rademacher, sphere or coordinate");
   return DirectionLaw::coordinate;
 }
 
@@ -42,8 +43,8 @@ struct Direction {
   std::uint32_t first_leaf = 0, last_leaf = 0xffffffffu;  // covers leaves [first, last): a block of the model
   std::uint32_t leaf = 0;                                 // coordinate: which element of which leaf
   std::int64_t element = 0;
-  double radius = 1;                                      // sphere: √d / |z| of the normal z behind it
-  int rank = 0;                                           // above 0: u = A Bᵀ / √rank on matrices, A and B normal
+  double radius = 1;  // sphere: √d / |z| of the normal z behind it
+  int rank = 0;       // above 0: u = A Bᵀ / √rank on matrices, A and B normal
   std::shared_ptr<const Masks> masks;
 
   bool covers(std::uint32_t n) const {
@@ -58,9 +59,7 @@ inline NoiseKey noise_key(const Direction& d, std::uint32_t leaf) {
   return {.seed = d.seed, .step = d.step, .query = d.query, .tensor = leaf};
 }
 
-inline Law noise_law(const Direction& d) {
-  return d.law == DirectionLaw::rademacher ? Law::rademacher : Law::normal;
-}
+inline Law noise_law(const Direction& d) { return d.law == DirectionLaw::rademacher ? Law::rademacher : Law::normal; }
 
 /// Numbers of the two factors of a low-rank direction, behind the leaf's own.
 inline constexpr std::uint32_t left_factor = 1u << 26, right_factor = 1u << 27;
@@ -74,9 +73,11 @@ inline bool is_plain(const Direction& d, std::uint32_t leaf, std::int64_t rows) 
 
 }  // namespace detail
 
-/// Elements (row0 + i, col0 + j), i < nrows, j < ncols, of a direction on the leaf `leaf` of `rows` x `cols`, as a matrix.
-inline void direction_tile(const Direction& d, std::uint32_t leaf, std::int64_t rows, std::int64_t cols, std::int64_t row0,
-                           std::int64_t nrows, std::int64_t col0, std::int64_t ncols, float* to, std::int64_t ld) {
+/// Elements (row0 + i, col0 + j), i < nrows, j < ncols, of a direction on the leaf `leaf` of `rows` x `cols`, as a
+/// matrix.
+inline void direction_tile(const Direction& d, std::uint32_t leaf, std::int64_t rows, std::int64_t cols,
+                           std::int64_t row0, std::int64_t nrows, std::int64_t col0, std::int64_t ncols, float* to,
+                           std::int64_t ld) {
   if (!d.covers(leaf) || d.law == DirectionLaw::coordinate) {
     for (std::int64_t i = 0; i < nrows; ++i) std::fill_n(to + i * ld, ncols, 0.f);
     const std::int64_t r = d.element / cols - row0, c = d.element % cols - col0;
@@ -87,10 +88,11 @@ inline void direction_tile(const Direction& d, std::uint32_t leaf, std::int64_t 
     // A is (rows, rank), B (cols, rank).
     const float unit = 1.f / std::sqrt(float(d.rank));
     std::vector<float> a(std::size_t(d.rank)), b(std::size_t(d.rank) * std::size_t(ncols));
-    fill_rows(detail::noise_law(d), detail::noise_key(d, leaf | detail::right_factor), d.rank, col0, ncols, 0, d.rank, b.data(),
-              d.rank);
+    fill_rows(detail::noise_law(d), detail::noise_key(d, leaf | detail::right_factor), d.rank, col0, ncols, 0, d.rank,
+              b.data(), d.rank);
     for (std::int64_t i = 0; i < nrows; ++i) {
-      fill(detail::noise_law(d), detail::noise_key(d, leaf | detail::left_factor), d.rank, row0 + i, 0, d.rank, a.data());
+      fill(detail::noise_law(d), detail::noise_key(d, leaf | detail::left_factor), d.rank, row0 + i, 0, d.rank,
+           a.data());
       for (std::int64_t j = 0; j < ncols; ++j) {
         float s = 0;
         for (int k = 0; k < d.rank; ++k) s = std::fma(a[std::size_t(k)], b[std::size_t(j * d.rank + k)], s);
@@ -166,7 +168,8 @@ void for_row_runs(std::int64_t rows, std::int64_t cols, F&& f) {
 
 }  // namespace detail
 
-/// w ← w + Σ factor u in place: one pass over memory, one fused multiply-add an element and step, in the order of the steps.
+/// w ← w + Σ factor u in place: one pass over memory, one fused multiply-add an element and step, in the order of the
+/// steps.
 template <Real T>
 void add_steps_(T* w, std::int64_t rows, std::int64_t cols, std::uint32_t leaf, const std::vector<Step>& steps) {
   if (const auto terms = detail::noise_terms(steps, leaf, rows); !terms.empty())

@@ -18,8 +18,8 @@ struct Slope {
 /// A zeroth-order gradient, ĝ = Σ weight · value · u(direction): a few bytes a query, never a dense tensor.
 struct Estimate {
   std::vector<Slope> slopes;
-  double weight = 1;      // of every slope: 1/q for q random queries, 1 for coordinates and blocks
-  double loss = NAN;      // at the point, or the mean of what the probe saw
+  double weight = 1;  // of every slope: 1/q for q random queries, 1 for coordinates and blocks
+  double loss = NAN;  // at the point, or the mean of what the probe saw
   std::int64_t forwards = 0;
 
   bool finite() const {

@@ -30,7 +30,7 @@ struct RgeOptions {
   int queries = 1;        // directions a step, q
   bool two_sided = true;  // [L(θ + εu) − L(θ − εu)] / 2ε, else [L(θ + εu) − L(θ)] / ε
   DirectionLaw law = DirectionLaw::gaussian;
-  int rank = 0;           // above 0: low-rank directions on matrices
+  int rank = 0;  // above 0: low-rank directions on matrices
   std::shared_ptr<const Masks> masks = {};
 
   /// The direction of a query of a step.
@@ -48,7 +48,8 @@ struct RgeOptions {
   }
 };
 
-/// √d / |u| over the d elements that a direction of unit radius covers: the radius that puts it on the sphere of radius √d.
+/// √d / |u| over the d elements that a direction of unit radius covers: the radius that puts it on the sphere of radius
+/// √d.
 ///   Cost  the direction is drawn once.
 template <Tree Model>
 double sphere_radius(const Direction& d, const Model& model, std::span<const std::uint8_t> trained = {});
@@ -74,7 +75,8 @@ void probe_directions(E&& evaluate, std::span<const Direction> directions, const
     const bool pair = o.two_sided || needs_base;
     Perturbation p;
     p.sides = pair ? 2 : 1;
-    p.terms = {{d, pair ? std::array<double, 2>{o.eps, o.two_sided ? -o.eps : 0.0} : std::array<double, 2>{o.eps, 0.0}}};
+    p.terms = {
+        {d, pair ? std::array<double, 2>{o.eps, o.two_sided ? -o.eps : 0.0} : std::array<double, 2>{o.eps, 0.0}}};
     const std::array<double, 2> l = evaluate(p);
     g.forwards += p.sides;
     if (o.two_sided) {
@@ -94,7 +96,8 @@ void probe_directions(E&& evaluate, std::span<const Direction> directions, const
 /// Randomised gradient estimate, ĝ = 1/q Σᵢ slopeᵢ uᵢ.
 ///   Forwards  2q two-sided, q + 1 one-sided.
 ///   Memory    a few bytes a query.
-///   Bias      two-sided O(ε²), one-sided O(ε); for Gaussian u and quadratic losses the two-sided estimate is unbiased, with
+///   Bias      two-sided O(ε²), one-sided O(ε); for Gaussian u and quadratic losses the two-sided estimate is unbiased,
+///   with
 ///             E‖ĝ − ∇L‖² = (d + 1)/q ‖∇L‖².
 ///   Source    Spall 1992 (SPSA); Nesterov, Spokoiny 2017.
 template <LossAt E>
@@ -109,8 +112,8 @@ Estimate rge(E&& evaluate, std::uint64_t seed, std::uint32_t step, const RgeOpti
   return g;
 }
 
-/// Block-wise estimate, all blocks at one point (Jacobi order): ĝ = Σ_b slope_b u_b, u_b independent and supported on its
-/// block. Block b takes query number b, so no two blocks share noise.
+/// Block-wise estimate, all blocks at one point (Jacobi order): ĝ = Σ_b slope_b u_b, u_b independent and supported on
+/// its block. Block b takes query number b, so no two blocks share noise.
 ///   Forwards  2K two-sided, K + 1 one-sided, for K blocks.
 template <LossAt E>
 Estimate block_rge(E&& evaluate, std::uint64_t seed, std::uint32_t step, std::span<const LeafRange> blocks,
@@ -180,7 +183,8 @@ class ModelLoss {
 template <Real T>
 void perturbed(const Tensor<T>& from, std::uint32_t leaf, const std::vector<Step>& steps, Tensor<T>& to) {
   const std::int64_t rows = from.matrix_rows(), cols = from.matrix_cols();
-  cpu::map(from.size(), to.data(), [](T x) { return x; }, from.data());
+  cpu::map(
+      from.size(), to.data(), [](T x) { return x; }, from.data());
   add_steps_(to.data(), rows, cols, leaf, steps);
 }
 

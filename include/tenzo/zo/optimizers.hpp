@@ -1,5 +1,5 @@
-// Optimizers on zeroth-order estimates. Each applies an estimate by regenerating its directions; what a run has to remember
-// beside the weights is a state that can be saved, and that a replay of the log rebuilds.
+// Optimizers on zeroth-order estimates. Each applies an estimate by regenerating its directions; what a run has to
+// remember beside the weights is a state that can be saved, and that a replay of the log rebuilds.
 #pragma once
 
 #include <cmath>
@@ -23,9 +23,9 @@ enum class UpdateRule { sgd, sign, momentum, adam };
 
 struct UpdateOptions {
   UpdateRule rule = UpdateRule::sgd;
-  double lr = 1e-6;            // η
-  double weight_decay = 0;     // decoupled; not on leaves of one axis (biases, norms)
-  double momentum = 0.9;       // β
+  double lr = 1e-6;         // η
+  double weight_decay = 0;  // decoupled; not on leaves of one axis (biases, norms)
+  double momentum = 0.9;    // β
   double beta1 = 0.9, beta2 = 0.999, adam_eps = 1e-8;
 };
 
@@ -44,7 +44,8 @@ inline std::vector<Step> descent(const Estimate& g, double lr) {
   return steps;
 }
 
-/// Rounds to bfloat16 stochastically: up with the probability of its distance to the lower neighbour, by 16 random bits.
+/// Rounds to bfloat16 stochastically: up with the probability of its distance to the lower neighbour, by 16 random
+/// bits.
 inline bfloat16 round_stochastic(float x, std::uint32_t bits16) {
   const auto u = std::bit_cast<std::uint32_t>(x);
   bfloat16 r;
@@ -80,8 +81,8 @@ void update_runs_(StoredTensor& w, const NoiseKey& rounding, F&& f) {
     for (std::int64_t j = 0; j < n; ++j) {
       const std::int64_t c = col + j;
       if (j == 0 || c % 8 == 0) {
-        const auto block = philox4x32({std::uint32_t(row * row_blocks + c / 8), rounding.tensor, rounding.query, rounding.step},
-                                      rounding.seed);
+        const auto block = philox4x32(
+            {std::uint32_t(row * row_blocks + c / 8), rounding.tensor, rounding.query, rounding.step}, rounding.seed);
         std::copy(block.begin(), block.end(), words);
       }
       to[j] = round_stochastic(values[j], (words[c % 8 / 2] >> (c % 2 * 16)) & 0xffffu);
@@ -94,7 +95,7 @@ void update_runs_(StoredTensor& w, const NoiseKey& rounding, F&& f) {
 /// Applies an estimate to the trained leaves of a model, in place.
 ///   Deterministic: the same bits for any number of threads, in the run and in its replay.
 template <Tree Model>
-  requires std::same_as<leaf_t<Model>, StoredTensor>
+requires std::same_as<leaf_t<Model>, StoredTensor>
 void apply_estimate_(Model& model, const std::vector<std::uint8_t>& trained, const Estimate& g, const UpdateOptions& o,
                      UpdateState& state, double lr_factor = 1) {
   const double lr = o.lr * lr_factor;
@@ -102,9 +103,11 @@ void apply_estimate_(Model& model, const std::vector<std::uint8_t>& trained, con
   const std::vector<Step> descent = detail::descent(g, lr);
   std::vector<Step> gradient;  // for the rules that need ĝ itself
   for (const Slope& s : g.slopes) gradient.push_back({s.direction, g.weight * s.value});
-  const NoiseKey key = g.slopes.empty() ? NoiseKey{} : NoiseKey{g.slopes[0].direction.seed, g.slopes[0].direction.step, 0, 0};
+  const NoiseKey key =
+      g.slopes.empty() ? NoiseKey{} : NoiseKey{g.slopes[0].direction.seed, g.slopes[0].direction.step, 0, 0};
   const float beta = float(o.momentum), b1 = float(o.beta1), b2 = float(o.beta2), eps = float(o.adam_eps);
-  const float scale1 = float(lr / (1 - std::pow(o.beta1, double(t)))), scale2 = float(1 / (1 - std::pow(o.beta2, double(t))));
+  const float scale1 = float(lr / (1 - std::pow(o.beta1, double(t)))),
+              scale2 = float(1 / (1 - std::pow(o.beta2, double(t))));
   const float rate = float(lr);
 
   std::uint32_t leaf = 0;
@@ -124,8 +127,9 @@ void apply_estimate_(Model& model, const std::vector<std::uint8_t>& trained, con
         if (o.rule == UpdateRule::sgd && w.dtype() == DType::bf16 && decay == 0.f && descent.size() == 1 &&
             detail::is_plain(descent[0].direction, n, rows)) {
           if (descent[0].direction.covers(n))
-            add_scaled_(reinterpret_cast<bfloat16*>(w.writable_row(0)), rows, cols, detail::noise_law(descent[0].direction),
-                        detail::noise_key(descent[0].direction, n), descent[0].factor);
+            add_scaled_(reinterpret_cast<bfloat16*>(w.writable_row(0)), rows, cols,
+                        detail::noise_law(descent[0].direction), detail::noise_key(descent[0].direction, n),
+                        descent[0].factor);
           return;
         }
         const auto buffer = [&](std::vector<Tensor<float>>& all) {
@@ -169,7 +173,8 @@ void apply_estimate_(Model& model, const std::vector<std::uint8_t>& trained, con
       model);
 }
 
-/// The step of the conservative method (ZO-SGD-Cons): of θ, θ − η ĝ and θ + η ĝ the one with the least loss on the batch.
+/// The step of the conservative method (ZO-SGD-Cons): of θ, θ − η ĝ and θ + η ĝ the one with the least loss on the
+/// batch.
 ///   Returns the factor −1, 0 or 1 of ĝ in θ − factor η ĝ. Costs three forwards.
 ///   Source  Zhang et al. 2024 (ZO-LLM), appendix A; Bergou et al. 2020, the stochastic three points method.
 template <class E>

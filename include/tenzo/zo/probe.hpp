@@ -1,5 +1,5 @@
-// Probe: a value type that evaluates a model at two perturbed points at once, reading its weights through the perturbation.
-// The weights are never written: they may be read-only, memory-mapped or quantised.
+// Probe: a value type that evaluates a model at two perturbed points at once, reading its weights through the
+// perturbation. The weights are never written: they may be read-only, memory-mapped or quantised.
 #pragma once
 
 #include <algorithm>
@@ -34,8 +34,8 @@ struct Perturbation {
   }
 };
 
-/// A value of a forward pass at the sides of a probe: a weight that is still to be read, or what was computed, once for all
-/// sides or once for each.
+/// A value of a forward pass at the sides of a probe: a weight that is still to be read, or what was computed, once for
+/// all sides or once for each.
 template <Real T>
 class Probe {
  public:
@@ -112,7 +112,8 @@ struct WeightRows {
   const StoredTensor* w;
   std::int64_t rows() const { return w->rows(); }
   std::int64_t cols() const { return w->cols(); }
-  void tile(std::int64_t row, std::int64_t nrows, std::int64_t col, std::int64_t ncols, float* to, std::int64_t ld) const {
+  void tile(std::int64_t row, std::int64_t nrows, std::int64_t col, std::int64_t ncols, float* to,
+            std::int64_t ld) const {
     w->decode(row, nrows, col, ncols, to, ld);
   }
 };
@@ -124,7 +125,8 @@ struct DirectionRows {
   std::int64_t n, k;
   std::int64_t rows() const { return n; }
   std::int64_t cols() const { return k; }
-  void tile(std::int64_t row, std::int64_t nrows, std::int64_t col, std::int64_t ncols, float* to, std::int64_t ld) const {
+  void tile(std::int64_t row, std::int64_t nrows, std::int64_t col, std::int64_t ncols, float* to,
+            std::int64_t ld) const {
     direction_tile(*d, leaf, n, k, row, nrows, col, ncols, to, ld);
   }
 };
