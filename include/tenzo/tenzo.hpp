@@ -15,6 +15,7 @@
 #include "tenzo/nn/norm.hpp"
 #include "tenzo/ops/arithmetic.hpp"
 #include "tenzo/ops/attention.hpp"
+#include "tenzo/ops/channel_norm.hpp"
 #include "tenzo/ops/complex.hpp"
 #include "tenzo/ops/concat.hpp"
 #include "tenzo/ops/conv.hpp"

@@ -1,5 +1,5 @@
 #include "ops.hpp"
-#include "tenzo/ops/norm.hpp"
+#include "tenzo/ops/channel_norm.hpp"
 
 namespace golden {
 

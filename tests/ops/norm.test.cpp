@@ -1,5 +1,5 @@
 // Normalisation: every combination of weight and bias in every mode, statistics, errors.
-#include "tenzo/ops/norm.hpp"
+#include "tenzo/ops/channel_norm.hpp"
 
 #include "values.hpp"
 

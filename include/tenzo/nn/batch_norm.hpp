@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "tenzo/ops/norm.hpp"
+#include "tenzo/ops/channel_norm.hpp"
 #include "tenzo/tree/tree.hpp"
 
 namespace tenzo {
