@@ -34,6 +34,8 @@ double number_or(const std::string& s, const char* option) {
   return x;
 }
 
+bool is_first_order(const Finetune& o) { return o.method == "sgd" || o.method == "adam" || o.method == "hybrid"; }
+
 ZoSettings settings_of(const Finetune& o, const LanguageModel& base) {
   ZoSettings s;
   s.method = o.method;
@@ -59,6 +61,8 @@ ZoSettings settings_of(const Finetune& o, const LanguageModel& base) {
   s.probe.queries = o.queries;
   s.probe.two_sided = !o.one_sided;
   s.probe.rank = o.rank;
+  if (!o.mask.empty()) s.mask = MaskRule::parse(o.mask);
+  s.order = block_order(o.order);
   s.update.momentum = o.momentum;
   s.update.weight_decay = o.weight_decay;
   s.schedule.kind = Schedule::kind_of(o.schedule);
@@ -79,36 +83,43 @@ Batch batch_of(const std::vector<EncodedExample>& train, std::uint64_t seed, std
 }
 
 /// Ranges of leaves from --blocks: `layers` makes one of each transformer block and one of the rest, a number K makes K
-/// of about equal size.
-std::vector<LeafRange> blocks_of(const Finetune& o, const Model& model) {
+/// of about equal size. Only trained leaves count.
+std::vector<LeafRange> blocks_of(const Finetune& o, const ZoRun& run, const Model& model) {
   std::vector<LeafRange> out;
   if (o.blocks.empty()) return out;
-  std::vector<std::int64_t> sizes;
-  std::vector<std::string> names;
+  struct Leaf {
+    std::uint32_t number;
+    std::int64_t size;
+    std::string block;
+  };
+  std::vector<Leaf> leaves;
+  std::uint32_t n = 0;
+  double total = 0;
   for_each_leaf(
       [&](const Path& at, const StoredTensor& w) {
-        sizes.push_back(w.size());
+        const std::uint32_t number = n++;
+        if (!run.trained()[number]) return;
         const std::string name = at.str();
-        names.push_back(name.substr(0, name.find('.', std::string_view("model.layers.").size())));
+        leaves.push_back({number, w.size(), name.substr(0, name.find('.', std::string_view("model.layers.").size()))});
+        total += double(w.size());
       },
       model);
   if (o.blocks == "layers") {
-    for (std::uint32_t i = 0; i < names.size(); ++i)
-      if (i == 0 || names[i] != names[i - 1]) out.push_back({i, i + 1});
-      else out.back().last = i + 1;
+    for (std::size_t i = 0; i < leaves.size(); ++i)
+      if (i == 0 || leaves[i].block != leaves[i - 1].block) out.push_back({leaves[i].number, leaves[i].number + 1});
+      else out.back().last = leaves[i].number + 1;
     return out;
   }
   std::int64_t k = 0;
   const auto [end, error] = std::from_chars(o.blocks.data(), o.blocks.data() + o.blocks.size(), k);
-  require(error == std::errc() && end == o.blocks.data() + o.blocks.size() && k > 0 && k <= std::int64_t(sizes.size()),
-          "--blocks is '", o.blocks, "'; want layers or a number from 1 to ", sizes.size());
-  const double total = double(std::accumulate(sizes.begin(), sizes.end(), std::int64_t(0)));
+  require(error == std::errc() && end == o.blocks.data() + o.blocks.size() && k > 0 && k <= std::int64_t(leaves.size()),
+          "--blocks is '", o.blocks, "'; want layers or a number from 1 to ", leaves.size());
   double done = 0;
-  for (std::uint32_t i = 0; i < sizes.size(); ++i) {
+  for (const Leaf& leaf : leaves) {
     const auto block = std::size_t(std::min(double(k - 1), done / total * double(k)));
-    if (out.size() <= block) out.push_back({i, i + 1});
-    else out.back().last = i + 1;
-    done += double(sizes[i]);
+    if (out.size() <= block) out.push_back({leaf.number, leaf.number + 1});
+    else out.back().last = leaf.number + 1;
+    done += double(leaf.size);
   }
   return out;
 }
@@ -126,7 +137,7 @@ std::unique_ptr<Run> make_run(const Finetune& o, LanguageModel& base, const Enco
     if (fresh && (lr_auto || eps_auto)) std::printf("%s (auto)\n", text.c_str());
   };
 
-  if (o.method == "sgd" || o.method == "adam" || o.method == "hybrid") {
+  if (is_first_order(o)) {
     FoSettings s;
     s.method = o.method;
     s.adapters = zo.adapters;
@@ -155,13 +166,28 @@ std::unique_ptr<Run> make_run(const Finetune& o, LanguageModel& base, const Enco
     return run;
   }
 
-  zo.blocks = blocks_of(o, base.model);
   const WeightFormat format = zo.format;
   auto run = std::make_unique<ZoRun>(
       base.model, zo, [path = base.path, format] { return load_language_model(path, format).model; }, live);
+  run->settings().blocks = blocks_of(o, *run, base.model);
   if (fresh && (lr_auto || eps_auto)) choose_rates(*run, batches, task.loss, base.model, eps_auto, lr_auto);
   announce(cat(o.method, ": eps ", run->settings().probe.eps, ", lr ", run->settings().update.lr));
   return run;
+}
+
+/// Throws ValueError where options of the directions do not go together, before any work is done.
+void check_directions(const Finetune& o) {
+  require(!is_first_order(o) || (o.blocks.empty() && o.mask.empty()), "--method ", o.method,
+          " takes neither --blocks nor --mask");
+  require(o.blocks.empty() || o.queries == 1, "--blocks takes one direction a block, not --queries ", o.queries);
+  require(block_order(o.order) == BlockOrder::jacobi || !o.blocks.empty(), "--order ", o.order, " wants --blocks");
+  require(o.order == "jacobi" || o.method != "forward-grad", "--order ", o.order, " wants differences: --method ",
+          o.method, " has none");
+  if (o.mask.empty()) return;
+  const MaskRule mask = MaskRule::parse(o.mask);
+  require(mask.kind != MaskRule::Kind::magnitude || o.scheme != "lora",
+          "--mask magnitude: the adapters of --scheme lora begin at zero; want --mask random:SHARE");
+  require(o.weight_decay == 0, "--mask with --weight-decay: it would shrink the weights that the mask leaves alone");
 }
 
 }  // namespace
@@ -172,6 +198,7 @@ int finetune(const Finetune& o) {
   apply_machine_options(o);
   require(o.steps > 0 && o.batch > 0, "--steps ", o.steps, ", --batch ", o.batch, "; want positive numbers");
   require(!o.resume || !o.checkpoint.empty(), "--resume wants --checkpoint DIR");
+  check_directions(o);
   check_save(o.save, o.save_type);
   require(o.save.empty() || o.scheme == "full" || o.scheme == "lora" || o.scheme == "head", "--scheme ", o.scheme,
           " can not be folded into the weights: --save does not work with it");
@@ -179,7 +206,7 @@ int finetune(const Finetune& o) {
   const EncodedTask task = load_task(o, base, {o.train, o.dev, o.test});
 
   const std::filesystem::path folder(o.checkpoint);
-  const bool first_order = o.method == "sgd" || o.method == "adam" || o.method == "hybrid";
+  const bool first_order = is_first_order(o);
   require(!first_order || o.log.empty(), "--log: only zeroth-order runs are their slopes; --method ", o.method,
           " is not");
   std::string live;

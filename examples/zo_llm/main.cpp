@@ -71,6 +71,15 @@ int main(int argc, char** argv) {
   f->add_flag("--one-sided", finetune.one_sided, "One-sided differences");
   f->add_option("--directions", finetune.directions, "gaussian, rademacher or sphere")->capture_default_str();
   f->add_option("--blocks", finetune.blocks, "Probe block by block: layers, or a number of blocks of about equal size");
+  f->add_option(
+       "--order", finetune.order,
+       "Of --blocks: jacobi moves all blocks at the end of a step, gauss-seidel each before the next is probed")
+      ->check(CLI::IsMember({"jacobi", "gauss-seidel"}))
+      ->capture_default_str();
+  f->add_option(
+      "--mask", finetune.mask,
+      "random:S or magnitude:S: leave a share S of each tensor's weights alone, drawn at random or the largest "
+      "ones; takes one byte a trained weight");
   f->add_option("--hybrid", finetune.hybrid, "Of --method hybrid: last blocks trained by back-propagation; 0: a third")
       ->capture_default_str();
   f->add_option("--rank", finetune.rank, "Rank of low-rank directions; 0: full")
@@ -88,6 +97,9 @@ int main(int argc, char** argv) {
   f->add_option("--dev", finetune.dev, "Examples to choose the checkpoint by")->capture_default_str();
   f->add_option("--test", finetune.test, "Examples to judge by")->capture_default_str();
   f->add_option("--eval-every", finetune.eval_every, "Steps between judgements on dev")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  f->add_option("--max-skips", finetune.max_skips, "Steps in a row without a finite loss before the run stops")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
   f->add_option("--log", finetune.log, "Replay log to write");

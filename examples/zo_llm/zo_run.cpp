@@ -45,6 +45,7 @@ constexpr std::string_view scheme_names[] = {"full", "lora", "prefix", "prompt",
 constexpr std::string_view law_names[] = {"gaussian", "rademacher", "sphere", "coordinate"};
 constexpr std::string_view format_names[] = {"f32", "bf16", "file"};
 constexpr std::string_view schedule_names[] = {"constant", "linear", "cosine", "inverse-sqrt"};
+constexpr std::string_view order_names[] = {"jacobi", "gauss-seidel"};
 
 UpdateRule rule_of(std::string_view method) {
   if (method == "zo-sign") return UpdateRule::sign;
@@ -81,6 +82,8 @@ LogHeader ZoSettings::header() const {
   std::string ranges;
   for (const LeafRange& r : blocks) ranges += cat(ranges.empty() ? "" : ",", r.first, ":", r.last);
   h["blocks"] = ranges.empty() ? "-" : ranges;
+  h["order"] = order_names[int(order)];
+  h["mask"] = mask.text();
   return h;
 }
 
@@ -138,6 +141,15 @@ ZoSettings ZoSettings::from_header(const LogHeader& h, std::uint64_t base, const
       s.blocks.push_back({std::uint32_t(first), std::uint32_t(last)});
       at = end + 1;
     }
+  if (number(h, "slopes", path) != s.slopes())
+    throw FileError(path, 12, cat("'slopes' is ", text(h, "slopes", path), " with ", s.slopes(), " directions a step"));
+  s.order = BlockOrder(name_of("order", order_names));
+  if (s.order == BlockOrder::gauss_seidel && s.blocks.empty()) throw FileError(path, 12, "an order of no blocks");
+  try {
+    s.mask = MaskRule::parse(text(h, "mask", path));
+  } catch (const ValueError& e) {
+    throw FileError(path, 12, e.what());
+  }
   return s;
 }
 
@@ -166,7 +178,8 @@ ZoRun::ZoRun(Model& model, ZoSettings settings, std::function<Model()> rebuild, 
   settings_.adapters.seed = settings_.seed;
   set_up(model_);
   std::uint32_t n = 0;
-  for_each_leaf([&](const Path&, const StoredTensor& w) { trained_weights_ += trained_[n++] ? w.size() : 0; },
+  for_each_leaf([&](const Path&,
+                    const StoredTensor& w) { trained_weights_ += trained_[n++] ? settings_.mask.kept(w.size()) : 0; },
                 std::as_const(model_));
   require(trained_weights_ > 0, "nothing is trained: the scheme and --layers leave no weights");
 }
@@ -175,23 +188,15 @@ void ZoRun::set_up(Model& model) {
   add_adapters(model, settings_.adapters);
   trained_ = trained_leaves(model, settings_.adapters);
   own_trained_leaves(model, trained_);
+  if (settings_.mask.kind != MaskRule::Kind::none && !settings_.probe.masks)
+    settings_.probe.masks =
+        std::make_shared<const Masks>(make_masks(settings_.mask, std::as_const(model), settings_.seed, trained_));
 }
 
 Direction ZoRun::direction(std::uint32_t query) const {
   const LeafRange range = settings_.blocks.empty() ? LeafRange{} : settings_.blocks[query];
   Direction d = settings_.probe.direction(settings_.seed, step_, query, range);
-  if (d.law != DirectionLaw::sphere) return d;
-  double squares = 0, count = 0;
-  std::uint32_t n = 0;
-  for_each_leaf(
-      [&](const Path&, const StoredTensor& w) {
-        const std::uint32_t leaf = n++;
-        if (!trained_[leaf] || !d.covers(leaf)) return;
-        squares += squared_norm(Law::normal, tenzo::zo::detail::noise_key(d, leaf), w.rows(), w.cols());
-        count += double(w.size());
-      },
-      std::as_const(model_));
-  d.radius = std::sqrt(count / squares);
+  if (d.law == DirectionLaw::sphere) d.radius = sphere_radius(d, std::as_const(model_), trained_);
   return d;
 }
 
@@ -203,7 +208,9 @@ Estimate ZoRun::estimate_of(const std::vector<double>& slopes) const {
   return g;
 }
 
-ZoRun::Probed ZoRun::probe(const Batch& batch, TaskLoss kind) {
+/// f(losses of the batch at perturbed points), which live as long as the call.
+template <class F>
+auto ZoRun::with_losses(const Batch& batch, TaskLoss kind, F&& f) {
   const auto b = scoring_batch(model_, batch);
   Tensor<float> states;
   if (cache_->from() > 0) states = cache_->states(model_, batch, b);
@@ -211,32 +218,65 @@ ZoRun::Probed ZoRun::probe(const Batch& batch, TaskLoss kind) {
     using V = leaf_t<std::remove_cvref_t<decltype(m)>>;
     return states.defined() ? scoring_loss(m, lift<V>(states), cache_->from(), b, kind) : scoring_loss(m, b, kind);
   };
-  const ModelLoss<Llama, decltype(loss)> at(model_, loss, trained_);
-  Probed out;
-  Estimate g = estimate_of({});
-  std::vector<Direction> directions;
-  for (int q = 0; q < settings_.slopes(); ++q) directions.push_back(direction(std::uint32_t(q)));
-  if (settings_.method == "forward-grad") {
-    double total = 0;
-    for (const Direction& d : directions) {
-      double here = 0;
-      g.slopes.push_back({d, forward_slope(d, batch, kind, here)});
-      total += here;
-      g.forwards += 2;  // value and tangent
+  return f(ModelLoss<Llama, decltype(loss)>(model_, loss, trained_));
+}
+
+ZoRun::Probed ZoRun::probe(const Batch& batch, TaskLoss kind) {
+  return with_losses(batch, kind, [&](const auto& at) {
+    Probed out;
+    Estimate g = estimate_of({});
+    std::vector<Direction> directions;
+    for (int q = 0; q < settings_.slopes(); ++q) directions.push_back(direction(std::uint32_t(q)));
+    if (settings_.method == "forward-grad") {
+      double total = 0;
+      for (const Direction& d : directions) {
+        double here = 0;
+        g.slopes.push_back({d, forward_slope(d, batch, kind, here)});
+        total += here;
+        g.forwards += 2;  // value and tangent
+      }
+      g.loss = total / double(directions.size());
+    } else {
+      tenzo::zo::detail::probe_directions(at, directions, settings_.probe, g);
     }
-    g.loss = total / double(directions.size());
-  } else {
-    tenzo::zo::detail::probe_directions(at, directions, settings_.probe, g);
-  }
-  out.report = {g.loss, g.forwards, !g.finite()};
-  if (settings_.method == "zo-cons" && !out.report.skipped) {
-    choice_ = conservative_choice(at, g, settings_.update.lr * settings_.schedule(step_), out.report.loss);
-    out.report.forwards += 3;
-    for (Slope& s : g.slopes) s.value *= choice_;
-  }
-  out.record.step = step_;
-  for (const Slope& s : g.slopes) out.record.slopes.push_back(out.report.skipped ? NAN : s.value);
-  return out;
+    out.report = {g.loss, g.forwards, !g.finite()};
+    if (settings_.method == "zo-cons" && !out.report.skipped) {
+      choice_ = conservative_choice(at, g, settings_.update.lr * settings_.schedule(step_), out.report.loss);
+      out.report.forwards += 3;
+      for (Slope& s : g.slopes) s.value *= choice_;
+    }
+    out.record.step = step_;
+    for (const Slope& s : g.slopes) out.record.slopes.push_back(out.report.skipped ? NAN : s.value);
+    return out;
+  });
+}
+
+ZoRun::Probed ZoRun::sweep(const Batch& batch, TaskLoss kind) {
+  return with_losses(batch, kind, [&](const auto& at) {
+    Probed out;
+    std::int64_t more = 0;
+    const auto move = [&](Estimate& g) {
+      if (settings_.method == "zo-cons") {
+        double here = 0;
+        choice_ = conservative_choice(at, g, settings_.update.lr * settings_.schedule(step_), here);
+        more += 3;
+        g.slopes[0].value *= choice_;
+      }
+      move_block(g.slopes[0].direction.query, g);
+    };
+    const Estimate g = block_sweep(at, settings_.seed, step_, settings_.blocks, move, settings_.probe);
+    out.report = {g.loss, g.forwards + more, !g.finite()};
+    out.record.step = step_;
+    for (const Slope& s : g.slopes) out.record.slopes.push_back(s.value);
+    return out;
+  });
+}
+
+/// The step's number is that of the optimizer's too, for all blocks.
+void ZoRun::move_block(std::size_t block, const Estimate& g) {
+  state_.step = step_;
+  apply_estimate_(model_, trained_in(trained_, settings_.blocks[block]), g, settings_.update, state_,
+                  settings_.schedule(step_));
 }
 
 double ZoRun::loss_at(const Batch& batch, TaskLoss kind) {
@@ -269,16 +309,21 @@ double ZoRun::forward_slope(const Direction& d, const Batch& batch, TaskLoss kin
 
 void ZoRun::apply(const LogStep& record) {
   const Estimate g = estimate_of(record.slopes);
-  if (g.finite()) apply_estimate_(model_, trained_, g, settings_.update, state_, settings_.schedule(step_));
+  if (settings_.order == BlockOrder::gauss_seidel) {
+    for (std::size_t b = 0; b < g.slopes.size(); ++b)
+      if (std::isfinite(g.slopes[b].value)) move_block(b, {{g.slopes[b]}, g.weight, 0, 0});
+  } else if (g.finite()) apply_estimate_(model_, trained_, g, settings_.update, state_, settings_.schedule(step_));
   ++step_;
 }
 
 StepReport ZoRun::step(const Batch& batch, TaskLoss kind) {
   if (!log_.empty() && !writer_.is_open()) writer_.create(log_, settings_.header());
-  const Probed p = probe(batch, kind);
+  const bool moves = settings_.order == BlockOrder::gauss_seidel;
+  const Probed p = moves ? sweep(batch, kind) : probe(batch, kind);
   if (writer_.is_open()) writer_.append(p.record);  // before the update: a crash between the two loses nothing
   history_.push_back(p.record);
-  apply(p.record);
+  if (moves) ++step_;
+  else apply(p.record);
   return p.report;
 }
 

@@ -13,8 +13,9 @@
 #include "tenzo/models/adapters.hpp"
 #include "tenzo/models/language_model.hpp"
 #include "tenzo/optim/schedule.hpp"
-#include "tenzo/zo/estimators.hpp"
+#include "tenzo/zo/blocks.hpp"
 #include "tenzo/zo/log.hpp"
+#include "tenzo/zo/masks.hpp"
 #include "tenzo/zo/optimizers.hpp"
 
 namespace zo_llm {
@@ -27,8 +28,10 @@ struct ZoSettings {
   tenzo::zo::RgeOptions probe;
   tenzo::zo::UpdateOptions update;
   tenzo::Schedule schedule;
+  tenzo::zo::MaskRule mask;
   std::vector<tenzo::zo::LeafRange> blocks;  // empty: the whole model is one block
-  std::uint64_t seed = 1, base = 0;          // base: hash of the model's file
+  tenzo::zo::BlockOrder order = tenzo::zo::BlockOrder::jacobi;
+  std::uint64_t seed = 1, base = 0;  // base: hash of the model's file
 
   int slopes() const { return blocks.empty() ? probe.queries : int(blocks.size()); }
   tenzo::zo::LogHeader header() const;
@@ -48,9 +51,10 @@ class ZoRun : public Run {
   const ZoSettings& settings() const { return settings_; }
   ZoSettings& settings() { return settings_; }
   const std::vector<std::uint8_t>& trained() const { return trained_; }
+  /// Those that a mask leaves out are not counted.
   std::int64_t trained_weights() const { return trained_weights_; }
 
-  /// Slopes on a batch; nothing is changed yet, so that they can be written down first.
+  /// Slopes on a batch, all at the present weights; nothing is changed yet, so that they can be written down first.
   struct Probed {
     tenzo::zo::LogStep record;
     StepReport report;
@@ -77,6 +81,11 @@ class ZoRun : public Run {
   tenzo::zo::Direction direction(std::uint32_t query) const;
   tenzo::zo::Estimate estimate_of(const std::vector<double>& slopes) const;
   double forward_slope(const tenzo::zo::Direction& d, const Batch& batch, tenzo::TaskLoss kind, double& loss) const;
+  /// Slopes in Gauss-Seidel order: each block has moved when the next one is probed.
+  Probed sweep(const Batch& batch, tenzo::TaskLoss kind);
+  void move_block(std::size_t block, const tenzo::zo::Estimate& g);
+  template <class F>
+  auto with_losses(const Batch& batch, tenzo::TaskLoss kind, F&& f);
   void set_up(Model& model);
 
   Model& model_;

@@ -64,6 +64,27 @@ for scheme in lora prefix prompt head; do
   check "$scheme" tune --scheme $scheme --steps 3
 done
 check "blocks" tune --blocks layers --steps 2
+check "a number of blocks" tune --blocks 3 --layers 1:4 --steps 2
+# replayed WHAT OPTIONS...: a run and its replay give the same file.
+replayed() {
+  local what=$1
+  shift
+  check "$what" tune --steps 6 --log run.zolog --save run.gguf "$@"
+  check "$what: replay" "$program" replay --model "$model" --log run.zolog --save again.gguf --threads 1
+  check "$what: the bits of the run" cmp run.gguf again.gguf
+}
+replayed "gauss-seidel" --blocks layers --order gauss-seidel
+cp run.gguf sweep.gguf
+replayed "jacobi" --blocks layers
+check "the orders differ" bash -c '! cmp -s sweep.gguf run.gguf'
+replayed "gauss-seidel, adam, one-sided" --blocks 3 --order gauss-seidel --method zo-adam --one-sided
+replayed "gauss-seidel, cons, bfloat16" --blocks 2 --order gauss-seidel --method zo-cons --dtype bf16
+replayed "random mask" --mask random:0.8
+cp run.gguf random.gguf
+replayed "magnitude mask" --mask magnitude:0.75
+check "the masks differ" bash -c '! cmp -s random.gguf run.gguf'
+replayed "mask, blocks, sphere" --mask random:0.5 --blocks 2 --order gauss-seidel --directions sphere
+replayed "mask, lora" --scheme lora --mask random:0.5 --blocks layers
 check "low-rank directions" tune --rank 4 --steps 2
 check "rademacher, one-sided, two queries" tune --directions rademacher --one-sided --queries 2 --steps 2
 check "sphere" tune --directions sphere --steps 2
@@ -97,6 +118,15 @@ wrong "an unknown task" "unknown task" "$program" evaluate --model "$model" --da
 wrong "a wrong step size" "lr" tune --steps 1 --lr fast
 wrong "a wrong range of layers" "layers" tune --steps 1 --layers 3:99
 wrong "a wrong option" "" "$program" finetune --model "$model" --data "$shipped" --stepz 4
+wrong "an unknown mask" "unknown kind 'wanda'" tune --steps 1 --mask wanda:0.5
+wrong "a mask of all weights" "from 0 on, below 1" tune --steps 1 --mask random:1
+wrong "a mask without a share" "from 0 on, below 1" tune --steps 1 --mask magnitude
+wrong "a magnitude mask of adapters" "begin at zero" tune --steps 1 --mask magnitude:0.5 --scheme lora
+wrong "a mask for back-propagation" "neither --blocks nor --mask" tune --steps 1 --mask random:0.5 --method adam
+wrong "an order without blocks" "wants --blocks" tune --steps 1 --order gauss-seidel
+wrong "an unknown order" "order" tune --steps 1 --order sor --blocks layers
+wrong "blocks with queries" "one direction a block" tune --steps 1 --blocks layers --queries 2
+wrong "too many blocks" "--blocks is '9999'" tune --steps 1 --blocks 9999
 wrong "no folder to save in" "does not exist" tune --steps 1 --save nowhere/x.gguf
 wrong "cuda without CUDA" "CUDA" tune --steps 1 --device cuda
 wrong "the log of another model" "another base model" "$program" replay --model a.gguf --log a.zolog --save x.gguf
