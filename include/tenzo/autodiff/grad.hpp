@@ -136,9 +136,17 @@ GradAndHvp<T> grad_and_hvp(F&& loss, const T& x, const T& d) {
   detail::own_leaves_(out.hvp);
   return out;
 }
-template <class F, Tree T>
+/// The Hessian-vector product alone: reverse over forward, the gradient of the loss' derivative along d. It forms no
+/// gradient by the way, which spares the first layer of a network a product of matrices.
+template <class F, Tree T, class V = leaf_t<T>>
 T hvp(F&& loss, const T& x, const T& d) {
-  return grad_and_hvp(std::forward<F>(loss), x, d).hvp;
+  Tape<V> tape;
+  const auto lifted = detail::recorded(tape, x);
+  const auto along = map_tree<Var<V>>(d, [](const V& v) { return Var<V>{v}; });
+  const Var<V> slope = jvp(std::forward<F>(loss), lifted, along).second;
+  expect(slope.shape().numel() == 1, "hvp: the loss is not a single number");
+  auto g = tape.backward(slope, detail::constant_like(slope.value, 1));
+  return detail::gathered<T, V>(g, lifted);
 }
 
 /// Gauss-Newton product Jᵀ H J d of loss(model(x)): J the Jacobian of the model, H the Hessian of the loss by its

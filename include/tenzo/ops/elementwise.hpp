@@ -62,7 +62,7 @@ template <class Self>
 struct Flat {
   static constexpr bool reads_x = false, reads_y = false;
   template <class T>
-  T slope(T, T) const {
+  TENZO_INLINE T slope(T, T) const {
     return T(0);
   }
   template <class V>
@@ -75,14 +75,14 @@ struct Step : Flat<Step> {
   static constexpr std::string_view name = "step";
   double below = 0;  // value at and below zero; one above
   template <class T>
-  T operator()(T x) const {
+  TENZO_INLINE T operator()(T x) const {
     return x > T(0) ? T(1) : T(below);
   }
 };
 struct Sign : Flat<Sign> {
   static constexpr std::string_view name = "sign";
   template <class T>
-  T operator()(T x) const {
+  TENZO_INLINE T operator()(T x) const {
     return T(x > T(0)) - T(x < T(0));
   }
 };
@@ -90,7 +90,7 @@ struct Within : Flat<Within> {
   static constexpr std::string_view name = "within";
   double low, high;
   template <class T>
-  T operator()(T x) const {
+  TENZO_INLINE T operator()(T x) const {
     return T(x >= T(low)) * T(x <= T(high));
   }
 };
@@ -99,11 +99,11 @@ struct Exp {
   static constexpr std::string_view name = "exp";
   static constexpr bool reads_x = false, reads_y = true;
   template <class T>
-  T operator()(T x) const {
+  TENZO_INLINE T operator()(T x) const {
     return math::exp(x);
   }
   template <class T>
-  T slope(T, T y) const {
+  TENZO_INLINE T slope(T, T y) const {
     return y;
   }
   template <class V>
@@ -115,11 +115,11 @@ struct Log {
   static constexpr std::string_view name = "log";
   static constexpr bool reads_x = true, reads_y = false;
   template <class T>
-  T operator()(T x) const {
+  TENZO_INLINE T operator()(T x) const {
     return math::log(x);
   }
   template <class T>
-  T slope(T x, T) const {
+  TENZO_INLINE T slope(T x, T) const {
     return T(1) / x;
   }
   template <class V>
@@ -130,11 +130,11 @@ struct Pow {
   static constexpr bool reads_x = true, reads_y = false;
   double exponent;
   template <class T>
-  T operator()(T x) const {
+  TENZO_INLINE T operator()(T x) const {
     return std::pow(x, T(exponent));
   }
   template <class T>
-  T slope(T x, T) const {
+  TENZO_INLINE T slope(T x, T) const {
     return T(exponent) * std::pow(x, T(exponent - 1));
   }
   template <class V>
@@ -147,11 +147,11 @@ struct Sqrt {
   static constexpr std::string_view name = "sqrt";
   static constexpr bool reads_x = false, reads_y = true;
   template <class T>
-  T operator()(T x) const {
+  TENZO_INLINE T operator()(T x) const {
     return std::sqrt(x);
   }
   template <class T>
-  T slope(T, T y) const {
+  TENZO_INLINE T slope(T, T y) const {
     return T(0.5) / y;
   }
   template <class V>
@@ -161,11 +161,11 @@ struct Rsqrt {
   static constexpr std::string_view name = "rsqrt";
   static constexpr bool reads_x = false, reads_y = true;
   template <class T>
-  T operator()(T x) const {
+  TENZO_INLINE T operator()(T x) const {
     return T(1) / std::sqrt(x);
   }
   template <class T>
-  T slope(T, T y) const {
+  TENZO_INLINE T slope(T, T y) const {
     return T(-0.5) * (y * y * y);
   }
   template <class V>
@@ -177,11 +177,11 @@ struct Square {
   static constexpr std::string_view name = "square";
   static constexpr bool reads_x = true, reads_y = false;
   template <class T>
-  T operator()(T x) const {
+  TENZO_INLINE T operator()(T x) const {
     return x * x;
   }
   template <class T>
-  T slope(T x, T) const {
+  TENZO_INLINE T slope(T x, T) const {
     return x + x;
   }
   template <class V>
@@ -193,11 +193,11 @@ struct Abs {
   static constexpr std::string_view name = "abs";
   static constexpr bool reads_x = true, reads_y = false;
   template <class T>
-  T operator()(T x) const {
+  TENZO_INLINE T operator()(T x) const {
     return std::abs(x);
   }
   template <class T>
-  T slope(T x, T) const {
+  TENZO_INLINE T slope(T x, T) const {
     return T(x > T(0)) - T(x < T(0));
   }
   template <class V>
@@ -209,11 +209,11 @@ struct Sin {
   static constexpr std::string_view name = "sin";
   static constexpr bool reads_x = true, reads_y = false;
   template <class T>
-  T operator()(T x) const {
+  TENZO_INLINE T operator()(T x) const {
     return math::sin(x);
   }
   template <class T>
-  T slope(T x, T) const {
+  TENZO_INLINE T slope(T x, T) const {
     return math::cos(x);
   }
   template <class V>
@@ -223,11 +223,11 @@ struct Cos {
   static constexpr std::string_view name = "cos";
   static constexpr bool reads_x = true, reads_y = false;
   template <class T>
-  T operator()(T x) const {
+  TENZO_INLINE T operator()(T x) const {
     return math::cos(x);
   }
   template <class T>
-  T slope(T x, T) const {
+  TENZO_INLINE T slope(T x, T) const {
     return -math::sin(x);
   }
   template <class V>
@@ -237,11 +237,11 @@ struct Tanh {
   static constexpr std::string_view name = "tanh";
   static constexpr bool reads_x = false, reads_y = true;
   template <class T>
-  T operator()(T x) const {
+  TENZO_INLINE T operator()(T x) const {
     return math::tanh(x);
   }
   template <class T>
-  T slope(T, T y) const {
+  TENZO_INLINE T slope(T, T y) const {
     return T(1) - y * y;
   }
   template <class V>
@@ -253,11 +253,11 @@ struct Sigmoid {
   static constexpr std::string_view name = "sigmoid";
   static constexpr bool reads_x = false, reads_y = true;
   template <class T>
-  T operator()(T x) const {
+  TENZO_INLINE T operator()(T x) const {
     return math::sigmoid(x);
   }
   template <class T>
-  T slope(T, T y) const {
+  TENZO_INLINE T slope(T, T y) const {
     return y * (T(1) - y);
   }
   template <class V>
@@ -270,11 +270,11 @@ struct Erf {
   static constexpr bool reads_x = true, reads_y = false;
   static constexpr double factor = 1.1283791670955126;  // 2 / sqrt(pi)
   template <class T>
-  T operator()(T x) const {
+  TENZO_INLINE T operator()(T x) const {
     return math::erf(x);
   }
   template <class T>
-  T slope(T x, T) const {
+  TENZO_INLINE T slope(T x, T) const {
     return T(factor) * math::exp(-x * x);
   }
   template <class V>
@@ -284,11 +284,11 @@ struct Relu {
   static constexpr std::string_view name = "relu";
   static constexpr bool reads_x = false, reads_y = true;
   template <class T>
-  T operator()(T x) const {
+  TENZO_INLINE T operator()(T x) const {
     return x > T(0) ? x : (x != x ? x : T(0));  // a NaN stays one
   }
   template <class T>
-  T slope(T, T y) const {
+  TENZO_INLINE T slope(T, T y) const {
     return y > T(0) ? T(1) : T(0);
   }
   template <class V>
@@ -301,11 +301,11 @@ struct LeakyRelu {
   static constexpr bool reads_x = true, reads_y = false;
   double below = 0.01;
   template <class T>
-  T operator()(T x) const {
+  TENZO_INLINE T operator()(T x) const {
     return x > T(0) ? x : T(below) * x;
   }
   template <class T>
-  T slope(T x, T) const {
+  TENZO_INLINE T slope(T x, T) const {
     return x > T(0) ? T(1) : T(below);
   }
   template <class V>
@@ -318,11 +318,11 @@ struct Clamp {
   static constexpr bool reads_x = true, reads_y = false;
   double low, high;
   template <class T>
-  T operator()(T x) const {
+  TENZO_INLINE T operator()(T x) const {
     return x < T(low) ? T(low) : (x > T(high) ? T(high) : x);
   }
   template <class T>
-  T slope(T x, T) const {
+  TENZO_INLINE T slope(T x, T) const {
     return T(x >= T(low)) * T(x <= T(high));
   }
   template <class V>
@@ -334,11 +334,11 @@ struct Silu {
   static constexpr std::string_view name = "silu";
   static constexpr bool reads_x = true, reads_y = false;
   template <class T>
-  T operator()(T x) const {
+  TENZO_INLINE T operator()(T x) const {
     return x * math::sigmoid(x);
   }
   template <class T>
-  T slope(T x, T) const {
+  TENZO_INLINE T slope(T x, T) const {
     const T s = math::sigmoid(x);
     return s * (T(1) + x * (T(1) - s));
   }
@@ -349,14 +349,14 @@ struct Softplus {
   static constexpr std::string_view name = "softplus";
   static constexpr bool reads_x = true, reads_y = false;
   template <class T>
-  T operator()(T x) const {  // max(x, 0) + log(1 + e^-|x|) never overflows
+  TENZO_INLINE T operator()(T x) const {  // max(x, 0) + log(1 + e^-|x|) never overflows
     const T e = math::exp(-std::abs(x));
     const T u = T(1) + e;
     const T log1p = u == T(1) ? e : math::log(u) * (e / (u - T(1)));
     return (x > T(0) ? x : T(0)) + log1p;
   }
   template <class T>
-  T slope(T x, T) const {
+  TENZO_INLINE T slope(T x, T) const {
     return math::sigmoid(x);
   }
   template <class V>
@@ -368,11 +368,11 @@ struct Gelu {
   static constexpr bool reads_x = true, reads_y = false;
   static constexpr double root_half = 0.70710678118654752, density = 0.39894228040143268;
   template <class T>
-  T operator()(T x) const {
+  TENZO_INLINE T operator()(T x) const {
     return T(0.5) * x * (T(1) + math::erf(x * T(root_half)));
   }
   template <class T>
-  T slope(T x, T) const {
+  TENZO_INLINE T slope(T x, T) const {
     return T(0.5) * (T(1) + math::erf(x * T(root_half))) + x * T(density) * math::exp(T(-0.5) * x * x);
   }
   template <class V>
@@ -384,11 +384,11 @@ struct GeluTanh {
   static constexpr bool reads_x = true, reads_y = false;
   static constexpr double a = 0.79788456080286536, b = 0.044715;
   template <class T>
-  T operator()(T x) const {
+  TENZO_INLINE T operator()(T x) const {
     return T(0.5) * x * (T(1) + math::tanh(T(a) * (x + T(b) * x * x * x)));
   }
   template <class T>
-  T slope(T x, T) const {
+  TENZO_INLINE T slope(T x, T) const {
     const T t = math::tanh(T(a) * (x + T(b) * x * x * x));
     return T(0.5) * (T(1) + t) + T(0.5) * x * (T(1) - t * t) * T(a) * (T(1) + T(3 * b) * x * x);
   }
