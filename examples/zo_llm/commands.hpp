@@ -12,7 +12,7 @@ struct Evaluate : Common {
   std::int64_t train = 1000, dev = 500, test = 1000;
 };
 struct Replay : Common {
-  std::string log, save, save_type = "f16";
+  std::string log, save, save_type = "f16", save_adapter;
 };
 struct Generate : Common {
   std::string prompt;

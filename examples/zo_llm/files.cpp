@@ -95,6 +95,21 @@ void check_save(const std::string& path, const std::string& type) {
   }
 }
 
+void check_merges(Scheme scheme) {
+  require(scheme != Scheme::prefix && scheme != Scheme::prompt,
+          "--save: a prefix or a prompt can not be folded into the ", "weights; --save-adapter DIR keeps it");
+}
+
+void check_folder(const std::string& path) {
+  if (path.empty()) return;
+  std::error_code ignored;
+  const std::filesystem::path p(path);
+  if (std::filesystem::exists(p, ignored) && !std::filesystem::is_directory(p, ignored))
+    throw FileError(path, -1, "is not a folder");
+  if (p.has_parent_path() && !std::filesystem::is_directory(p.parent_path(), ignored))
+    throw FileError(path, -1, "the folder for it does not exist");
+}
+
 void save_model(const LanguageModel& base, const Model& model, const std::string& path, const std::string& type) {
   const DType t = type_named(type);
   if (path.ends_with(".gguf")) {

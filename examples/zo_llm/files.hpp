@@ -31,8 +31,14 @@ EncodedTask load_task(const Common& o, const tenzo::LanguageModel& m, const tenz
 /// Throws ValueError where a path and format for saving do not fit, before any work is done.
 void check_save(const std::string& path, const std::string& type);
 
+/// Throws ValueError where what a scheme trains can not be folded into the weights.
+void check_merges(tenzo::Scheme scheme);
+
 /// Writes the model as `base` was: a GGUF file, a safetensors file or a folder, by the path's ending.
 void save_model(const tenzo::LanguageModel& base, const Model& model, const std::string& path, const std::string& type);
+
+/// Throws where a folder for an adapter, or for a report, can not be.
+void check_folder(const std::string& path);
 
 /// Largest resident memory of this process so far, in bytes.
 std::int64_t peak_memory();

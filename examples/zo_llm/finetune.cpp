@@ -15,6 +15,7 @@
 #include "history.hpp"
 #include "tenzo/io/atomic_file.hpp"
 #include "tenzo/io/progress.hpp"
+#include "tenzo/models/peft_export.hpp"
 #include "zo_run.hpp"
 
 namespace zo_llm {
@@ -200,9 +201,10 @@ int finetune(const Finetune& o) {
   require(!o.resume || !o.checkpoint.empty(), "--resume wants --checkpoint DIR");
   check_directions(o);
   check_save(o.save, o.save_type);
-  require(o.save.empty() || o.scheme == "full" || o.scheme == "lora" || o.scheme == "head", "--scheme ", o.scheme,
-          " can not be folded into the weights: --save does not work with it");
+  check_folder(o.save_adapter);
+  if (!o.save.empty()) check_merges(scheme_named(o.scheme));
   LanguageModel base = load_language_model(o.model, weight_format(o.dtype));
+  if (!o.save_adapter.empty()) check_peft(settings_of(o, base).adapters, base.model.depth());
   const EncodedTask task = load_task(o, base, {o.train, o.dev, o.test});
 
   const std::filesystem::path folder(o.checkpoint);
@@ -281,8 +283,11 @@ int finetune(const Finetune& o) {
   }
   run->return_to_best();
   const Scores tuned = score_examples(base.model, task.test);
-  merge_adapters(base.model);
-  if (!o.save.empty()) save_model(base, base.model, o.save, o.save_type);
+  if (!o.save_adapter.empty()) write_peft_adapter(o.save_adapter, base.model, settings_of(o, base).adapters, base.path);
+  if (!o.save.empty()) {
+    merge_adapters(base.model);
+    save_model(base, base.model, o.save, o.save_type);
+  }
   if (!o.log.empty()) {
     if (o.checkpoint.empty()) std::filesystem::rename(live, o.log);
     else write_file(o.log, tenzo::detail::read_text(live));

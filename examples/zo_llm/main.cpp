@@ -110,6 +110,8 @@ int main(int argc, char** argv) {
   f->add_flag("--resume", finetune.resume, "Go on from the checkpoint, if there is one");
   f->add_option("--save", finetune.save, "Tuned model: OUT.gguf, OUT.safetensors or a folder");
   f->add_option("--save-type", finetune.save_type, "f16, f32, bf16, q8_0, q4_0 or q4_1")->capture_default_str();
+  f->add_option("--save-adapter", finetune.save_adapter,
+                "Folder for what --scheme lora, prefix or prompt has trained, as peft loads it");
   f->add_option("--out", finetune.out, "Folder for metrics.json and report.html");
 
   zo_llm::Evaluate evaluate;
@@ -123,7 +125,8 @@ int main(int argc, char** argv) {
   CLI::App* r = app.add_subcommand("replay", "Rebuild a tuned model from its base and the log of the run");
   add_common(*r, replay, false);
   r->add_option("--log", replay.log, "The run's log")->required();
-  r->add_option("--save", replay.save, "Tuned model: OUT.gguf, OUT.safetensors or a folder")->required();
+  r->add_option("--save", replay.save, "Tuned model: OUT.gguf, OUT.safetensors or a folder");
+  r->add_option("--save-adapter", replay.save_adapter, "Folder for the adapter alone, as peft loads it");
   r->add_option("--save-type", replay.save_type, "f16, f32, bf16, q8_0, q4_0 or q4_1")->capture_default_str();
 
   zo_llm::Score score;

@@ -3,6 +3,7 @@
 #include "commands.hpp"
 #include "files.hpp"
 #include "tenzo/io/progress.hpp"
+#include "tenzo/models/peft_export.hpp"
 #include "zo_run.hpp"
 
 namespace zo_llm {
@@ -11,11 +12,14 @@ using namespace tenzo;
 
 int replay(const Replay& o) {
   apply_machine_options(o);
-  require(!o.save.empty(), "replay wants --save OUT");
+  require(!o.save.empty() || !o.save_adapter.empty(), "replay wants --save OUT or --save-adapter DIR");
   check_save(o.save, o.save_type);
+  check_folder(o.save_adapter);
   const zo::Log log = zo::Log::read(o.log);
   LanguageModel base = load_language_model(o.model, WeightFormat::file);
   const ZoSettings settings = ZoSettings::from_header(log.header, base.hash, o.log);
+  if (!o.save_adapter.empty()) check_peft(settings.adapters, base.model.depth());
+  if (!o.save.empty()) check_merges(settings.adapters.scheme);
   if (settings.format != WeightFormat::file) base = load_language_model(o.model, settings.format);
   ZoRun run(base.model, settings);
   {
@@ -26,9 +30,12 @@ int replay(const Replay& o) {
       bar.update(i + 1);
     }
   }
-  merge_adapters(base.model);
-  save_model(base, base.model, o.save, o.save_type);
-  std::printf("replayed %u steps into %s\n", run.step_number(), o.save.c_str());
+  if (!o.save_adapter.empty()) write_peft_adapter(o.save_adapter, base.model, settings.adapters, base.path);
+  if (!o.save.empty()) {
+    merge_adapters(base.model);
+    save_model(base, base.model, o.save, o.save_type);
+  }
+  std::printf("replayed %u steps into %s\n", run.step_number(), (o.save.empty() ? o.save_adapter : o.save).c_str());
   return 0;
 }
 

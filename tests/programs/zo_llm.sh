@@ -126,7 +126,7 @@ wrong "a mask for back-propagation" "neither --blocks nor --mask" tune --steps 1
 wrong "an order without blocks" "wants --blocks" tune --steps 1 --order gauss-seidel
 wrong "an unknown order" "order" tune --steps 1 --order sor --blocks layers
 wrong "blocks with queries" "one direction a block" tune --steps 1 --blocks layers --queries 2
-wrong "too many blocks" "--blocks is '9999'" tune --steps 1 --blocks 9999
+wrong "too many blocks" "blocks is '9999'" tune --steps 1 --blocks 9999
 wrong "no folder to save in" "does not exist" tune --steps 1 --save nowhere/x.gguf
 wrong "cuda without CUDA" "CUDA" tune --steps 1 --device cuda
 wrong "the log of another model" "another base model" "$program" replay --model a.gguf --log a.zolog --save x.gguf
