@@ -12,6 +12,8 @@
 #include <new>
 #include <vector>
 
+#include "tenzo/core/detail/arena.hpp"
+
 namespace tenzo {
 
 /// What the pool holds, in bytes.
@@ -23,9 +25,10 @@ struct PoolStatistics {
   std::size_t fresh = 0;     // of these, taken from the system
 };
 
-/// Blocks of 64-byte alignment by size class; eight classes an octave, so at most an eighth of a new block is unused.
-///   Freed blocks are kept up to `limit` bytes, the largest go back first. Large requests take a kept block of up to
-///   half as much again: sizes that differ from step to step then share their memory. Thread-safe.
+/// Blocks of 64-byte alignment. Small ones by size class, eight classes an octave, so at most an eighth of one is
+/// unused; large ones in pages, cut from one reservation where they join and split, so that sizes that differ share
+/// memory.
+///   Freed blocks are kept up to `limit` bytes, the largest go back first. Thread-safe.
 class Pool {
  public:
   static constexpr std::size_t alignment = 64;
@@ -38,6 +41,10 @@ class Pool {
   /// Size of the block that a request of `bytes` gets.
   static constexpr std::size_t class_size(std::size_t bytes) {
     if (bytes <= 1024) return std::max<std::size_t>(alignment, (bytes + 63) & ~std::size_t(63));
+    if (bytes >= large) {
+      if (bytes > SIZE_MAX - detail::Arena::page) throw std::bad_alloc();
+      return (bytes + detail::Arena::page - 1) / detail::Arena::page * detail::Arena::page;
+    }
     const std::size_t step = std::bit_floor(bytes - 1) / 8;
     return (bytes + step - 1) / step * step;
   }
@@ -53,15 +60,18 @@ class Pool {
     {
       std::scoped_lock lock(mutex_);
       ++stats_.requests;
-      auto it = free_.lower_bound(size);
-      const std::size_t most = size < large ? size : size + size / 2;
-      while (it != free_.end() && it->first <= most && it->second.empty()) ++it;
-      if (it != free_.end() && it->first <= most) {
+      if (size >= large) {
+        if (const auto got = arena_.take(size); got.data) {
+          stats_.fresh += got.fresh;
+          take(size);
+          return {got.data, size};
+        }
+      } else if (const auto it = free_.find(size); it != free_.end() && !it->second.empty()) {
         void* p = it->second.back();
         it->second.pop_back();
-        stats_.cached -= it->first;
-        take(it->first);
-        return {p, it->first};
+        small_ -= size;
+        take(size);
+        return {p, size};
       }
       ++stats_.fresh;
       take(size);
@@ -79,13 +89,19 @@ class Pool {
     std::scoped_lock lock(mutex_);
     stats_.in_use -= size;
     try {
-      free_[size].push_back(p);
-      stats_.cached += size;
+      if (arena_.owns(p)) {
+        arena_.give(p, size);
+      } else if (size < large) {
+        free_[size].push_back(p);
+        small_ += size;
+      } else {
+        return ::operator delete(p, std::align_val_t(alignment));
+      }
     } catch (...) {
-      ::operator delete(p, std::align_val_t(alignment));
+      if (!arena_.owns(p)) ::operator delete(p, std::align_val_t(alignment));
       return;
     }
-    if (stats_.cached > limit_) shrink(limit_);
+    if (small_ + arena_.kept() > limit_) shrink(limit_);
   }
 
   /// Gives cached blocks back to the system until at most `keep` bytes remain.
@@ -103,7 +119,9 @@ class Pool {
 
   PoolStatistics statistics() const {
     std::scoped_lock lock(mutex_);
-    return stats_;
+    PoolStatistics s = stats_;
+    s.cached = small_ + arena_.kept();
+    return s;
   }
   /// The peak counts from here on.
   void reset_peak() {
@@ -120,16 +138,19 @@ class Pool {
   }
 
   void shrink(std::size_t keep) noexcept {
-    for (auto it = free_.rbegin(); it != free_.rend() && stats_.cached > keep; ++it)
-      while (!it->second.empty() && stats_.cached > keep) {
+    arena_.shrink(keep > small_ ? keep - small_ : 0);
+    for (auto it = free_.rbegin(); it != free_.rend() && small_ > keep; ++it)
+      while (!it->second.empty() && small_ > keep) {
         ::operator delete(it->second.back(), std::align_val_t(alignment));
         it->second.pop_back();
-        stats_.cached -= it->first;
+        small_ -= it->first;
       }
   }
 
   mutable std::mutex mutex_;
-  std::map<std::size_t, std::vector<void*>> free_;
+  std::map<std::size_t, std::vector<void*>> free_;  // small blocks by size
+  std::size_t small_ = 0;                           // bytes of these
+  detail::Arena arena_;                             // large ones
   std::size_t limit_ = std::size_t(512) << 20;
   PoolStatistics stats_;
 };
