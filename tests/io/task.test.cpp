@@ -192,9 +192,9 @@ TEST_CASE("task: wrong data are named by file, offset and reason") {
   CHECK(complaint(folder, "sst2", "sentence\ttag\ngood\t1\n") == ": offset 13: task sst2 wants a field 'label'");
   CHECK(complaint(folder, "sst2", "sentence\tlabel\ngood\t2\n") == ": offset 15: label '2' is none of the task's");
   CHECK(complaint(folder, "rte", "{\"premise\": \"p\"}\n") == ": offset 0: task rte wants a field 'hypothesis'");
-  CHECK(complaint(folder, "rte", "{\"premise\": \n") == ": offset 0: want a JSON object in each line");
+  CHECK(complaint(folder, "rte", "{\"premise\": \n") == ": offset 0: the line is no valid JSON");
   CHECK(complaint(folder, "boolq", "{\"passage\": \"p\", \"question\": \"q\", \"label\": 1}\n[1]\n") ==
-        ": offset 46: want a JSON object in each line");
+        ": offset 46: the line is no JSON object");
   CHECK(complaint(folder, "sst2", "1\t2\tgood\n2\tbad\n") ==
         ": offset 9: want a row of id, rating and text with tabs between them");
   CHECK(complaint(folder, "sst2", "1\t0\tmiddling\n") == ": offset 0: holds no example of the task sst2");
@@ -204,6 +204,24 @@ TEST_CASE("task: wrong data are named by file, offset and reason") {
         ": offset 32: answer '3' is none of the task's");
   CHECK_THROWS_WITH_AS(read_examples(Task::named("sst2"), folder / "none"),
                        cat(folder / "none", ": can not be opened").c_str(), FileError);
+}
+
+TEST_CASE("task: hostile data cost no more than their size, and their errors are one line") {
+  const TestFolder folder;
+  // Lists so deep that they can not be printed by recursion.
+  const std::string deep(100'000, '[');
+  CHECK(complaint(folder, "rte", "{\"premise\": " + deep + std::string(deep.size(), ']') + "}\n") ==
+        ": offset 0: the line is nested deeper than 100 levels");
+  CHECK(complaint(folder, "rte", "{\"premise\": 1e999}\n") == ": offset 0: the line holds a number out of range");
+  CHECK(complaint(folder, "rte", "{\"premise\": \"p\", \"hypothesis\": {\"a\": 1}, \"label\": 0}\n") ==
+        ": offset 0: task rte wants a field 'hypothesis'");
+  // The name of a column that nobody asked for, a megabyte, is not copied for each of many rows.
+  std::string table = "sentence\tlabel\t" + std::string(1 << 20, 'x') + "\n";
+  for (int i = 0; i < 50'000; ++i) table += "a\t1\t\n";
+  CHECK(read(folder, "sst2", table).size() == 50'000);
+  CHECK(complaint(folder, "boolq", "{\"passage\": \"p\", \"question\": \"q\", \"label\": \"a\\nb\"}\n") ==
+        ": offset 0: label 'a\\x0ab' is none of the task's");
+  CHECK(complaint(folder, "sst2", "sentence\tlabel\ngood\t" + std::string(1000, 'y') + "\n").size() < 200);
 }
 
 TEST_CASE("split: one file in three disjoint, balanced parts; the same for the same seed only") {

@@ -140,6 +140,34 @@ TEST_CASE("log: records that were moved, repeated or left out are found") {
       cat(folder / "skip.zolog", ": offset ", start + step_bytes, ": step 2 where step 1 belongs").c_str(), FileError);
 }
 
+TEST_CASE("log: each record of a step says which step it is") {
+  const TestFolder folder;
+  LogWriter log;
+  log.create(folder / "run.zolog", header);
+  std::string bytes = read_file(folder / "run.zolog");
+  const std::size_t start = bytes.size();
+  for (const std::uint32_t step : {1u, 0u}) {  // of the two slopes of step 0
+    std::string payload;
+    zo::detail::put(payload, step);
+    zo::detail::put(payload, 0.5);
+    const auto crc = Log::record_crc(bytes.size(), zo::detail::as_bytes(payload));
+    bytes += payload;
+    zo::detail::put(bytes, crc);
+  }
+  CHECK_THROWS_WITH_AS(Log::parse(bytes, "run"), cat("run: offset ", start, ": step 1 where step 0 belongs").c_str(),
+                       FileError);
+}
+
+TEST_CASE("log: a header is read in time linear in its size") {
+  // Four million lines without a key: none is searched beyond its end.
+  std::string bytes = "tenzozo1";
+  const std::string text = std::string(4'000'000, '\n') + "slopes 1\n";
+  zo::detail::put(bytes, std::uint32_t(text.size()));
+  bytes += text;
+  zo::detail::put(bytes, zo::detail::crc32(zo::detail::as_bytes(bytes)));
+  CHECK(Log::parse(bytes, "run").header == LogHeader{{"slopes", "1"}});
+}
+
 TEST_CASE("log: a run goes on from the last whole step, and from a chosen end") {
   const TestFolder folder;
   const std::string path = folder / "run.zolog", whole = written(folder);
@@ -164,7 +192,8 @@ TEST_CASE("log: other files and headers are refused in one sentence") {
   const std::string huge = Bytes().raw("tenzozo1").put(std::uint32_t(0xffffffffu)).put(std::uint64_t(0)).str();
   CHECK_THROWS_WITH_AS(Log::parse(huge, "run"), "run: offset 8: a header of 4294967295 bytes in a file of 20",
                        FileError);
-  for (const std::string slopes : {"", "0", "-1", "two", "2000000", "2x"}) {
+  using namespace std::string_literals;
+  for (const std::string& slopes : {""s, "0"s, "-1"s, "two"s, "2000000"s, "2x"s, "2\0x"s, " 2"s}) {
     LogWriter log;
     log.create(folder / "run.zolog", {{"slopes", slopes}});
     CHECK_THROWS_AS(Log::read(folder / "run.zolog"), FileError);

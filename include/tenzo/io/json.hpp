@@ -8,12 +8,32 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include <nlohmann/json.hpp>
 
 #include "tenzo/core/error.hpp"
 
 namespace tenzo {
+
+/// Levels of a JSON text that are read. Deeper ones would exhaust the stack where a value is copied or printed.
+inline constexpr int deepest_json = 100;
+
+/// The value of a JSON text; `path` is its name in errors.
+///   Throws FileError where it is no JSON (with the offset), holds a number that no double can, or is nested too deep.
+inline nlohmann::json parse_json(std::string_view text, const std::string& path) {
+  const auto shallow = [&](int depth, nlohmann::json::parse_event_t, nlohmann::json&) {
+    if (depth > deepest_json) throw FileError(path, -1, cat("is nested deeper than ", deepest_json, " levels"));
+    return true;
+  };
+  try {
+    return nlohmann::json::parse(text.begin(), text.end(), shallow);
+  } catch (const nlohmann::json::parse_error& e) {
+    throw FileError(path, std::int64_t(e.byte), "is no valid JSON");
+  } catch (const nlohmann::json::exception&) {
+    throw FileError(path, -1, "holds a number out of range");
+  }
+}
 
 /// An object of a JSON file.
 class JsonObject {
@@ -24,14 +44,14 @@ class JsonObject {
   static JsonObject open(const std::string& path) {
     std::ifstream file(path, std::ios::binary);
     if (!file) throw FileError(path, -1, "can not be opened");
-    const std::string text((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
-    try {
-      nlohmann::json j = nlohmann::json::parse(text);
-      if (!j.is_object()) throw FileError(path, 0, "is no JSON object");
-      return {std::move(j), path};
-    } catch (const nlohmann::json::parse_error& e) {
-      throw FileError(path, std::int64_t(e.byte), "is no valid JSON");
-    }
+    return parse(std::string((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>()), path);
+  }
+
+  /// The same of a text; `path` is its name in errors.
+  static JsonObject parse(std::string_view text, const std::string& path) {
+    nlohmann::json j = parse_json(text, path);
+    if (!j.is_object()) throw FileError(path, 0, "is no JSON object");
+    return {std::move(j), path};
   }
 
   const std::string& path() const { return path_; }
@@ -41,8 +61,9 @@ class JsonObject {
   }
 
   std::int64_t integer(std::string_view key, std::optional<std::int64_t> fallback = {}) const {
-    return get<std::int64_t>(key, fallback, "an integer",
-                             [](const nlohmann::json& j) { return j.is_number_integer(); });
+    return get<std::int64_t>(key, fallback, "an integer", [](const nlohmann::json& j) {
+      return j.is_number_integer() && (!j.is_number_unsigned() || j.get<std::uint64_t>() <= INT64_MAX);
+    });
   }
   double number(std::string_view key, std::optional<double> fallback = {}) const {
     return get<double>(key, fallback, "a number", [](const nlohmann::json& j) { return j.is_number(); });

@@ -14,9 +14,9 @@
 #include <string_view>
 #include <vector>
 
-#include <nlohmann/json.hpp>
-
 #include "tenzo/core/error.hpp"
+#include "tenzo/io/byte_reader.hpp"
+#include "tenzo/io/json.hpp"
 
 namespace tenzo {
 
@@ -63,7 +63,7 @@ inline int label_of(const Task::Record& r, std::initializer_list<std::string_vie
     if (s == n || s == std::to_string(i)) return i;
     ++i;
   }
-  throw ValueError(cat("label '", s, "' is none of the task's"));
+  throw ValueError(cat("label ", printable(s), " is none of the task's"));
 }
 
 inline std::string without_full_stop(std::string s) {
@@ -174,7 +174,7 @@ inline const std::vector<Task>& all_tasks() {
          const std::size_t gap = s.find('_');
          require(gap != std::string::npos, "the sentence has no '_'");
          const std::string rest = s.substr(gap + 1), &a = field(r, "answer");
-         require(a == "1" || a == "2", "answer '", a, "' is none of the task's");
+         require(a == "1" || a == "2", "answer ", printable(a), " is none of the task's");
          return {s.substr(0, gap), {field(r, "option1") + rest, field(r, "option2") + rest}, a == "2", s};
        }},
   };
@@ -246,12 +246,15 @@ inline bool parse_number(std::string_view s, double& x) {
   return error == std::errc() && end == s.data() + s.size();
 }
 
-inline Task::Record json_record(const nlohmann::json& j) {
+/// The fields of a JSON object that a task wants: texts, numbers, true and false.
+inline Task::Record json_record(const Task& task, const nlohmann::json& j) {
   Task::Record r;
-  for (const auto& [key, value] : j.items()) {
-    if (value.is_string()) r[key] = value.get<std::string>();
-    else if (value.is_boolean()) r[key] = value.get<bool>() ? "true" : "false";
-    else if (!value.is_null()) r[key] = value.dump();
+  for (const std::string& f : task.fields) {
+    const auto it = j.find(f);
+    if (it == j.end()) continue;
+    if (it->is_string()) r[f] = it->get<std::string>();
+    else if (it->is_boolean()) r[f] = it->get<bool>() ? "true" : "false";
+    else if (it->is_number()) r[f] = it->dump();
   }
   return r;
 }
@@ -266,12 +269,11 @@ inline bool is_rating_file(std::string_view text) {
   return parts.size() == 3 && !parts[0].empty() && detail::parse_number(parts[1], rating);
 }
 
-/// The examples of a file: rated texts, a table with a header row and tabs (.tsv), or JSON, one object a line (.jsonl,
-/// .json).
+/// The examples of a file's text: rated texts, a table with a header row and tabs (.tsv), or JSON, one object a line
+/// (.jsonl, .json). `path` is its name in errors.
 ///   Throws FileError with the offset of the line that is wrong: a missing field, a label that the task does not know,
 ///   a file without examples.
-inline std::vector<TextExample> read_examples(const Task& task, const std::string& path) {
-  const std::string text = detail::read_text(path);
+inline std::vector<TextExample> parse_examples(const Task& task, std::string_view text, const std::string& path) {
   std::vector<TextExample> out;
   const auto add = [&](const Task::Record& r, std::int64_t offset) {
     for (const std::string& f : task.fields)
@@ -297,28 +299,40 @@ inline std::vector<TextExample> read_examples(const Task& task, const std::strin
   } else if (first != std::string::npos && text[first] == '{') {
     detail::for_lines(text, [&](std::string_view line, std::int64_t offset) {
       if (line.find_first_not_of(" \t") == std::string_view::npos) return;
-      nlohmann::json j = nlohmann::json::parse(line, nullptr, false);
-      if (!j.is_object()) throw FileError(path, offset, "want a JSON object in each line");
-      add(detail::json_record(j), offset);
+      const auto j = [&] {
+        try {
+          return JsonObject::parse(line, path);
+        } catch (const FileError& e) {
+          throw FileError(path, offset, cat("the line ", e.reason));
+        }
+      }();
+      add(detail::json_record(task, j.value()), offset);
     });
   } else {
-    std::vector<std::string> names;
+    std::vector<std::string_view> names;
     detail::for_lines(text, [&](std::string_view line, std::int64_t offset) {
       if (line.empty()) return;
       const auto parts = detail::split_tabs(line);
       if (names.empty()) {
-        names.assign(parts.begin(), parts.end());
+        names = parts;
         return;
       }
       if (parts.size() != names.size())
         throw FileError(path, offset, cat(parts.size(), " columns; the header row has ", names.size()));
       Task::Record r;
-      for (std::size_t i = 0; i < names.size(); ++i) r[names[i]] = std::string(parts[i]);
+      for (const std::string& f : task.fields)
+        if (const auto at = std::find(names.begin(), names.end(), f); at != names.end())
+          r[f] = std::string(parts[std::size_t(at - names.begin())]);
       add(r, offset);
     });
   }
   if (out.empty()) throw FileError(path, 0, cat("holds no example of the task ", task.name));
   return out;
+}
+
+/// The examples of a file. Throws FileError where it can not be read, too.
+inline std::vector<TextExample> read_examples(const Task& task, const std::string& path) {
+  return parse_examples(task, detail::read_text(path), path);
 }
 
 }  // namespace tenzo

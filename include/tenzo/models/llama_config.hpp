@@ -1,6 +1,7 @@
 // config.json of the LLaMA family, in both generations of its keys.
 #pragma once
 
+#include "tenzo/io/byte_reader.hpp"
 #include "tenzo/io/json.hpp"
 #include "tenzo/models/llama.hpp"
 
@@ -12,9 +13,9 @@ namespace tenzo {
 inline LlamaConfig llama_config(const JsonObject& j) {
   const std::string type = j.text("model_type");
   if (type != "llama" && type != "mistral" && type != "qwen2")
-    throw FileError(j.path(), -1, cat("model_type is '", type, "'; want llama, mistral or qwen2"));
+    throw FileError(j.path(), -1, cat("model_type is ", printable(type), "; want llama, mistral or qwen2"));
   if (const std::string act = j.text("hidden_act", "silu"); act != "silu")
-    throw FileError(j.path(), -1, cat("hidden_act is '", act, "'; want silu"));
+    throw FileError(j.path(), -1, cat("hidden_act is ", printable(act), "; want silu"));
   LlamaConfig c;
   c.vocab_size = j.integer("vocab_size");
   c.hidden_size = j.integer("hidden_size");
@@ -36,7 +37,7 @@ inline LlamaConfig llama_config(const JsonObject& j) {
   c.rope_theta = rope.number("rope_theta", j.number("rope_theta", 10000.0));
   const std::string kind = rope.text("rope_type", scaling.text("rope_type", scaling.text("type", "default")));
   if (kind != "default")
-    throw FileError(j.path(), -1, cat("rotary angles of type '", kind, "' are not built; want default"));
+    throw FileError(j.path(), -1, cat("rotary angles of type ", printable(kind), " are not built; want default"));
   check_config(c, j.path());
   return c;
 }

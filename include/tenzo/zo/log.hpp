@@ -15,8 +15,8 @@
 #include <array>
 #include <bit>
 #include <cerrno>
+#include <charconv>
 #include <cstdint>
-#include <cstdlib>
 #include <cstring>
 #include <map>
 #include <span>
@@ -137,10 +137,10 @@ struct Log {
           return log;
         }
         s.step = detail::get<std::uint32_t>(bytes, r);
+        if (s.step != log.steps.size())
+          throw FileError(path, std::int64_t(r), cat("step ", s.step, " where step ", log.steps.size(), " belongs"));
         s.slopes.push_back(detail::get<double>(bytes, r + 4));
       }
-      if (s.step != log.steps.size())
-        throw FileError(path, std::int64_t(at), cat("step ", s.step, " where step ", log.steps.size(), " belongs"));
       log.steps.push_back(std::move(s));
       log.valid_bytes = at + per_step * record_bytes;
     }
@@ -162,10 +162,12 @@ struct Log {
   /// Number of slopes that each step has: the header's "slopes".
   std::size_t slopes_per_step(const std::string& path) const {
     const auto it = header.find("slopes");
-    char* end = nullptr;
-    const unsigned long n = it == header.end() ? 0 : std::strtoul(it->second.c_str(), &end, 10);
-    if (n == 0 || n > (1u << 20) || *end)
-      throw FileError(path, 12, "the header does not say how many slopes a step has");
+    std::size_t n = 0;
+    if (it != header.end()) {
+      const char* last = it->second.data() + it->second.size();
+      if (std::from_chars(it->second.data(), last, n).ptr != last) n = 0;
+    }
+    if (n == 0 || n > (1u << 20)) throw FileError(path, 12, "the header does not say how many slopes a step has");
     return n;
   }
 
@@ -173,8 +175,10 @@ struct Log {
   static LogHeader parse_header(const std::string& text) {
     LogHeader header;
     for (std::size_t at = 0; at < text.size();) {
-      const std::size_t end = std::min(text.find('\n', at), text.size()), space = text.find(' ', at);
-      if (space < end) header[text.substr(at, space - at)] = text.substr(space + 1, end - space - 1);
+      const std::size_t end = std::min(text.find('\n', at), text.size());
+      const std::string line = text.substr(at, end - at);
+      if (const std::size_t space = line.find(' '); space != std::string::npos)
+        header[line.substr(0, space)] = line.substr(space + 1);
       at = end + 1;
     }
     return header;

@@ -23,15 +23,16 @@ namespace text::detail {
 inline Json json_beside(const std::filesystem::path& path) {
   if (!std::filesystem::exists(path)) return Json::object();
   const auto file = MappedFile::open(path.string());
-  const auto bytes = characters_of(*file);
-  return reading_json(path.string(), [&] { return Json::parse(bytes.begin(), bytes.end()); });
+  return parse_json(characters_of(*file), path.string());
 }
 
 /// What tokenizer_config.json and special_tokens_map.json say beside the vocabulary.
 class TokenizerConfig {
  public:
+  TokenizerConfig(Json config, Json map) : config_(std::move(config)), map_(std::move(map)) {}
   explicit TokenizerConfig(const std::filesystem::path& folder)
-      : config_(json_beside(folder / "tokenizer_config.json")), map_(json_beside(folder / "special_tokens_map.json")) {}
+      : TokenizerConfig(json_beside(folder / "tokenizer_config.json"),
+                        json_beside(folder / "special_tokens_map.json")) {}
 
   /// A token's content: "…" or {"content": "…"}; empty where none is named.
   std::string token(const char* key) const {

@@ -14,6 +14,7 @@
 
 #include "tenzo/core/error.hpp"
 #include "tenzo/io/byte_reader.hpp"
+#include "tenzo/io/json.hpp"
 #include "tenzo/io/mapped_file.hpp"
 
 namespace tenzo::text {
@@ -80,6 +81,7 @@ class TokenizerJsonFilter {
   /// Whether the parser keeps what it has just read.
   bool operator()(int depth, Json::parse_event_t event, Json& value) {
     using E = Json::parse_event_t;
+    require(depth <= deepest_json, "is nested deeper than ", deepest_json, " levels");
     if (list_ != List::none && depth > list_depth_) return take(depth - list_depth_, event, value);
     if (event == E::key && depth == 1) {
       in_model_ = value == "model";

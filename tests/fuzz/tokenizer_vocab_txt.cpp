@@ -1,0 +1,13 @@
+// vocab.txt of WordPiece: any bytes end in FileError or in a tokenizer whose ids are all in range.
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+#include "tenzo/io/tokenizer/vocab_txt.hpp"
+#include "tokenizer.hpp"
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  const std::string_view bytes(reinterpret_cast<const char*>(data), size);
+  check_tokenizer(bytes, [&] { return tenzo::parse_vocab_txt(bytes, "input", true); });
+  return 0;
+}
