@@ -5,8 +5,9 @@
 #include <cstdlib>
 #include <filesystem>
 
-#include "tenzo/io/gguf_writer.hpp"
-#include "tenzo/models/llama_export.hpp"
+#include "tenzo/io/json.hpp"
+#include "tenzo/models/gguf_export.hpp"
+#include "tenzo/models/llama_config.hpp"
 
 namespace zo_llm {
 
@@ -78,9 +79,29 @@ void save_gguf(const LanguageModel& base, const Model& model, const std::string&
   write_gguf(path, metadata, specs, [&](std::size_t i) { return tensors[i]; });
 }
 
+/// A special token's id as config.json has it: a number, or a list of them; −1 where there is none.
+int special_id(const JsonObject& config, const char* key) {
+  if (!config.has(key)) return -1;
+  const nlohmann::json& j = *config.value().find(key);
+  const nlohmann::json& id = j.is_array() && !j.empty() ? j.front() : j;
+  return id.is_number_integer() && id >= 0 && id <= INT32_MAX ? id.get<int>() : -1;
+}
+
+/// All keys of the GGUF file that a folder's model becomes.
+GgufMetadata folder_gguf_keys(const std::string& folder, const JsonObject& config, DType type) {
+  const LlamaConfig c = llama_config(config);
+  const std::filesystem::path at(folder);
+  GgufMetadata keys = llama_gguf_keys(c, std::filesystem::canonical(at).filename().string(), type);
+  for (const auto& [key, value] :
+       gguf_tokenizer_keys((at / "tokenizer.json").string(), c.vocab_size, special_id(config, "bos_token_id"),
+                           special_id(config, "eos_token_id")))
+    keys.append(key, value);
+  return keys;
+}
+
 }  // namespace
 
-void check_save(const std::string& path, const std::string& type) {
+void check_save(const std::string& model, const std::string& path, const std::string& type) {
   const DType t = type_named(type);
   if (path.empty()) return;
   require(path.ends_with(".gguf") || t == DType::f32 || t == DType::f16 || t == DType::bf16, "--save-type ", type,
@@ -90,6 +111,8 @@ void check_save(const std::string& path, const std::string& type) {
   if (!std::filesystem::is_directory(folder, ignored)) throw FileError(path, -1, "the folder for it does not exist");
   if (path.ends_with(".gguf") || path.ends_with(".safetensors")) {
     if (std::filesystem::is_directory(p, ignored)) throw FileError(path, -1, "is a folder");
+    if (path.ends_with(".gguf") && std::filesystem::is_directory(model, ignored))
+      folder_gguf_keys(model, JsonObject::open((std::filesystem::path(model) / "config.json").string()), t);
   } else if (std::filesystem::exists(p, ignored) && !std::filesystem::is_directory(p, ignored)) {
     throw FileError(path, -1, "is neither .gguf, .safetensors nor a folder");
   }
@@ -113,8 +136,8 @@ void check_folder(const std::string& path) {
 void save_model(const LanguageModel& base, const Model& model, const std::string& path, const std::string& type) {
   const DType t = type_named(type);
   if (path.ends_with(".gguf")) {
-    require(base.is_gguf(), "saving a GGUF file wants a base model from a GGUF file");
-    return save_gguf(base, model, path, t);
+    if (base.is_gguf()) return save_gguf(base, model, path, t);
+    return write_llama_gguf(path, model, folder_gguf_keys(base.path, *base.config, t), t);
   }
   if (path.ends_with(".safetensors")) return write_llama_safetensors(path, model, t);
   const std::filesystem::path folder(path);
@@ -122,8 +145,9 @@ void save_model(const LanguageModel& base, const Model& model, const std::string
   LlamaConfig config = model.config;
   config.tie_word_embeddings = !model.lm_head.defined();
   write_llama_safetensors((folder / "model.safetensors").string(), model, t);
-  write_file((folder / "config.json").string(),
-             llama_config_json(config, t, base.tokenizer.bos(), base.tokenizer.eos()).dump(2) + "\n");
+  const int bos = base.is_gguf() ? base.tokenizer.bos() : special_id(*base.config, "bos_token_id"),
+            eos = base.is_gguf() ? base.tokenizer.eos() : special_id(*base.config, "eos_token_id");
+  write_file((folder / "config.json").string(), llama_config_json(config, t, bos, eos).dump(2) + "\n");
   if (base.is_gguf()) {
     write_file((folder / "tokenizer.json").string(), bpe_tokenizer_json(*base.gguf).dump() + "\n");
     const auto token = [&](int id) {

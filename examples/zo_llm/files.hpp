@@ -28,13 +28,14 @@ void apply_machine_options(const Common& o);
 
 EncodedTask load_task(const Common& o, const tenzo::LanguageModel& m, const tenzo::SplitOptions& split);
 
-/// Throws ValueError where a path and format for saving do not fit, before any work is done.
-void check_save(const std::string& path, const std::string& type);
+/// Throws where the model of a path can not be saved as a path and format say, before any work is done.
+void check_save(const std::string& model, const std::string& path, const std::string& type);
 
 /// Throws ValueError where what a scheme trains can not be folded into the weights.
 void check_merges(tenzo::Scheme scheme);
 
-/// Writes the model as `base` was: a GGUF file, a safetensors file or a folder, by the path's ending.
+/// Writes a GGUF file, a safetensors file or a folder, by the path's ending, with what belongs to it from the base
+/// model.
 void save_model(const tenzo::LanguageModel& base, const Model& model, const std::string& path, const std::string& type);
 
 /// Throws where a folder for an adapter, or for a report, can not be.

@@ -35,6 +35,10 @@ class FoRun : public Run {
   /// Norm of the trained weights, and root mean square of the gradient's elements on a batch: for choosing a step size.
   std::pair<double, double> scales(const Batch& batch, tenzo::TaskLoss kind);
 
+  Rates rates() const override {
+    return {settings_.method == "sgd" ? settings_.sgd.lr : settings_.adam.lr, zo_ ? settings_.zo.probe.eps : 0,
+            trained_weights_ + (zo_ ? zo_->trained_weights() : 0)};
+  }
   std::uint32_t step_number() const override { return step_; }
   StepReport step(const Batch& batch, tenzo::TaskLoss kind) override;
   void checkpoint() override;

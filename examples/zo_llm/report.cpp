@@ -1,65 +1,16 @@
 #include "report.hpp"
 
 #include <algorithm>
-#include <cmath>
-#include <cstdio>
 #include <filesystem>
 
+#include "report_parts.hpp"
 #include "tenzo/io/metrics.hpp"
-#include "tenzo/io/report.hpp"
 
 namespace zo_llm {
 
 using namespace tenzo;
 
 namespace {
-
-std::string fixed(double x, int digits) {
-  char text[32];
-  std::snprintf(text, sizeof text, "%.*f", digits, x);
-  return text;
-}
-std::string brief(double x) {
-  char text[32];
-  std::snprintf(text, sizeof text, "%.2g", x);
-  return x > 0 ? text : "–";
-}
-
-/// Curves of the loss over one of the columns of a run's curve: 0 forwards, 1 seconds.
-plot::Lines loss_curves(const std::vector<RunRow>& runs, int column, const std::string& title,
-                        const std::string& unit) {
-  plot::Lines lines;
-  lines.title = "Training loss";
-  lines.x.title = title;
-  lines.x.unit = unit;
-  lines.y.title = "loss, smoothed";
-  for (const RunRow& r : runs) {
-    plot::Series s;
-    s.name = cat(r.method, runs.size() > 2 ? cat(", seed ", r.seed) : std::string());
-    for (const auto& p : r.curve) {
-      s.x.push_back(p[std::size_t(column)]);
-      s.y.push_back(p[2]);
-    }
-    lines.series.push_back(std::move(s));
-  }
-  return lines;
-}
-
-plot::Bars memory_bars(const std::vector<MemoryRow>& rows) {
-  plot::Bars bars;
-  bars.title = "Peak memory of a step";
-  bars.value.title = "peak resident memory";
-  bars.value.unit = "MB";
-  plot::BarSeries s;
-  s.name = "measured";
-  for (const MemoryRow& r : rows) {
-    bars.categories.push_back(cat(r.what.method, ", ", r.what.batch, " × ", r.what.length));
-    s.value.push_back(std::round(r.measured / 1e6));
-    s.mark.push_back(r.predicted / 1e6);
-  }
-  bars.series = {s};
-  return bars;
-}
 
 std::string verdict(double margin) { return margin > 0 ? "great" : "terrible"; }
 
@@ -113,9 +64,7 @@ void write_report(const ReportData& d, const std::string& folder) {
       "The last four blocks are trained; the hidden states before them are computed once. The checkpoint is chosen on "
       "dev, "
       "the figures are of the test examples.");
-  page.figures(
-      {{loss_curves(d.runs, 0, "forward passes", ""), "Loss against forward passes; a backward pass counts as two."},
-       {loss_curves(d.runs, 1, "time", "s"), "Loss against time."}});
+  page.figures(loss_figures(d.runs));
   std::vector<TableRow> rows;
   rows.push_back({"zero-shot", "–", "–", fixed(d.zero_shot.accuracy, 3), fixed(d.zero_shot.calibrated_accuracy, 3),
                   fixed(d.zero_shot.auc, 3), fixed(d.zero_shot.loss, 3), "–", "–", "–"});
@@ -134,13 +83,13 @@ void write_report(const ReportData& d, const std::string& folder) {
                                   "Each bar is a process of its own; the ticks are the prediction from sizes alone.");
   }
   if (!d.reviews.empty()) {
-    std::vector<TableRow> reviews;
+    std::vector<VerdictRow> reviews;
     for (const ReviewRow& r : d.reviews)
-      reviews.push_back({r.text, r.label ? "great" : "terrible", cat(verdict(r.before), " (", fixed(r.before, 2), ")"),
-                         cat(verdict(r.after), " (", fixed(r.after, 2), ")")});
-    page.section("Reviews").table(
-        {"review", "rated", "before", "after ZO-SGD"}, reviews,
-        {.caption = "The model's verdict, with the score of “great” less that of “terrible”."});
+      reviews.push_back(
+          {r.text, r.label ? "great" : "terrible", verdict(r.before), verdict(r.after), r.before, r.after});
+    page.section("Reviews");
+    add_verdicts(page, reviews, "after ZO-SGD",
+                 "The model's verdict, with the score of “great” less that of “terrible”.");
   }
   page.footer(cat("zo_llm --", d.mode, " --seed ", d.seed));
   page.write((out / "report.html").string());

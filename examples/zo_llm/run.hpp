@@ -19,9 +19,17 @@ struct StepReport {
   bool skipped = false;       // the loss was not finite: nothing was changed
 };
 
+/// How far a run goes in a step, and what it trains.
+struct Rates {
+  double lr = 0, eps = 0;  // eps: 0 where nothing is perturbed
+  std::int64_t trained_weights = 0;
+};
+
 class Run {
  public:
   virtual ~Run() = default;
+
+  virtual Rates rates() const = 0;
 
   virtual std::uint32_t step_number() const = 0;
   virtual StepReport step(const Batch& batch, tenzo::TaskLoss kind) = 0;

@@ -67,6 +67,9 @@ class ZoRun : public Run {
   /// Applies a step's slopes: all that a replay does.
   void apply(const tenzo::zo::LogStep& record);
 
+  Rates rates() const override {
+    return {settings_.update.lr, settings_.method == "forward-grad" ? 0 : settings_.probe.eps, trained_weights_};
+  }
   std::uint32_t step_number() const override { return step_; }
   /// For a run without a log of its own, whose weights somebody else restores.
   void set_step_number(std::uint32_t n) { step_ = state_.step = n; }

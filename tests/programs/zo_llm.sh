@@ -29,7 +29,8 @@ wrong() {
   check "$what: one line" test "$(wc -l < why.txt)" = 1
   check "$what: says why" grep -qE "$pattern" why.txt
 }
-tune() { "$program" finetune --model "$model" --data "$shipped" --train 64 --dev 16 --test 16 --eval-every 4 --batch 8 --lr 1e-4 --eps 1e-3 "$@"; }
+base=$model rates=(--lr 1e-4 --eps 1e-3)
+tune() { "$program" finetune --model "$base" --data "$shipped" --train 64 --dev 16 --test 16 --eval-every 4 --batch 8 "${rates[@]}" "$@"; }
 
 check "finetune" tune --steps 12 --log a.zolog --save a.gguf
 cp out.txt summary.txt
@@ -98,10 +99,41 @@ check "adam, resumed at its end" tune --method adam --steps 8 --checkpoint fo --
 check "adam, the same bits" cmp k.gguf l.gguf
 check "a folder" tune --steps 2 --save folder --save-type f32
 check "the folder is a model" "$program" evaluate --model folder --data "$shipped" --test 16
+check "a lora adapter" tune --scheme lora --steps 6 --layers 1:3 --log lora.zolog --save-adapter lora
+check "its kind" grep -q '"peft_type": "LORA"' lora/adapter_config.json
+check "its layers" grep -q '"layers_to_transform"' lora/adapter_config.json
+check "its names" grep -aq 'base_model.model.model.layers.1.self_attn.q_proj.lora_A.weight' lora/adapter_model.safetensors
+check "replay of an adapter" "$program" replay --model "$model" --log lora.zolog --save-adapter lora2
+check "the adapter of the run" cmp lora/adapter_model.safetensors lora2/adapter_model.safetensors
+check "and its settings" cmp lora/adapter_config.json lora2/adapter_config.json
+for scheme in prefix prompt; do
+  check "a $scheme" tune --scheme $scheme --steps 2 --save-adapter $scheme
+  check "its kind" grep -q "\"peft_type\": \"${scheme^^}_TUNING\"" $scheme/adapter_config.json
+  check "its embeddings" grep -aq prompt_embeddings $scheme/adapter_model.safetensors
+done
 check "evaluate" "$program" evaluate --model a.gguf --data "$shipped" --test 16 --json e.json
 check "its figures" grep -q calibrated_accuracy e.json
 printf 'A fine film.\nIt was terrible\n' > texts.txt
 check "score" "$program" score --model "$model" --text texts.txt --json s.json
+scores() { grep -v '"model"' "$1"; }
+same_scores() { cmp <(scores "$1") <(scores "$2"); }
+rates=(--lr 1e-30 --eps 1e-3)
+check "a model as a folder" tune --steps 1 --save base --save-type f32
+check "score of the folder" "$program" score --model base --text texts.txt --json base.json
+base=base
+check "a folder as a GGUF file" tune --steps 1 --save back.gguf --save-type f32
+base=$model rates=(--lr 1e-4 --eps 1e-3)
+check "score of the file" "$program" score --model back.gguf --text texts.txt --json back.json
+check "scores come back" same_scores s.json back.json
+check "a report" tune --steps 8 --out report
+check "its page" grep -q '</html>' report/report.html
+check "its figures" grep -q '"after/accuracy"' report/metrics.json
+for options in "--method adam" "--scheme lora --mask random:0.5" "--method hybrid --hybrid 1" "--task sst2-plain"; do
+  rm -rf report
+  # shellcheck disable=SC2086
+  check "a report of $options" tune --steps 4 --out report $options
+  check "its page" test -s report/report.html
+done
 check "generate" "$program" generate --model "$model" --prompt "The film" --tokens 8 --temperature 0.8 --top-k 20
 check "memory" "$program" memory --model "$model" --batch 2 --length 8 --no-measure
 check "help" "$program" --help
@@ -115,7 +147,9 @@ wrong "empty data" "empty.tsv.*empty" "$program" evaluate --model "$model" --dat
 printf 'sentence\tlabel\nfine\tmaybe\n' > label.tsv
 wrong "a label that is none" "label.tsv: offset .*maybe" "$program" evaluate --model "$model" --data label.tsv
 wrong "an unknown task" "unknown task" "$program" evaluate --model "$model" --data "$shipped" --task nothing
-wrong "a wrong step size" "lr" tune --steps 1 --lr fast
+rates=(--lr fast)
+wrong "a wrong step size" "lr is 'fast'" tune --steps 1
+rates=(--lr 1e-4 --eps 1e-3)
 wrong "a wrong range of layers" "layers" tune --steps 1 --layers 3:99
 wrong "a wrong option" "" "$program" finetune --model "$model" --data "$shipped" --stepz 4
 wrong "an unknown mask" "unknown kind 'wanda'" tune --steps 1 --mask wanda:0.5
@@ -127,6 +161,17 @@ wrong "an order without blocks" "wants --blocks" tune --steps 1 --order gauss-se
 wrong "an unknown order" "order" tune --steps 1 --order sor --blocks layers
 wrong "blocks with queries" "one direction a block" tune --steps 1 --blocks layers --queries 2
 wrong "too many blocks" "blocks is '9999'" tune --steps 1 --blocks 9999
+wrong "an adapter of the whole model" "no adapter to save" tune --steps 1 --save-adapter x
+wrong "a prefix of some layers" "some layers only" tune --steps 1 --scheme prefix --layers 0:2 --save-adapter x
+wrong "a prompt folded into weights" "can not be folded" tune --steps 1 --scheme prompt --save x.gguf
+wrong "a replay to nowhere" "wants --save" "$program" replay --model "$model" --log a.zolog
+wrong "a report over a file" "not a folder" tune --steps 1 --out texts.txt
+wrong "a report in no folder" "does not exist" tune --steps 1 --out nowhere/report
+cp -r base words
+sed -i 's/"type":"BPE"/"type":"WordPiece"/' words/tokenizer.json
+base=words
+wrong "a vocabulary that GGUF files do not hold" "no byte-level BPE" tune --steps 1 --save x.gguf
+base=$model
 wrong "no folder to save in" "does not exist" tune --steps 1 --save nowhere/x.gguf
 wrong "cuda without CUDA" "CUDA" tune --steps 1 --device cuda
 wrong "the log of another model" "another base model" "$program" replay --model a.gguf --log a.zolog --save x.gguf

@@ -13,25 +13,38 @@
 #include "tenzo/io/atomic_file.hpp"
 #include "tenzo/io/gguf.hpp"
 #include "tenzo/io/safetensors_writer.hpp"
+#include "tenzo/io/tokenizer/gguf_export.hpp"
 #include "tenzo/models/llama.hpp"
 #include "tenzo/tree/stored.hpp"
 
 namespace tenzo {
 
+namespace detail {
+
+/// Rows of W_q or W_k, or elements of their biases, in the other layout.
+inline StoredTensor with_rows_turned(const StoredTensor& w, std::int64_t head_dim, bool to_halves) {
+  StoredTensor out(w.dtype(), w.shape());
+  const bool vector = w.shape().rank() == 1;
+  const std::int64_t n = vector ? w.cols() : w.rows(), half = head_dim / 2,
+                     bytes = vector ? w.row_bytes() / std::max<std::int64_t>(1, n) : w.row_bytes();
+  for (std::int64_t r = 0; r < n; ++r) {
+    const std::int64_t k = r % head_dim, other = r - k + 2 * (k % half) + k / half;
+    std::memcpy(out.writable_bytes().data() + (to_halves ? r : other) * bytes,
+                w.bytes().data() + (to_halves ? other : r) * bytes, std::size_t(bytes));
+  }
+  return out;
+}
+
+}  // namespace detail
+
 /// Rows of W_q or W_k from the interleaved layout to that of halves: row (head, j d/2 + i) is row (head, 2 i + j)
 /// there.
 inline StoredTensor halves_from_interleaved(const StoredTensor& w, std::int64_t head_dim) {
-  StoredTensor out(w.dtype(), w.shape());
-  // A bias is one row of numbers: then its elements move.
-  const bool vector = w.shape().rank() == 1;
-  const std::int64_t n = vector ? w.cols() : w.rows(),
-                     bytes = vector ? w.row_bytes() / std::max<std::int64_t>(1, n) : w.row_bytes();
-  std::byte* to = out.writable_bytes().data();
-  for (std::int64_t r = 0; r < n; ++r) {
-    const std::int64_t head = r / head_dim * head_dim, k = r % head_dim, half = head_dim / 2;
-    std::memcpy(to + r * bytes, w.bytes().data() + (head + 2 * (k % half) + k / half) * bytes, std::size_t(bytes));
-  }
-  return out;
+  return detail::with_rows_turned(w, head_dim, true);
+}
+/// The other way.
+inline StoredTensor interleaved_from_halves(const StoredTensor& w, std::int64_t head_dim) {
+  return detail::with_rows_turned(w, head_dim, false);
 }
 
 /// The model's leaves under the ecosystem's names, as `type` (vectors too), written one at a time.
@@ -87,27 +100,9 @@ inline nlohmann::ordered_json bpe_tokenizer_json(const GgufFile& file) {
   if (const std::string kind = file.text("tokenizer.ggml.model"); kind != "gpt2")
     throw FileError(file.path(), -1, cat("a vocabulary of the kind '", kind, "' is not written as tokenizer.json"));
   const std::string pre = file.text("tokenizer.ggml.pre", std::string("gpt2"));
-  const Json byte_level = {
-      {"type", "ByteLevel"}, {"add_prefix_space", false}, {"trim_offsets", true}, {"use_regex", true}};
-  Json split = byte_level;
-  if (pre == "smollm") {
-    split = {{"type", "Sequence"}, {"pretokenizers", {{{"type", "Digits"}, {"individual_digits", true}}, byte_level}}};
-  } else if (pre == "llama-bpe" || pre == "qwen2") {
-    const std::string digits = pre == "qwen2" ? "\\p{N}" : "\\p{N}{1,3}";
-    Json plain = byte_level;
-    plain["use_regex"] = false;
-    split = {{"type", "Sequence"},
-             {"pretokenizers",
-              {{{"type", "Split"},
-                {"pattern",
-                 {{"Regex", cat("(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|", digits,
-                                "| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+")}}},
-                {"behavior", "Isolated"},
-                {"invert", false}},
-               plain}}};
-  } else if (pre != "gpt2" && pre != "default") {
+  const Json split = detail::pre_tokenizer_json(pre == "default" ? "gpt2" : pre);
+  if (split.is_null())
     throw FileError(file.path(), -1, cat("the pre-tokenizer '", pre, "' is not written as tokenizer.json"));
-  }
   Json vocab = Json::object(), added = Json::array();
   const auto tokens = file.texts("tokenizer.ggml.tokens");
   std::vector<std::int64_t> types(tokens.size(), 1);
@@ -136,7 +131,7 @@ inline nlohmann::ordered_json bpe_tokenizer_json(const GgufFile& file) {
           {"normalizer", nullptr},
           {"pre_tokenizer", split},
           {"post_processor", nullptr},
-          {"decoder", byte_level},
+          {"decoder", detail::pre_tokenizer_json("gpt2")},
           {"model",
            {{"type", "BPE"},
             {"dropout", nullptr},
@@ -145,6 +140,7 @@ inline nlohmann::ordered_json bpe_tokenizer_json(const GgufFile& file) {
             {"end_of_word_suffix", nullptr},
             {"fuse_unk", false},
             {"byte_fallback", false},
+            {"ignore_merges", pre == "llama-bpe"},
             {"vocab", std::move(vocab)},
             {"merges", file.texts("tokenizer.ggml.merges")}}}};
 }

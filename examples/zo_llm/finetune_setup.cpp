@@ -1,0 +1,230 @@
+#include "finetune_setup.hpp"
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <cstdio>
+#include <filesystem>
+#include <numeric>
+
+#include "fo_run.hpp"
+#include "zo_run.hpp"
+
+namespace zo_llm {
+
+using namespace tenzo;
+using namespace tenzo::zo;
+
+bool is_first_order(const Finetune& o) { return o.method == "sgd" || o.method == "adam" || o.method == "hybrid"; }
+
+void check_directions(const Finetune& o) {
+  require(!is_first_order(o) || (o.blocks.empty() && o.mask.empty()), "--method ", o.method,
+          " takes neither --blocks nor --mask");
+  require(o.blocks.empty() || o.queries == 1, "--blocks takes one direction a block, not --queries ", o.queries);
+  require(block_order(o.order) == BlockOrder::jacobi || !o.blocks.empty(), "--order ", o.order, " wants --blocks");
+  require(o.order == "jacobi" || o.method != "forward-grad", "--order ", o.order, " wants differences: --method ",
+          o.method, " has none");
+  if (o.mask.empty()) return;
+  const MaskRule mask = MaskRule::parse(o.mask);
+  require(mask.kind != MaskRule::Kind::magnitude || o.scheme != "lora",
+          "--mask magnitude: the adapters of --scheme lora begin at zero; want --mask random:SHARE");
+  require(o.weight_decay == 0, "--mask with --weight-decay: it would shrink the weights that the mask leaves alone");
+}
+
+AdapterOptions adapter_options(const Finetune& o, std::size_t depth) {
+  AdapterOptions a;
+  a.seed = o.seed;
+  a.scheme = scheme_named(o.scheme);
+  a.rank = o.lora_rank;
+  a.alpha = o.lora_alpha;
+  a.prefix = o.prefix;
+  a.prompt = o.prompt;
+  if (!o.layers.empty()) {
+    const std::size_t colon = o.layers.find(':');
+    require(colon != std::string::npos, "--layers is '", o.layers, "'; want A:B");
+    try {
+      a.first_layer = std::stoul(o.layers.substr(0, colon));
+      a.last_layer = std::stoul(o.layers.substr(colon + 1));
+    } catch (const std::logic_error&) {
+      require(false, "--layers is '", o.layers, "'; want A:B");
+    }
+    require(a.first_layer < a.last_layer && a.last_layer <= depth, "--layers ", o.layers, " of a model with ", depth,
+            " blocks");
+  }
+  return a;
+}
+
+Batch batch_of(const std::vector<EncodedExample>& train, std::uint64_t seed, std::int64_t step, std::int64_t batch) {
+  const auto n = std::int64_t(train.size()), size = std::min(batch, n), per_epoch = n / size;
+  const auto order = shuffled(n, seed, std::uint32_t(0x20000000 + step / per_epoch));
+  Batch out;
+  for (std::int64_t i = 0; i < size; ++i)
+    out.push_back(&train[std::size_t(order[std::size_t(step % per_epoch * size + i)])]);
+  return out;
+}
+
+namespace {
+
+double number_or(const std::string& s, const char* option) {
+  double x = 0;
+  const auto [end, error] = std::from_chars(s.data(), s.data() + s.size(), x);
+  require(error == std::errc() && end == s.data() + s.size() && x > 0, option, " is '", s,
+          "'; want auto or a positive number");
+  return x;
+}
+
+ZoSettings settings_of(const Finetune& o, const LanguageModel& base) {
+  ZoSettings s;
+  s.method = o.method;
+  s.adapters = adapter_options(o, base.model.depth());
+  s.format = weight_format(o.dtype);
+  s.probe.law = direction_law(o.directions);
+  s.probe.queries = o.queries;
+  s.probe.two_sided = !o.one_sided;
+  s.probe.rank = o.rank;
+  if (!o.mask.empty()) s.mask = MaskRule::parse(o.mask);
+  s.order = block_order(o.order);
+  s.update.momentum = o.momentum;
+  s.update.weight_decay = o.weight_decay;
+  s.schedule.kind = Schedule::kind_of(o.schedule);
+  s.schedule.steps = o.steps;
+  s.seed = o.seed;
+  s.base = base.hash;
+  return s;
+}
+
+/// Ranges of leaves from --blocks: `layers` makes one of each transformer block and one of the rest, a number K makes K
+/// of about equal size. Only trained leaves count.
+std::vector<LeafRange> blocks_of(const Finetune& o, const ZoRun& run, const Model& model) {
+  std::vector<LeafRange> out;
+  if (o.blocks.empty()) return out;
+  struct Leaf {
+    std::uint32_t number;
+    std::int64_t size;
+    std::string block;
+  };
+  std::vector<Leaf> leaves;
+  std::uint32_t n = 0;
+  double total = 0;
+  for_each_leaf(
+      [&](const Path& at, const StoredTensor& w) {
+        const std::uint32_t number = n++;
+        if (!run.trained()[number]) return;
+        const std::string name = at.str();
+        leaves.push_back({number, w.size(), name.substr(0, name.find('.', std::string_view("model.layers.").size()))});
+        total += double(w.size());
+      },
+      model);
+  if (o.blocks == "layers") {
+    for (std::size_t i = 0; i < leaves.size(); ++i)
+      if (i == 0 || leaves[i].block != leaves[i - 1].block) out.push_back({leaves[i].number, leaves[i].number + 1});
+      else out.back().last = leaves[i].number + 1;
+    return out;
+  }
+  std::int64_t k = 0;
+  const auto [end, error] = std::from_chars(o.blocks.data(), o.blocks.data() + o.blocks.size(), k);
+  require(error == std::errc() && end == o.blocks.data() + o.blocks.size() && k > 0 && k <= std::int64_t(leaves.size()),
+          "--blocks is '", o.blocks, "'; want layers or a number from 1 to ", leaves.size());
+  double done = 0;
+  for (const Leaf& leaf : leaves) {
+    const auto block = std::size_t(std::min(double(k - 1), done / total * double(k)));
+    if (out.size() <= block) out.push_back({leaf.number, leaf.number + 1});
+    else out.back().last = leaf.number + 1;
+    done += double(leaf.size);
+  }
+  return out;
+}
+
+}  // namespace
+
+std::unique_ptr<Run> make_run(const Finetune& o, LanguageModel& base, const EncodedTask& task,
+                              const std::string& live) {
+  const bool lr_auto = o.lr == "auto", eps_auto = o.eps == "auto";
+  std::vector<Batch> batches;
+  for (std::int64_t i = 0; i < 8; ++i) batches.push_back(batch_of(task.train, o.seed, i, o.batch));
+  ZoSettings zo = settings_of(o, base);
+  if (!lr_auto) zo.update.lr = number_or(o.lr, "--lr");
+  if (!eps_auto) zo.probe.eps = number_or(o.eps, "--eps");
+  const bool fresh = !(o.resume && std::filesystem::exists(live));
+  const auto announce = [&](const std::string& text) {
+    if (fresh && (lr_auto || eps_auto)) std::printf("%s (auto)\n", text.c_str());
+  };
+
+  if (is_first_order(o)) {
+    FoSettings s;
+    s.method = o.method;
+    s.adapters = zo.adapters;
+    s.adapters.seed = s.seed = o.seed;
+    s.base = base.hash;
+    s.schedule = zo.schedule;
+    s.sgd.weight_decay = s.adam.weight_decay = o.weight_decay;
+    s.zo = zo;
+    if (o.method == "hybrid") {
+      require(o.scheme == "full", "--method hybrid wants --scheme full");
+      s.suffix = base.model.depth() - std::size_t(o.hybrid > 0 ? o.hybrid : std::int64_t(base.model.depth()) / 3);
+      if (eps_auto) s.zo.probe.eps = 1e-3;
+    }
+    auto run = std::make_unique<FoRun>(base.model, s, o.checkpoint.empty() ? std::string() : live);
+    if (lr_auto) {
+      // A step of Adam moves each weight by about lr; one of SGD by lr times the gradient. Both by 2e-4 of the weights'
+      // norm.
+      const auto [norm, gradient] = run->scales(batches[0], task.loss);
+      const double move = 2e-4 * norm / std::sqrt(double(run->trained_weights()));
+      run->settings().adam.lr = move;
+      run->settings().sgd.lr = move / std::max(gradient, 1e-12);
+    } else {
+      run->settings().adam.lr = run->settings().sgd.lr = number_or(o.lr, "--lr");
+    }
+    announce(cat(o.method, ": lr ", o.method == "sgd" ? run->settings().sgd.lr : run->settings().adam.lr));
+    return run;
+  }
+
+  const WeightFormat format = zo.format;
+  auto run = std::make_unique<ZoRun>(
+      base.model, zo, [path = base.path, format] { return load_language_model(path, format).model; }, live);
+  run->settings().blocks = blocks_of(o, *run, base.model);
+  if (fresh && (lr_auto || eps_auto)) choose_rates(*run, batches, task.loss, base.model, eps_auto, lr_auto);
+  announce(cat(o.method, ": eps ", run->settings().probe.eps, ", lr ", run->settings().update.lr));
+  return run;
+}
+
+std::int64_t tokens_of(const Batch& batch) {
+  std::int64_t n = 0;
+  for (const EncodedExample* e : batch)
+    if (e->single_token()) n += std::int64_t(e->prompt.size());
+    else
+      for (const auto& f : e->full) n += std::int64_t(f.size());
+  return n;
+}
+
+MemoryEstimate predicted_memory(const Finetune& o, const Model& model, const EncodedTask& task, const Run& run,
+                                std::int64_t longest, const std::string& method) {
+  const std::int64_t tokens = std::max<std::int64_t>(longest, 256);
+  const MemoryCase c{method, o.scheme, o.batch, (tokens + o.batch - 1) / o.batch};
+  MemoryEstimate e = predict_memory(model, o.dtype, c);
+  const bool some = !o.layers.empty() && o.scheme == "full";
+  const double share = some ? double(run.rates().trained_weights) / double(count_elements(model)) : 1;
+  e.state *= share;
+  e.gradients *= share;
+  if (method == "hybrid") {
+    MemoryCase full = c;
+    full.method = "adam";
+    const MemoryEstimate adam = predict_memory(model, o.dtype, full);
+    const double depth = double(model.depth()),
+                 part = (o.hybrid > 0 ? double(o.hybrid) : std::floor(depth / 3)) / depth;
+    e.state += part * adam.state;
+    e.gradients += part * adam.gradients;
+    e.activations += part * adam.activations;
+  }
+  if (!o.mask.empty() && method == o.method)
+    e.state += double(run.rates().trained_weights) / (1 - MaskRule::parse(o.mask).share);
+  if (some && !o.layers.starts_with("0:") && method != "hybrid") {
+    // Hidden states before the first trained block are kept.
+    double kept = 0;
+    for (const EncodedExample& x : task.train) kept += double(x.prompt.size());
+    e.state += 4 * kept * double(model.config.hidden_size);
+  }
+  return e;
+}
+
+}  // namespace zo_llm
