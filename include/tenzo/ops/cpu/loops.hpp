@@ -17,10 +17,11 @@ inline constexpr std::int64_t element_grain = 1 << 14;
 /// y[i] = f(x[i]...) for i in [0, n).
 template <class Y, class F, class... X>
 void map(std::int64_t n, Y* y, F&& f, const X*... x) {
-  parallel_for(n, element_grain, [&](std::int64_t begin, std::int64_t end) __attribute__((flatten)) {
+  parallel_for(
+      n, element_grain, [&](std::int64_t begin, std::int64_t end) __attribute__((flatten)) {
 #pragma omp simd
-    for (std::int64_t i = begin; i < end; ++i) y[i] = f(x[i]...);
-  });
+        for (std::int64_t i = begin; i < end; ++i) y[i] = f(x[i]...);
+      });
 }
 
 /// One operand's steps along the axes of a broadcast result, adjacent axes merged where that is the same walk.
@@ -66,7 +67,7 @@ void map_broadcast(const Shape& out, T* y, const Shape& shape_a, const T* a, con
   const BroadcastWalk walk(out, shape_a, shape_b);
   const int last = walk.rank - 1;
   const std::int64_t inner = walk.extent[last], da = walk.step_a[last], db = walk.step_b[last];
-  auto row = [&](std::int64_t begin, std::int64_t end, T* to, const T* pa, const T* pb) __attribute__((flatten)) {
+  auto row = [&](std::int64_t begin, std::int64_t end, T * to, const T* pa, const T* pb) __attribute__((flatten)) {
     const T va = *pa, vb = *pb;
     if (da && db) {
 #pragma omp simd
