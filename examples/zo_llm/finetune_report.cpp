@@ -16,10 +16,15 @@ namespace {
 
 std::string arrow(double before, double after) { return cat(fixed(before, 3), " → ", fixed(after, 3)); }
 
+/// Three digits, with a minus sign instead of a hyphen.
+std::string figure(double x) {
+  const std::string s = fixed(x, 3);
+  return s[0] == '-' ? "−" + s.substr(1) : s;
+}
 std::string with_interval(const Measured& m) {
   if (!std::isfinite(m.value)) return "–";
-  return std::isfinite(m.low) ? cat(fixed(m.value, 3), " (", fixed(m.low, 3), " to ", fixed(m.high, 3), ")")
-                              : fixed(m.value, 3);
+  return std::isfinite(m.low) ? cat(figure(m.value), " (", figure(m.low), " to ", figure(m.high), ")")
+                              : figure(m.value);
 }
 std::string probability(double p) { return !std::isfinite(p) ? "–" : p < 0.001 ? "< 0.001" : fixed(p, 3); }
 
@@ -77,7 +82,7 @@ plot::Bars memory_parts(const FinetuneResult& r) {
   bars.series = {{.name = "measured", .value = {std::round(r.peak / 1e6), 0, 0}},
                  {.name = "program", .value = {0, r.program / 1e6, r.program / 1e6}}};
   for (const Part& p :
-       {Part{"weights", &MemoryEstimate::weights}, Part{"optimizer's state", &MemoryEstimate::state},
+       {Part{"weights", &MemoryEstimate::weights}, Part{"state kept between steps", &MemoryEstimate::state},
         Part{"gradients", &MemoryEstimate::gradients}, Part{"activations", &MemoryEstimate::activations}})
     if (r.memory.*p.bytes + r.memory_of_adam.*p.bytes > 0)
       bars.series.push_back({.name = p.name, .value = {0, r.memory.*p.bytes / 1e6, r.memory_of_adam.*p.bytes / 1e6}});
@@ -218,9 +223,9 @@ void write_finetune_report(const FinetuneResult& r) {
   page.section("Learning").figures(loss_figures({curve_of(r)}));
   if (r.history.best()) page.figures(dev_figures(r));
 
-  page.section("Memory").figure(
-      memory_parts(r),
-      "Measured is the largest resident memory of the process; predicted is the sum of sizes, for the longest batch.");
+  page.section("Memory").figure(memory_parts(r),
+                                "Measured is the largest resident memory of the process; predicted is the sum of the "
+                                "sizes of what a step holds.");
 
   if (const std::vector<VerdictRow> examples = verdicts(r); !examples.empty()) {
     page.section("Examples");

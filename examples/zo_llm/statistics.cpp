@@ -112,7 +112,8 @@ Roc::Roc(std::span<const double> margins, std::span<const int> labels) {
 Measured Roc::area() const {
   if (of_positive.empty() || of_negative.empty()) return {};
   const auto [mean, first] = mean_of(of_positive);
-  return normal(mean, first + mean_of(of_negative).second);
+  const Measured m = normal(mean, first + mean_of(of_negative).second);
+  return {m.value, std::max(0.0, m.low), std::min(1.0, m.high)};
 }
 
 Measured change_of_area(const Roc& before, const Roc& after) {

@@ -142,6 +142,9 @@ inline void add_bars(Drawing& d, const BarFrame& f, const plot::Bars& p, const s
   for (std::size_t c = 0; c < p.categories.size(); ++c) {
     const double centre = f.begin + (double(c) + 0.5) * f.group;
     Stack at;
+    std::size_t last = 0;  // of the stacked series that have a bar here
+    for (std::size_t i = 0; i < p.series.size(); ++i)
+      if (drawable(p.series[i].value[c], f.value.log) && p.series[i].value[c] != 0) last = i;
     for (std::size_t i = 0; i < p.series.size(); ++i) {
       const plot::BarSeries& s = p.series[i];
       const double lane = p.stacked ? 0 : double(i) - double(lanes - 1) / 2;
@@ -161,7 +164,7 @@ inline void add_bars(Drawing& d, const BarFrame& f, const plot::Bars& p, const s
         double& sum = v > 0 ? at.up : at.down;
         b.from = f.value(inside(sum));
         b.value = f.value(inside(sum += v));
-        if (!numbers.empty() && i + 1 == p.series.size()) b.number = numbers[c];
+        if (!numbers.empty() && i == last) b.number = numbers[c];
       } else {
         if (!s.low.empty()) b.low = s.low[c], b.high = s.high[c];
         if (!numbers.empty()) b.number = numbers[c * p.series.size() + i];
