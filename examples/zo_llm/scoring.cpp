@@ -37,8 +37,8 @@ Scores score_examples(const Model& model, const std::vector<EncodedExample>& exa
     if (chunk.empty()) return;
     const auto b = scoring_batch(model, chunk);
     const std::size_t from = cache ? cache->from() : 0;
-    const auto before = from > 0 ? zo::Probe<float>(cache->states(model, chunk, b)) : probes.embed(b.batch);
-    const auto hidden = probes.blocks(before, b.batch, from, probes.depth());
+    auto before = from > 0 ? zo::Probe<float>(cache->states(model, chunk, b)) : probes.embed(b.batch);
+    const auto hidden = probes.blocks(std::move(before), b.batch, from, probes.depth());
     const Tensor<float> s = candidate_scores(probes, hidden, b).read(0);
     out.candidates = b.candidates;
     out.values.insert(out.values.end(), s.values().begin(), s.values().end());

@@ -109,6 +109,7 @@ TEST_CASE("tensor: borrowed memory is not copied, and its owner lives as long as
   Tensor<double> t = Tensor<double>::borrow(mine.data(), {2, 2});
   t(1, 0) = 30;
   CHECK(mine[2] == 30);
+  CHECK_FALSE(t.unique());
   auto owner = std::make_shared<std::vector<double>>(6, 1.0);
   const std::weak_ptr<std::vector<double>> watch = owner;
   Tensor<double> kept = Tensor<double>::borrow(owner->data(), {3, 2}, owner).rows(1, 2);

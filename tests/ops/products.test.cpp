@@ -72,6 +72,23 @@ TEST_CASE("gates differentiate in every mode") {
   CHECK(distance(silu_mul(x.first, x.second), mul(silu(x.first), x.second)) < 1e-15);
 }
 
+TEST_CASE("a gate is written over only where it was given away and nobody else sees it") {
+  const Doubles up = arbitrary({3, 5}, 2), was = arbitrary({3, 5}, 1, 2);
+  const Doubles want = silu_mul(was, up);
+  Doubles gate = was.clone();
+  const double* const there = gate.data();
+  CHECK(distance(silu_mul(gate, up), want) == 0);
+  CHECK(distance(gate, was) == 0);
+  Doubles shared = gate;
+  CHECK(distance(silu_mul(std::move(shared), up), want) == 0);
+  CHECK(distance(gate, was) == 0);
+  CHECK(distance(silu_mul(Doubles::borrow(gate.data(), gate.shape()), up), want) == 0);
+  CHECK(distance(gate, was) == 0);
+  const Doubles y = silu_mul(std::move(gate), up);
+  CHECK(y.data() == there);
+  CHECK(distance(y, want) == 0);
+}
+
 TEST_CASE("rope differentiates in every mode, and turns back") {
   for (const RopeLayout layout : {RopeLayout::half, RopeLayout::interleaved}) {
     const RopeTable table({0, 1, 5, 2}, 4, 100.0, layout);

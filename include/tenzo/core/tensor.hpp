@@ -52,7 +52,11 @@ class Storage {
     }
   }
   std::byte* data() const { return block_ ? block_->data : nullptr; }
-  bool unique() const { return block_ && block_->count.load(std::memory_order_acquire) == 1; }
+  /// False of memory that somebody else owns, too.
+  bool unique() const {
+    return block_ && block_->data == reinterpret_cast<std::byte*>(block_) + sizeof(Block) &&
+           block_->count.load(std::memory_order_acquire) == 1;
+  }
   explicit operator bool() const { return block_ != nullptr; }
 
  private:
@@ -141,7 +145,7 @@ class Tensor {
   T* data() { return data_; }
   std::span<const T> values() const { return {data_, std::size_t(size_)}; }
   std::span<T> values() { return {data_, std::size_t(size_)}; }
-  /// Whether no other handle shares the elements.
+  /// Whether nobody else sees the elements: no other handle, and no owner of borrowed memory.
   bool unique() const { return storage_.unique(); }
 
   /// The only element. Throws ShapeError when there are more.

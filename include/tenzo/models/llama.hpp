@@ -158,8 +158,11 @@ struct LlamaMlp {
     f("down_proj", self.down_proj...);
   }
   template <Value X>
-  X operator()(const X& x) const {  // (tokens, hidden) -> the same
-    return down_proj(silu_mul(gate_proj(x), up_proj(x)));
+  X operator()(X x) const {  // (tokens, hidden) -> the same
+    X gate = gate_proj(x);
+    const X up = up_proj(x);
+    x = {};  // not needed beside the widest arrays of a block
+    return down_proj(silu_mul(std::move(gate), up));
   }
 };
 
@@ -177,9 +180,10 @@ struct LlamaBlock {
     f("mlp", self.mlp...);
   }
   template <Value X>
-  X operator()(const X& x, const LlamaBatch& batch, typename KeyValueCache<X>::Layer* cache = nullptr) const {
+  X operator()(X x, const LlamaBatch& batch, typename KeyValueCache<X>::Layer* cache = nullptr) const {
     // (tokens, hidden) -> the same
     const X h = add(x, self_attn(input_layernorm(x), batch, cache));
+    x = {};
     return add(h, mlp(post_attention_layernorm(h)));
   }
 };
@@ -232,7 +236,7 @@ struct Llama {
   }
   /// Hidden states behind blocks [begin, end).
   V blocks(V x, const Batch& b, std::size_t begin, std::size_t end) const {  // (tokens, hidden) -> the same
-    for (std::size_t i = begin; i < end; ++i) x = model.layers[i](x, b);
+    for (std::size_t i = begin; i < end; ++i) x = model.layers[i](std::move(x), b);
     return x;
   }
   /// Hidden states as the head wants them; row by row.

@@ -138,8 +138,8 @@ V candidate_scores(const Model& model, const V& hidden, const ScoringBatch<Batch
 ///   classification: mean cross entropy of softmax(scores) against the labels. option: mean negative log-likelihood of
 ///   the tokens of the right candidates, long ones weighing more.
 template <class Model, Value V, class Batch>
-V scoring_loss(const Model& model, const V& x, std::size_t from, const ScoringBatch<Batch>& b, TaskLoss kind) {
-  const V hidden = model.blocks(x, b.batch, from, model.depth());
+V scoring_loss(const Model& model, V x, std::size_t from, const ScoringBatch<Batch>& b, TaskLoss kind) {
+  const V hidden = model.blocks(std::move(x), b.batch, from, model.depth());
   if (kind == TaskLoss::classification || b.single) return cross_entropy(candidate_scores(model, hidden, b), b.labels);
   std::vector<std::int64_t> rows, targets;
   for (std::int64_t r = 0; r < b.rows.size(); ++r) {

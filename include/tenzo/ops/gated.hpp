@@ -27,6 +27,11 @@ struct Gated {
     return {y};
   }
   template <class T>
+  void eval_over_(Tensor<T>& gate, const Tensor<T>& up) const {
+    T* const y = gate.data();
+    cpu::gated(cpu::GateShape::two_arrays(1, gate.size()), y, up.data(), y, lanes());
+  }
+  template <class T>
   Values<Tensor<T>, 1> jvp(const Values<Tensor<T>, 2>& x, const Values<Tensor<T>, 2>& dx,
                            const Values<Tensor<T>, 1>&) const {
     Tensor<T> d;
@@ -55,11 +60,18 @@ struct Gated {
   }
 };
 
-/// silu(gate) · up (SwiGLU). Both of one shape.
+/// silu(gate) · up (SwiGLU). Both of one shape. A gate that is given away is written over where its kind of value keeps
+/// no record: the largest activation of a block is there once.
 template <Value A, Value B>
 auto silu_mul(const A& gate, const B& up) {
   expect(gate.shape() == up.shape(), "silu_mul: gate is ", gate.shape(), ", up is ", up.shape());
   return dispatch_one(Gated<fn::Silu>{}, gate, up);
+}
+template <Value V>
+requires requires(V v) { Level<V>::apply_over(Gated<fn::Silu>{}, v, v); }
+V silu_mul(V&& gate, const V& up) {
+  expect(gate.shape() == up.shape(), "silu_mul: gate is ", gate.shape(), ", up is ", up.shape());
+  return Level<V>::apply_over(Gated<fn::Silu>{}, std::move(gate), up);
 }
 /// gelu(gate) · up in the tanh form (GeGLU of T5 v1.1).
 template <Value A, Value B>

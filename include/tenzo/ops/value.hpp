@@ -56,6 +56,13 @@ struct Level<Tensor<T, D>> {
   static auto apply(const P& p, const Values<plain, N>& x) {
     return p.eval(x);
   }
+  /// p(x, y), written over x where nobody else holds it.
+  template <class P>
+  static plain apply_over(const P& p, plain x, const plain& y) {
+    if (!x.unique()) return p.eval(Values<plain, 2>{x, y})[0];
+    p.eval_over_(x, y);
+    return x;
+  }
 };
 
 namespace detail {

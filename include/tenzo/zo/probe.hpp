@@ -74,6 +74,9 @@ class Probe {
     return out;
   }
 
+  /// Takes out the tensor of a side of what was computed.
+  Tensor<T> take(int side) { return std::move(side_[std::size_t(side)]); }
+
   /// Rows [begin, end) of a weight as a matrix, on the calling thread.
   void read_rows(int side, std::int64_t begin, std::int64_t end, T* to) const {
     const std::int64_t rows = weight_.rows(), cols = weight_.cols();
@@ -232,6 +235,14 @@ struct Level<zo::Probe<T>> {
     for (std::size_t k = 0; k < P::outputs; ++k)
       out[k] = sides == 1 ? zo::Probe<T>(std::move(y[0][k])) : zo::Probe<T>(std::move(y[0][k]), std::move(y[1][k]));
     return out;
+  }
+  /// p(x, y), written over the sides of x that nobody else holds.
+  template <class P>
+  static zo::Probe<T> apply_over(const P& p, zo::Probe<T> x, const zo::Probe<T>& y) {
+    if (x.is_weight() || x.sides() < y.sides()) return apply(p, Values<zo::Probe<T>, 2>{x, y})[0];
+    std::array<Tensor<T>, 2> out;
+    for (int s = 0; s < x.sides(); ++s) out[std::size_t(s)] = Level<Tensor<T>>::apply_over(p, x.take(s), y.read(s));
+    return x.sides() == 1 ? zo::Probe<T>(std::move(out[0])) : zo::Probe<T>(std::move(out[0]), std::move(out[1]));
   }
 };
 
