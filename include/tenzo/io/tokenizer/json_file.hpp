@@ -189,7 +189,9 @@ auto reading_json(const std::string& path, Read&& read) {
   try {
     return read();
   } catch (const Json::parse_error& e) {
-    throw FileError(path, std::int64_t(e.byte), cat("is no JSON: ", e.what()));
+    throw FileError(path, std::int64_t(e.byte), "is no valid JSON");
+  } catch (const Json::out_of_range&) {
+    throw FileError(path, -1, "holds a number out of range");
   } catch (const Json::exception& e) {
     throw FileError(path, -1, e.what());
   } catch (const ValueError& e) {
