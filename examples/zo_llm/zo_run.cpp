@@ -4,6 +4,7 @@
 #include <charconv>
 #include <cmath>
 #include <filesystem>
+#include <set>
 
 #include "tenzo/autodiff/dual.hpp"
 
@@ -355,6 +356,48 @@ void ZoRun::return_to_best() {
   if (writer_.is_open()) writer_.finish(best_);
 }
 
+namespace {
+
+/// Root mean square of the leaves that `wanted(name, number)` says.
+template <class F>
+double rms_of(const Model& model, F&& wanted) {
+  double squares = 0, count = 0;
+  std::uint32_t n = 0;
+  for_each_leaf(
+      [&](const Path& at, const StoredTensor& w) {
+        if (!wanted(at.str(), n++)) return;
+        std::vector<float> row(static_cast<std::size_t>(w.cols()));
+        for (std::int64_t i = 0; i < w.rows(); ++i) {
+          w.decode(i, 1, 0, w.cols(), row.data(), w.cols());
+          double sum = 0;
+          for (const float x : row) sum += double(x) * double(x);
+          squares += sum;
+        }
+        count += double(w.size());
+      },
+      model);
+  return count > 0 ? std::sqrt(squares / count) : 0;
+}
+
+/// The size of a trained weight that a step is measured by: their root mean square. The factors of LoRA say nothing of
+/// the weights that they move, and B begins at zero: there it is what an element of B must be for s B A to be as large
+/// as W.
+double natural_size(const Model& model, const std::vector<std::uint8_t>& trained, const AdapterOptions& o) {
+  if (o.scheme != Scheme::lora)
+    return rms_of(model, [&](const std::string&, std::uint32_t n) { return trained[n] != 0; });
+  static constexpr std::string_view factor = "lora_A.weight";
+  std::set<std::string> adapted;
+  const double a = rms_of(model, [&](const std::string& name, std::uint32_t n) {
+    if (!trained[n] || !name.ends_with(factor)) return false;
+    adapted.insert(name.substr(0, name.size() - factor.size()) + "weight");
+    return true;
+  });
+  const double w = rms_of(model, [&](const std::string& name, std::uint32_t) { return adapted.contains(name); });
+  return w / (o.alpha / double(o.rank) * std::sqrt(double(o.rank)) * a);
+}
+
+}  // namespace
+
 void choose_rates(ZoRun& run, const std::vector<Batch>& batches, TaskLoss kind, const Model& model, bool choose_eps,
                   bool choose_lr) {
   ZoSettings& s = run.settings();
@@ -387,22 +430,7 @@ void choose_rates(ZoRun& run, const std::vector<Batch>& batches, TaskLoss kind, 
   }
   s.method = method;
   if (!choose_lr) return;
-  double squares = 0;
-  std::uint32_t n = 0;
-  for_each_leaf(
-      [&](const Path&, const StoredTensor& w) {
-        if (!run.trained()[n++]) return;
-        std::vector<float> row(static_cast<std::size_t>(w.cols()));
-        for (std::int64_t i = 0; i < w.rows(); ++i) {
-          w.decode(i, 1, 0, w.cols(), row.data(), w.cols());
-          double sum = 0;
-          for (const float x : row) sum += double(x) * double(x);
-          squares += sum;
-        }
-      },
-      model);
-  const double d = double(run.trained_weights()), norm = std::sqrt(squares);
-  const double move = 1e-3 * norm / std::sqrt(d);  // of each weight, in a step
+  const double move = 1e-3 * natural_size(model, run.trained(), s.adapters);  // of each weight, in a step
   switch (s.update.rule) {
     case UpdateRule::sgd: s.update.lr = move / std::max(slope, 1e-12); break;
     case UpdateRule::momentum: s.update.lr = move / std::max(slope, 1e-12) * (1 - s.update.momentum); break;

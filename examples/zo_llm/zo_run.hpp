@@ -109,7 +109,8 @@ class ZoRun : public Run {
 void own_trained_leaves(Model& model, const std::vector<std::uint8_t>& trained);
 
 /// Radius and step size by rule (zo-llm section 6.2): ε so that a probe changes the loss by a few parts in a thousand,
-/// η so that a step moves the trained weights by about a thousandth of their norm. Only what is asked for is changed.
+/// η so that a step moves the trained weights, or those that adapters stand for, by about a thousandth of their size.
+/// Only what is asked for is changed.
 void choose_rates(ZoRun& run, const std::vector<Batch>& batches, tenzo::TaskLoss kind, const Model& model,
                   bool choose_eps, bool choose_lr);
 
