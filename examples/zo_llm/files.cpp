@@ -31,7 +31,7 @@ void apply_machine_options(const Common& o) {
   require(o.device == "cpu" || o.device == "cuda", "unknown device '", o.device, "'; want cpu or cuda");
   require(o.device == "cpu", "--device cuda: this program was built without CUDA");
   if (o.threads > 0) set_threads(o.threads);
-  Pool::instance().set_limit(std::size_t(16) << 20);
+  Pool::instance().set_limit(std::size_t(8) << 20);
 }
 
 EncodedTask load_task(const Common& o, const LanguageModel& m, const SplitOptions& split) {

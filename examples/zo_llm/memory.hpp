@@ -17,9 +17,9 @@ struct MemoryCase {
 
 /// Bytes beside the program's own: weights, what the optimizer remembers, gradients and activations (zo-llm
 /// section 2.7).
-///   Forward passes keep one block's activations at a time, two sides for a two-sided probe: 2 h + 3 f numbers a token
+///   Forward passes keep one block's activations at a time, two sides for a two-sided probe: 2 h + 2 f numbers a token
 ///   and side, h the hidden and f the feed-forward width. Back-propagation keeps 4 h + 2 q + 2 kv + 3 f of each block
-///   that it goes through.
+///   that it goes through, and frees them as it makes the gradients: the larger of the two counts.
 struct MemoryEstimate {
   double weights = 0, state = 0, gradients = 0, activations = 0;
   double total() const { return weights + state + gradients + activations; }
