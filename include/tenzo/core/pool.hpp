@@ -38,6 +38,11 @@ class Pool {
     return *pool;
   }
 
+  Pool() = default;
+  Pool(const Pool&) = delete;
+  Pool& operator=(const Pool&) = delete;
+  ~Pool() { shrink(0); }
+
   /// Size of the block that a request of `bytes` gets.
   static constexpr std::size_t class_size(std::size_t bytes) {
     if (bytes <= 1024) return std::max<std::size_t>(alignment, (bytes + 63) & ~std::size_t(63));
