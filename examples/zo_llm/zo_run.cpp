@@ -102,6 +102,12 @@ ZoSettings ZoSettings::from_header(const LogHeader& h, std::uint64_t base, const
       throw FileError(path, 12, cat("'", t, "' is no whole number"));
     return x;
   };
+  // No setting of a run that can be is larger than its limit: a log from elsewhere asks for no more memory than that.
+  const auto count = [&](const std::string& key, std::int64_t most) {
+    const std::uint64_t x = whole(text(h, key, path));
+    if (x > std::uint64_t(most)) throw FileError(path, 12, cat("'", key, "' is ", x, "; at most ", most, " can be"));
+    return std::int64_t(x);
+  };
   const auto pair_of = [&](std::string_view t) {
     const std::size_t colon = std::min(t.find(':'), t.size());
     if (colon == t.size()) throw FileError(path, 12, cat("'", t, "' is no range"));
@@ -118,23 +124,23 @@ ZoSettings ZoSettings::from_header(const LogHeader& h, std::uint64_t base, const
   const auto layers = pair_of(text(h, "layers", path));
   s.adapters.first_layer = layers.first;
   s.adapters.last_layer = layers.second;
-  s.adapters.rank = std::int64_t(number(h, "lora_rank", path));
+  s.adapters.rank = count("lora_rank", 1 << 16);
   s.adapters.alpha = number(h, "lora_alpha", path);
-  s.adapters.prefix = std::int64_t(number(h, "prefix", path));
-  s.adapters.prompt = std::int64_t(number(h, "prompt", path));
+  s.adapters.prefix = count("prefix", 1 << 16);
+  s.adapters.prompt = count("prompt", 1 << 16);
   s.format = WeightFormat(name_of("format", format_names));
   s.seed = s.adapters.seed = whole(text(h, "seed", path));
   s.probe.law = DirectionLaw(name_of("directions", law_names));
-  s.probe.rank = int(number(h, "rank", path));
+  s.probe.rank = int(count("rank", 4096));
   s.probe.eps = number(h, "eps", path);
   s.probe.two_sided = number(h, "two_sided", path) != 0;
-  s.probe.queries = int(number(h, "queries", path));
+  s.probe.queries = int(count("queries", 65536));
   s.update.rule = rule_of(s.method);
   s.update.lr = number(h, "lr", path);
   s.update.momentum = number(h, "momentum", path);
   s.update.weight_decay = number(h, "weight_decay", path);
   s.schedule.kind = Schedule::Kind(name_of("schedule", schedule_names));
-  s.schedule.steps = std::int64_t(number(h, "schedule_steps", path));
+  s.schedule.steps = count("schedule_steps", std::int64_t(1) << 40);
   if (const std::string b = text(h, "blocks", path); b != "-")
     for (std::size_t at = 0; at <= b.size();) {
       const std::size_t end = std::min(b.find(',', at), b.size());
@@ -142,7 +148,7 @@ ZoSettings ZoSettings::from_header(const LogHeader& h, std::uint64_t base, const
       s.blocks.push_back({std::uint32_t(first), std::uint32_t(last)});
       at = end + 1;
     }
-  if (number(h, "slopes", path) != s.slopes())
+  if (count("slopes", 1 << 20) != s.slopes())
     throw FileError(path, 12, cat("'slopes' is ", text(h, "slopes", path), " with ", s.slopes(), " directions a step"));
   s.order = BlockOrder(name_of("order", order_names));
   if (s.order == BlockOrder::gauss_seidel && s.blocks.empty()) throw FileError(path, 12, "an order of no blocks");

@@ -125,7 +125,7 @@ Cut<T> cut_product(std::int64_t m, std::int64_t n, std::int64_t k, PanelKind kin
              .blocks = EvenCut((m + tile_rows - 1) / tile_rows, m),
              .group = 1,
              .k_block = even_block(k, 8192 / std::int64_t(sizeof(T)))};
-  if (cut.panels.parts % 2 == 1 && 1 < cut.panels.parts && cut.panels.parts < 8)
+  if (cut.panels.parts % 2 == 1 && 1 < cut.panels.parts && cut.panels.parts < std::min<std::int64_t>(8, cut.panels.n))
     ++cut.panels.parts;                               // an odd few leave one of two threads waiting
   if (kind == PanelKind::in_place) cut.k_block = 32;  // so that a piece walks along rows of B, not down its columns
   else if (m <= 16 && !beyond_caches(n, k)) cut.k_block = even_block(k, 128);
