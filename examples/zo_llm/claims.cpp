@@ -8,6 +8,7 @@
 #include <memory>
 
 #include "files.hpp"
+#include "finetune_setup.hpp"
 #include "fo_run.hpp"
 #include "memory.hpp"
 #include "report.hpp"
@@ -160,14 +161,7 @@ class Study {
     return m;
   }
 
-  Batch batch(std::uint64_t seed, std::int64_t step) const {
-    const auto n = std::int64_t(task_.train.size()), size = std::min<std::int64_t>(16, n), per_epoch = n / size;
-    const auto order = shuffled(n, seed, std::uint32_t(0x20000000 + step / per_epoch));
-    Batch out;
-    for (std::int64_t i = 0; i < size; ++i)
-      out.push_back(&task_.train[std::size_t(order[std::size_t(step % per_epoch * size + i)])]);
-    return out;
-  }
+  Batch batch(std::uint64_t seed, std::int64_t step) const { return batch_of(task_.train, seed, step, 16); }
 
   bool full_;
   LanguageModel base_;
