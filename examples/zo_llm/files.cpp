@@ -31,7 +31,8 @@ void apply_machine_options(const Common& o) {
   require(o.device == "cpu" || o.device == "cuda", "unknown device '", o.device, "'; want cpu or cuda");
   require(o.device == "cpu", "--device cuda: this program was built without CUDA");
   if (o.threads > 0) set_threads(o.threads);
-  Pool::instance().set_limit(std::size_t(8) << 20);
+  Pool::instance().set_limit(SIZE_MAX);
+  Pool::instance().set_excess(std::size_t(4) << 20);
 }
 
 EncodedTask load_task(const Common& o, const LanguageModel& m, const SplitOptions& split) {
@@ -61,22 +62,14 @@ DType type_named(const std::string& name) {
 void save_gguf(const LanguageModel& base, const Model& model, const std::string& path, DType type) {
   GgufMetadata metadata = base.gguf->metadata();
   metadata.set("general.file_type", GgufValue(gguf_file_type(type)));
-  std::vector<TensorSpec> specs;
-  std::vector<StoredTensor> tensors;
-  for_each_leaf(
-      [&](const Path& at, const StoredTensor& w) {
-        const std::string name = llama_gguf_name(at.str());
-        require(!name.empty(), "'", at.str(), "' has no place in a GGUF file; use --save-adapter");
-        specs.push_back({name, gguf_dtype(type, w.shape()), w.shape()});
-        tensors.push_back(w);
-      },
-      model);
+  GgufTensors file = llama_gguf_tensors(model, type);
   for (const auto& [name, tensor] : base.gguf->tensors()) {  // what the model does not know goes along
-    if (std::any_of(specs.begin(), specs.end(), [&](const TensorSpec& s) { return s.name == name; })) continue;
-    specs.push_back({name, tensor.dtype(), tensor.shape()});
-    tensors.push_back(tensor);
+    if (std::any_of(file.specs.begin(), file.specs.end(), [&](const TensorSpec& s) { return s.name == name; }))
+      continue;
+    file.specs.push_back({name, tensor.dtype(), tensor.shape()});
+    file.tensors.push_back(tensor);
   }
-  write_gguf(path, metadata, specs, [&](std::size_t i) { return tensors[i]; });
+  write_gguf(path, metadata, file.specs, [&](std::size_t i) { return file.tensors[i]; });
 }
 
 /// A special token's id as config.json has it: a number, or a list of them; −1 where there is none.

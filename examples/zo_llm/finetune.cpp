@@ -143,6 +143,7 @@ int finetune(const Finetune& o) {
                 d.accuracy, d.auc, &d == history.best() ? "  (chosen)" : "");
   std::printf("accuracy %.3f -> %.3f, auc %.3f -> %.3f, peak %.0f MB, seconds %.0f\n", before.accuracy, after.accuracy,
               before.auc, after.auc, double(peak_memory()) / 1e6, earlier + seconds());
+  if (!o.out.empty()) std::printf("report: %s\n", (std::filesystem::path(o.out) / "report.html").c_str());
   return 0;
 }
 

@@ -29,8 +29,8 @@ std::string with_interval(const Measured& m) {
 std::string probability(double p) { return !std::isfinite(p) ? "–" : p < 0.001 ? "< 0.001" : fixed(p, 3); }
 
 /// The run's curve with its losses smoothed, as the progress line shows them.
-RunRow curve_of(const FinetuneResult& r) {
-  RunRow row;
+Outcome curve_of(const FinetuneResult& r) {
+  Outcome row;
   row.method = r.options.method;
   double smooth = NAN;
   for (const HistoryPoint& p : r.history.points()) {
@@ -69,10 +69,6 @@ std::vector<Figure> dev_figures(const FinetuneResult& r) {
 
 /// What was measured, above what sizes alone foretell, and above what Adam would need.
 plot::Bars memory_parts(const FinetuneResult& r) {
-  struct Part {
-    const char* name;
-    double MemoryEstimate::*bytes;
-  };
   plot::Bars bars;
   bars.title = "Peak memory";
   bars.stacked = true;
@@ -81,11 +77,14 @@ plot::Bars memory_parts(const FinetuneResult& r) {
   bars.categories = {"this run, measured", "this run, predicted", "Adam, predicted"};
   bars.series = {{.name = "measured", .value = {std::round(r.peak / 1e6), 0, 0}},
                  {.name = "program", .value = {0, r.program / 1e6, r.program / 1e6}}};
-  for (const Part& p :
-       {Part{"weights", &MemoryEstimate::weights}, Part{"state kept between steps", &MemoryEstimate::state},
-        Part{"gradients", &MemoryEstimate::gradients}, Part{"activations", &MemoryEstimate::activations}})
-    if (r.memory.*p.bytes + r.memory_of_adam.*p.bytes > 0)
-      bars.series.push_back({.name = p.name, .value = {0, r.memory.*p.bytes / 1e6, r.memory_of_adam.*p.bytes / 1e6}});
+  const auto part = [&](const char* name, double run, double adam) {
+    if (run + adam > 0) bars.series.push_back({.name = name, .value = {0, run / 1e6, adam / 1e6}});
+  };
+  const MemoryEstimate &run = r.memory, &adam = r.memory_of_adam;
+  part("weights", run.weights, adam.weights);
+  part("state kept between steps", run.state, adam.state);
+  part("gradients", run.all_gradients(), adam.all_gradients());
+  part("activations", run.activations(), adam.activations());
   return bars;
 }
 

@@ -141,7 +141,7 @@ std::unique_ptr<Run> make_run(const Finetune& o, LanguageModel& base, const Enco
                               const std::string& live) {
   const bool lr_auto = o.lr == "auto", eps_auto = o.eps == "auto";
   std::vector<Batch> batches;
-  for (std::int64_t i = 0; i < 8; ++i) batches.push_back(batch_of(task.train, o.seed, i, o.batch));
+  for (std::int64_t i = 0; i < 16; ++i) batches.push_back(batch_of(task.train, o.seed, i, o.batch));
   ZoSettings zo = settings_of(o, base);
   if (!lr_auto) zo.update.lr = number_or(o.lr, "--lr");
   if (!eps_auto) zo.probe.eps = number_or(o.eps, "--eps");
@@ -206,6 +206,7 @@ MemoryEstimate predicted_memory(const Finetune& o, const Model& model, const Enc
   const double share = some ? double(run.rates().trained_weights) / double(count_elements(model)) : 1;
   e.state *= share;
   e.gradients *= share;
+  if (some) e.table = 0;
   if (method == "hybrid") {
     MemoryCase full = c;
     full.method = "adam";
@@ -214,7 +215,7 @@ MemoryEstimate predicted_memory(const Finetune& o, const Model& model, const Enc
                  part = (o.hybrid > 0 ? double(o.hybrid) : std::floor(depth / 3)) / depth;
     e.state += part * adam.state;
     e.gradients += part * adam.gradients;
-    e.activations += part * adam.activations;
+    e.kept += part * adam.kept;
   }
   if (!o.mask.empty() && method == o.method)
     e.state += double(run.rates().trained_weights) / (1 - MaskRule::parse(o.mask).share);

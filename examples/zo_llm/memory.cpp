@@ -53,16 +53,15 @@ MemoryEstimate predict_memory(const Model& m, const std::string& dtype, const Me
     const double per_token = 4 * h + 2 * q + 2 * kv + 3 * f;
     e.gradients = 4 * trained;
     e.state = k.method == "adam" ? 8 * trained : 0;
-    const double kept = 4 * tokens * (k.scheme == "head" ? 2 * h + 3 * f : layers * per_token);
-    e.activations = std::max(0.0, kept - e.gradients);  // beside the gradients, which come as activations go
-    if (k.scheme == "full") e.gradients += 4 * double(c.vocab_size) * h;  // of the table, once for each use
+    e.kept = 4 * tokens * (k.scheme == "head" ? 2 * h + 3 * f : layers * per_token);
+    if (k.scheme == "full") e.table = 4 * double(c.vocab_size) * h;
   } else {
     e.state = k.method == "zo-mmt"         ? 4 * trained
               : k.method == "zo-adam"      ? 8 * trained
               : k.method == "forward-grad" ? 4 * trained
                                            : 0;
     const double sides = 2;  // or value and tangent
-    e.activations = 4 * tokens * sides * (2 * h + 2 * f);
+    e.passing = 4 * tokens * sides * (2 * h + 2 * f);
   }
   return e;
 }
@@ -154,8 +153,8 @@ int memory(const Memory& o) {
                      {"scheme", scheme},
                      {"weights", e.weights},
                      {"state", e.state},
-                     {"gradients", e.gradients},
-                     {"activations", e.activations},
+                     {"gradients", e.all_gradients()},
+                     {"activations", e.activations()},
                      {"predicted", e.total()}});
       if (measured) out.back()["measured"] = *measured;
     }

@@ -1,9 +1,12 @@
 #include "report.hpp"
 
 #include <algorithm>
+#include <array>
+#include <cmath>
 #include <filesystem>
 
 #include "report_parts.hpp"
+#include "statistics.hpp"
 #include "tenzo/io/metrics.hpp"
 
 namespace zo_llm {
@@ -13,6 +16,33 @@ using namespace tenzo;
 namespace {
 
 std::string verdict(double margin) { return margin > 0 ? "great" : "terrible"; }
+
+/// Accuracy with its 95 % interval.
+std::string accuracy_of(const ScoreSummary& s) {
+  const Measured m = proportion(s.accuracy * double(s.examples), double(s.examples));
+  return cat(fixed(s.accuracy, 3), " (", fixed(m.low, 3), " – ", fixed(m.high, 3), ")");
+}
+
+TableRow learning_row(const Outcome& r) {
+  return {r.method,
+          r.scheme,
+          cat(r.seed),
+          accuracy_of(r.test),
+          fixed(r.test.calibrated_accuracy, 3),
+          fixed(r.test.auc, 3),
+          fixed(r.test.loss, 3),
+          cat(r.steps),
+          brief(r.lr),
+          brief(r.eps)};
+}
+
+/// Methods that were run for a few steps only: that they run, and what they cost.
+TableRow short_row(const Outcome& r) {
+  const auto last = r.curve.empty() ? std::array<double, 3>{NAN, NAN, NAN} : r.curve.back();
+  return {
+      r.method,          r.scheme,    cat(r.steps), cat(r.forwards_a_step), fixed(1e3 * last[1] / double(r.steps), 0),
+      fixed(last[2], 3), brief(r.lr), brief(r.eps)};
+}
 
 }  // namespace
 
@@ -28,14 +58,19 @@ void write_report(const ReportData& d, const std::string& folder) {
   m.set("zero_shot/accuracy", d.zero_shot.accuracy);
   m.set("zero_shot/calibrated_accuracy", d.zero_shot.calibrated_accuracy);
   m.set("zero_shot/auc", d.zero_shot.auc);
-  for (const RunRow& r : d.runs) {
+  for (const Outcome& r : d.runs) {
     const std::string at = cat(r.method, "/", r.scheme, "/seed", r.seed, "/");
     m.set(at + "accuracy", r.test.accuracy);
     m.set(at + "calibrated_accuracy", r.test.calibrated_accuracy);
     m.set(at + "auc", r.test.auc);
     m.set(at + "loss", r.test.loss);
   }
-  for (const RunRow& r : d.table) m.set(cat("table/", r.method, "/", r.scheme, "/accuracy"), r.test.accuracy);
+  for (const Outcome& r : d.table) {
+    const std::string at = cat("table/", r.method, "/", r.scheme, "/");
+    if (r.judged) m.set(at + "accuracy", r.test.accuracy);
+    if (r.judged) m.set(at + "auc", r.test.auc);
+    if (!r.curve.empty()) m.set(at + "training_loss", r.curve.back()[2]);
+  }
   for (const MemoryRow& r : d.memory) {
     const std::string at = cat("memory/", r.what.method, "/", r.what.batch, "x", r.what.length, "/");
     m.set(at + "predicted_bytes", r.predicted);
@@ -44,7 +79,7 @@ void write_report(const ReportData& d, const std::string& folder) {
   m.write((out / "metrics.json").string());
 
   Report page("Zeroth-order fine-tuning", "SmolLM2-135M-Instruct on rated film reviews, forward passes only");
-  const auto best = std::max_element(d.runs.begin(), d.runs.end(), [](const RunRow& a, const RunRow& b) {
+  const auto best = std::max_element(d.runs.begin(), d.runs.end(), [](const Outcome& a, const Outcome& b) {
     return (a.method == "zo-sgd" ? a.test.accuracy : -1) < (b.method == "zo-sgd" ? b.test.accuracy : -1);
   });
   std::vector<Tile> tiles;
@@ -62,21 +97,25 @@ void write_report(const ReportData& d, const std::string& folder) {
   page.section("Learning");
   page.text(
       "The last four blocks are trained; the hidden states before them are computed once. The checkpoint is chosen on "
-      "dev, "
-      "the figures are of the test examples.");
+      "dev, the figures are of the test examples.");
   page.figures(loss_figures(d.runs));
-  std::vector<TableRow> rows;
-  rows.push_back({"zero-shot", "–", "–", fixed(d.zero_shot.accuracy, 3), fixed(d.zero_shot.calibrated_accuracy, 3),
+  std::vector<TableRow> rows, short_rows;
+  rows.push_back({"zero-shot", "–", "–", accuracy_of(d.zero_shot), fixed(d.zero_shot.calibrated_accuracy, 3),
                   fixed(d.zero_shot.auc, 3), fixed(d.zero_shot.loss, 3), "–", "–", "–"});
-  for (const std::vector<RunRow>* list : {&d.runs, &d.table})
-    for (const RunRow& r : *list)
-      rows.push_back({r.method, r.scheme, cat(r.seed), fixed(r.test.accuracy, 3), fixed(r.test.calibrated_accuracy, 3),
-                      fixed(r.test.auc, 3), fixed(r.test.loss, 3), cat(r.curve.size()), brief(r.lr), brief(r.eps)});
+  for (const Outcome& r : d.runs) rows.push_back(learning_row(r));
+  for (const Outcome& r : d.table)
+    if (r.judged) rows.push_back(learning_row(r));
+    else short_rows.push_back(short_row(r));
   page.table({"method", "scheme", "seed", "accuracy", "calibrated", "AUC", "loss", "steps", "lr", "eps"}, rows,
-             {.caption = "Methods and schemes. Calibrated: the median score difference is the threshold.",
-              .footnote = "Runs of few steps show that a method runs, not how far it gets.",
+             {.caption = cat("Figures of ", d.zero_shot.examples,
+                             " test examples; 95 % intervals. Calibrated: the median "
+                             "score difference is the threshold."),
               .best = {Best::none, Best::none, Best::none, Best::highest, Best::highest, Best::highest, Best::lowest},
               .ruled = {1, std::int64_t(1 + d.runs.size())}});
+  if (!short_rows.empty())
+    page.table(
+        {"method", "scheme", "steps", "forwards a step", "ms a step", "training loss", "lr", "eps"}, short_rows,
+        {.caption = "Every method under every scheme, for a few small steps: that it runs and what a step costs."});
 
   if (!d.memory.empty()) {
     page.section("Memory").figure(memory_bars(d.memory),

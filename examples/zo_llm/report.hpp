@@ -8,6 +8,7 @@
 
 #include "claims.hpp"
 #include "memory.hpp"
+#include "study.hpp"
 #include "tenzo/models/scoring.hpp"
 
 namespace zo_llm {
@@ -15,14 +16,6 @@ namespace zo_llm {
 struct MemoryRow {
   MemoryCase what;
   double predicted = 0, measured = 0;  // bytes
-};
-
-struct RunRow {
-  std::string method, scheme;
-  std::uint64_t seed = 1;
-  tenzo::ScoreSummary test;
-  std::vector<std::array<double, 3>> curve;  // forwards, seconds, smoothed loss
-  double lr = 0, eps = 0, forwards_a_step = 0;
 };
 
 struct ReviewRow {
@@ -38,7 +31,7 @@ struct ReportData {
   tenzo::ScoreSummary zero_shot;
   std::vector<tenzo::Claim> verdicts;
   std::vector<MemoryRow> memory;
-  std::vector<RunRow> runs, table;
+  std::vector<Outcome> runs, table;
   std::vector<ReviewRow> reviews;
 };
 

@@ -18,14 +18,14 @@ std::string brief(double x) {
   return x > 0 ? text : "–";
 }
 
-plot::Lines loss_curves(const std::vector<RunRow>& runs, int column, const std::string& title,
+plot::Lines loss_curves(const std::vector<Outcome>& runs, int column, const std::string& title,
                         const std::string& unit) {
   plot::Lines lines;
   lines.title = "Training loss";
   lines.x.title = title;
   lines.x.unit = unit;
   lines.y.title = "loss, smoothed";
-  for (const RunRow& r : runs) {
+  for (const Outcome& r : runs) {
     plot::Series s;
     if (runs.size() > 1) s.name = cat(r.method, runs.size() > 2 ? cat(", seed ", r.seed) : std::string());
     for (const auto& p : r.curve) {
@@ -37,7 +37,7 @@ plot::Lines loss_curves(const std::vector<RunRow>& runs, int column, const std::
   return lines;
 }
 
-std::vector<Figure> loss_figures(const std::vector<RunRow>& runs) {
+std::vector<Figure> loss_figures(const std::vector<Outcome>& runs) {
   return {{loss_curves(runs, 0, "forward passes", ""), "Loss against forward passes; a backward pass counts as two."},
           {loss_curves(runs, 1, "time", "s"), "Loss against time."}};
 }

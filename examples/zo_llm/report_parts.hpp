@@ -14,10 +14,10 @@ std::string fixed(double x, int digits);
 std::string brief(double x);
 
 /// Curves of the loss over one of the columns of a run's curve: 0 forwards, 1 seconds.
-tenzo::plot::Lines loss_curves(const std::vector<RunRow>& runs, int column, const std::string& title,
+tenzo::plot::Lines loss_curves(const std::vector<Outcome>& runs, int column, const std::string& title,
                                const std::string& unit);
 /// Both side by side.
-std::vector<tenzo::Figure> loss_figures(const std::vector<RunRow>& runs);
+std::vector<tenzo::Figure> loss_figures(const std::vector<Outcome>& runs);
 
 tenzo::plot::Bars memory_bars(const std::vector<MemoryRow>& rows);
 

@@ -70,6 +70,33 @@ TEST_CASE("pool: beyond its limit the largest blocks go back to the system") {
   CHECK(pool.statistics().cached == 0);
 }
 
+TEST_CASE("pool: what is kept and what is in use exceed the largest use by the excess at most") {
+  Pool pool;
+  constexpr std::size_t mb = 1 << 20;
+  pool.set_limit(SIZE_MAX);
+  pool.set_excess(mb);
+  const auto a = pool.allocate(4 * mb), b = pool.allocate(6 * mb);  // largest use: 10 MB
+  pool.release(a.data, a.size);
+#ifndef TENZO_NO_ARENA
+  CHECK(pool.statistics().cached == 4 * mb);  // all of it is below the largest use
+  const auto c = pool.allocate(5 * mb);       // does not fit into what is kept
+  CHECK(pool.statistics().cached == 0);
+  pool.release(b.data, b.size);
+  CHECK(pool.statistics().cached == 6 * mb);
+  pool.release(c.data, c.size);
+  CHECK(pool.statistics().cached == 11 * mb);
+  const auto again = pool.allocate(10 * mb);  // 11 MB of its own and one besides, of which one may stay
+  CHECK(pool.statistics().cached <= mb);
+  pool.release(again.data, again.size);
+#else
+  pool.release(b.data, b.size);
+#endif
+  pool.set_excess(0);
+  CHECK(pool.statistics().cached <= 11 * mb);
+  pool.trim();
+  CHECK(pool.statistics().cached == 0);
+}
+
 TEST_CASE("pool: large blocks that lie side by side join, and are cut anew") {
   Pool pool;
   constexpr std::size_t mb = 1 << 20;

@@ -28,7 +28,9 @@ struct PoolStatistics {
 /// Blocks of 64-byte alignment. Small ones by size class, eight classes an octave, so at most an eighth of one is
 /// unused; large ones in pages, cut from one reservation where they join and split, so that sizes that differ share
 /// memory.
-///   Freed blocks are kept up to `limit` bytes, the largest go back first. Thread-safe.
+///   Freed blocks are kept up to `limit` bytes, and only while they and those in use exceed the largest use so far by
+///   at
+/// most `excess` bytes; the largest go back first. Thread-safe.
 class Pool {
  public:
   static constexpr std::size_t alignment = 64;
@@ -69,6 +71,7 @@ class Pool {
         if (const auto got = arena_.take(size); got.data) {
           stats_.fresh += got.fresh;
           take(size);
+          shrink(allowance());  // what was kept and did not fit makes room before the new pages are touched
           return {got.data, size};
         }
       } else if (const auto it = free_.find(size); it != free_.end() && !it->second.empty()) {
@@ -80,6 +83,7 @@ class Pool {
       }
       ++stats_.fresh;
       take(size);
+      shrink(allowance());
     }
     try {
       return {::operator new(size, std::align_val_t(alignment)), size};
@@ -106,7 +110,7 @@ class Pool {
       if (!arena_.owns(p)) ::operator delete(p, std::align_val_t(alignment));
       return;
     }
-    if (small_ + arena_.kept() > limit_) shrink(limit_);
+    shrink(allowance());
   }
 
   /// Gives cached blocks back to the system until at most `keep` bytes remain.
@@ -119,7 +123,14 @@ class Pool {
   void set_limit(std::size_t bytes) {
     std::scoped_lock lock(mutex_);
     limit_ = bytes;
-    shrink(limit_);
+    shrink(allowance());
+  }
+  /// Sets by how much freed bytes and those in use may together exceed the largest use so far (default: any).
+  ///   A small excess costs little: what a step frees and takes again stays below the largest use, and is kept.
+  void set_excess(std::size_t bytes) {
+    std::scoped_lock lock(mutex_);
+    excess_ = bytes;
+    shrink(allowance());
   }
 
   PoolStatistics statistics() const {
@@ -140,9 +151,17 @@ class Pool {
   void take(std::size_t size) {
     stats_.in_use += size;
     stats_.peak = std::max(stats_.peak, stats_.in_use);
+    largest_ = std::max(largest_, stats_.in_use);
+  }
+
+  /// How many freed bytes may be kept now.
+  std::size_t allowance() const noexcept {
+    const std::size_t below = largest_ - stats_.in_use;
+    return excess_ < limit_ - std::min(limit_, below) ? below + excess_ : limit_;
   }
 
   void shrink(std::size_t keep) noexcept {
+    if (small_ + arena_.kept() <= keep) return;
     arena_.shrink(keep > small_ ? keep - small_ : 0);
     for (auto it = free_.rbegin(); it != free_.rend() && small_ > keep; ++it)
       while (!it->second.empty() && small_ > keep) {
@@ -156,7 +175,8 @@ class Pool {
   std::map<std::size_t, std::vector<void*>> free_;  // small blocks by size
   std::size_t small_ = 0;                           // bytes of these
   detail::Arena arena_;                             // large ones
-  std::size_t limit_ = std::size_t(512) << 20;
+  std::size_t limit_ = std::size_t(512) << 20, excess_ = SIZE_MAX;
+  std::size_t largest_ = 0;  // in_use at its largest
   PoolStatistics stats_;
 };
 

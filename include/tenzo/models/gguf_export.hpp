@@ -39,24 +39,36 @@ inline GgufMetadata llama_gguf_keys(const LlamaConfig& c, const std::string& nam
   return m;
 }
 
-/// Writes a model of the layout of halves with its keys and those of its tokenizer. In the architecture `llama` of GGUF
-/// files the rows of W_q and W_k are interleaved; in `qwen2` they are not.
-inline void write_llama_gguf(const std::string& path, const Llama<StoredTensor>& m, GgufMetadata keys, DType type) {
+/// The tensors of a GGUF file: descriptions of what is written, and what it is made of.
+struct GgufTensors {
   std::vector<TensorSpec> specs;
   std::vector<StoredTensor> tensors;
+};
+
+/// A model's tensors under their names in a GGUF file, matrices in the format `type`.
+///   Throws ValueError for one that has no name there, as an adapter's.
+inline GgufTensors llama_gguf_tensors(const Llama<StoredTensor>& m, DType type) {
+  GgufTensors out;
   for_each_leaf(
       [&](const Path& at, const StoredTensor& w) {
         const std::string name = llama_gguf_name(at.str());
-        require(!name.empty(), "gguf: '", at.str(), "' has no name there");
-        specs.push_back({name, gguf_dtype(type, w.shape()), w.shape()});
-        tensors.push_back(w);
+        require(!name.empty(), "'", at.str(), "' has no place in a GGUF file");
+        out.specs.push_back({name, gguf_dtype(type, w.shape()), w.shape()});
+        out.tensors.push_back(w);
       },
       m);
+  return out;
+}
+
+/// Writes a model of the layout of halves with its keys and those of its tokenizer. In the architecture `llama` of GGUF
+/// files the rows of W_q and W_k are interleaved; in `qwen2` they are not.
+inline void write_llama_gguf(const std::string& path, const Llama<StoredTensor>& m, GgufMetadata keys, DType type) {
+  const GgufTensors file = llama_gguf_tensors(m, type);
   const bool turns = m.config.rope_layout == RopeLayout::half && !m.config.qkv_bias;
-  write_gguf(path, keys, specs, [&](std::size_t i) {
-    const std::string& name = specs[i].name;
+  write_gguf(path, keys, file.specs, [&](std::size_t i) {
+    const std::string& name = file.specs[i].name;
     const bool turned = name.find(".attn_q.") != std::string::npos || name.find(".attn_k.") != std::string::npos;
-    return turns && turned ? interleaved_from_halves(tensors[i], m.config.head_dim) : tensors[i];
+    return turns && turned ? interleaved_from_halves(file.tensors[i], m.config.head_dim) : file.tensors[i];
   });
 }
 

@@ -176,6 +176,7 @@ inline ScoreSummary summarise_scores(std::span<const double> scores, std::span<c
   s.examples = std::int64_t(labels.size());
   const double n = double(std::max<std::int64_t>(1, s.examples));
   std::vector<double> margin;
+  std::int64_t right = 0;
   for (std::int64_t i = 0; i < s.examples; ++i) {
     const auto row = scores.subspan(std::size_t(i * candidates), std::size_t(candidates));
     const auto best = std::max_element(row.begin(), row.end());
@@ -183,9 +184,10 @@ inline ScoreSummary summarise_scores(std::span<const double> scores, std::span<c
     for (const double x : row) total += std::exp(x - *best);
     s.loss += (std::log(total) + *best - row[std::size_t(labels[std::size_t(i)])]) / n;
     const bool finite = std::all_of(row.begin(), row.end(), [](double x) { return std::isfinite(x); });
-    s.accuracy += (finite && best - row.begin() == labels[std::size_t(i)]) / n;
+    right += finite && best - row.begin() == labels[std::size_t(i)];
     if (candidates == 2) margin.push_back(finite ? row[1] - row[0] : 0);
   }
+  s.accuracy = double(right) / n;
   s.calibrated_accuracy = s.accuracy;
   s.auc = 0.5;
   if (candidates != 2 || s.examples == 0) return s;
@@ -193,7 +195,7 @@ inline ScoreSummary summarise_scores(std::span<const double> scores, std::span<c
   std::iota(order.begin(), order.end(), std::size_t(0));
   std::sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return margin[a] < margin[b]; });
   const double median = 0.5 * (margin[order[(order.size() - 1) / 2]] + margin[order[order.size() / 2]]);
-  s.calibrated_accuracy = 0;
+  right = 0;
   double rank_sum = 0, positives = 0;
   for (std::size_t i = 0; i < order.size();) {
     std::size_t end = i;
@@ -202,10 +204,11 @@ inline ScoreSummary summarise_scores(std::span<const double> scores, std::span<c
       const bool positive = labels[order[k]] == 1;
       if (positive) rank_sum += 0.5 * double(i + end + 1);
       positives += positive;
-      s.calibrated_accuracy += ((margin[order[k]] > median) == positive) / n;
+      right += (margin[order[k]] > median) == positive;
     }
     i = end;
   }
+  s.calibrated_accuracy = double(right) / n;
   if (positives > 0 && positives < double(s.examples))
     s.auc = (rank_sum - positives * (positives + 1) / 2) / (positives * (double(s.examples) - positives));
   return s;
