@@ -23,9 +23,9 @@ using namespace tenzo;
 
 namespace {
 
-/// Times the step size that the rule chooses, in the claims: the largest that was stable on the dev examples of
-/// seed 11.
-constexpr double tuned = 4;
+/// Times the step size that the rule chooses, in the claims, whose runs are short: the best of {1, 2, 3} on the dev
+/// examples of seeds 11 to 13.
+constexpr double tuned = 2;
 
 double rounded(double x) { return std::round(x * 1e4) / 1e4; }
 

@@ -21,9 +21,7 @@ SplitOptions split(bool full) { return full ? SplitOptions{1000, 500, 1000, 0} :
 bool back_propagates(const std::string& method) { return method == "sgd" || method == "adam" || method == "hybrid"; }
 
 /// JSON knows no number that is not finite: there it is null.
-double number(const nlohmann::json& j, const char* key) {
-  return j.at(key).is_null() ? NAN : j.at(key).get<double>();
-}
+double number(const nlohmann::json& j, const char* key) { return j.at(key).is_null() ? NAN : j.at(key).get<double>(); }
 
 }  // namespace
 

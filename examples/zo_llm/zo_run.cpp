@@ -409,14 +409,19 @@ void choose_rates(ZoRun& run, const std::vector<Batch>& batches, TaskLoss kind, 
   ZoSettings& s = run.settings();
   const Scheme scheme = s.adapters.scheme;
   if (choose_eps) s.probe.eps = scheme == Scheme::full ? 1e-3 : scheme == Scheme::prefix ? 1e-1 : 1e-2;
-  const auto probe_all = [&](double& change, double& slope) {
+  constexpr std::uint32_t trial = 0x70000000;  // directions that no step of the run has
+  double change = 0, slope = 0, loss = 0;      // of a probe, relative; root mean square; mean
+  const auto probe_all = [&] {
     std::vector<double> changes, squares;
-    for (const auto& batch : batches) {
-      const ZoRun::Probed p = run.probe(batch, kind);
+    loss = 0;
+    for (std::size_t i = 0; i < batches.size(); ++i) {
+      run.set_step_number(trial + std::uint32_t(i));  // one direction alone may lie along the gradient, or across it
+      const ZoRun::Probed p = run.probe(batches[i], kind);
       if (p.report.skipped) continue;
       for (const double v : p.record.slopes) {
         changes.push_back(std::abs(v) * 2 * s.probe.eps / std::max(1e-12, std::abs(p.report.loss)));
         squares.push_back(v * v);
+        loss += p.report.loss;
       }
     }
     require(!changes.empty(), "--lr/--eps auto: the loss is not finite on any of ", batches.size(), " batches");
@@ -424,22 +429,26 @@ void choose_rates(ZoRun& run, const std::vector<Batch>& batches, TaskLoss kind, 
     change = changes[changes.size() / 2];
     slope = 0;
     for (const double x : squares) slope += x / double(squares.size());
-    slope = std::sqrt(slope);
+    slope = std::max(std::sqrt(slope), 1e-12);
+    loss /= double(squares.size());
   };
   const std::string method = s.method;
   if (method == "zo-cons") s.method = "zo-sgd";  // the probe alone
-  double change = 0, slope = 0;
-  probe_all(change, slope);
+  const std::uint32_t begin = run.step_number();
+  probe_all();
   if (choose_eps && (change < 1e-3 || change > 1e-2) && change > 0) {
     s.probe.eps *= std::clamp(3e-3 / change, 0.1, 10.0);
-    probe_all(change, slope);
+    probe_all();
   }
   s.method = method;
+  run.set_step_number(begin);
   if (!choose_lr) return;
-  const double move = 1e-3 * natural_size(model, run.trained(), s.adapters);  // of each weight, in a step
+  // LoRA's slopes grow as B leaves zero.
+  const double largest = (scheme == Scheme::lora ? 1e-3 : 1e-2) * natural_size(model, run.trained(), s.adapters);
+  const double move = std::min(0.02 * loss / slope, largest);
   switch (s.update.rule) {
-    case UpdateRule::sgd: s.update.lr = move / std::max(slope, 1e-12); break;
-    case UpdateRule::momentum: s.update.lr = move / std::max(slope, 1e-12) * (1 - s.update.momentum); break;
+    case UpdateRule::sgd: s.update.lr = move / slope; break;
+    case UpdateRule::momentum: s.update.lr = move / slope * (1 - s.update.momentum); break;
     default: s.update.lr = move; break;
   }
 }

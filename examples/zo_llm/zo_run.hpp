@@ -108,9 +108,11 @@ class ZoRun : public Run {
 /// Makes the trained leaves writable copies of their own; frozen ones stay as they are, in the file perhaps.
 void own_trained_leaves(Model& model, const std::vector<std::uint8_t>& trained);
 
-/// Radius and step size by rule (zo-llm section 6.2): ε so that a probe changes the loss by a few parts in a thousand,
-/// η so that a step moves the trained weights, or those that adapters stand for, by about a thousandth of their size.
-/// Only what is asked for is changed.
+/// Radius and step size by rule: ε so that a probe changes the loss by a few parts in a thousand (zo-llm section 6.2);
+/// η so that a step lowers the loss by two parts in a hundred to first order, η E[s²] = 0.02 ℓ with the slopes s of
+/// probes along independent directions, and moves a weight by a hundredth of their size at most, one of LoRA by a
+/// thousandth.
+///   The slopes of one direction would not do: they are ‖g‖ times one normal number. Only what is asked for is changed.
 void choose_rates(ZoRun& run, const std::vector<Batch>& batches, tenzo::TaskLoss kind, const Model& model,
                   bool choose_eps, bool choose_lr);
 
