@@ -38,9 +38,9 @@ std::vector<std::pair<std::string, std::string>> table_rows() {
   return rows;
 }
 
-/// Mean and 95 % interval of a figure over seeds (Student's t).
+/// Mean and 95 % interval of a figure over seeds (Student's t); one seed has none.
 struct Interval {
-  double mean = 0, low = 0, high = 0;
+  double mean = 0, low = NAN, high = NAN;
 
   explicit Interval(const std::vector<double>& x) {
     static constexpr double t[] = {0, 12.71, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262};
@@ -48,7 +48,8 @@ struct Interval {
     for (const double v : x) mean += v / double(n);
     double squares = 0;
     for (const double v : x) squares += (v - mean) * (v - mean);
-    const double half = n > 1 ? t[std::min<std::size_t>(n - 1, 9)] * std::sqrt(squares / double(n - 1) / double(n)) : 0;
+    if (n < 2) return;
+    const double half = t[std::min<std::size_t>(n - 1, 9)] * std::sqrt(squares / double(n - 1) / double(n));
     low = mean - half;
     high = mean + half;
   }

@@ -31,7 +31,6 @@ void apply_machine_options(const Common& o) {
   require(o.device == "cpu" || o.device == "cuda", "unknown device '", o.device, "'; want cpu or cuda");
   require(o.device == "cpu", "--device cuda: this program was built without CUDA");
   if (o.threads > 0) set_threads(o.threads);
-  Pool::instance().set_limit(SIZE_MAX);
   Pool::instance().set_excess(std::size_t(4) << 20);
 }
 

@@ -1,9 +1,8 @@
 #include "report.hpp"
 
 #include <algorithm>
-#include <array>
-#include <cmath>
 #include <filesystem>
+#include <iterator>
 
 #include "report_parts.hpp"
 #include "statistics.hpp"
@@ -36,12 +35,22 @@ TableRow learning_row(const Outcome& r) {
           brief(r.eps)};
 }
 
-/// Methods that were run for a few steps only: that they run, and what they cost.
-TableRow short_row(const Outcome& r) {
-  const auto last = r.curve.empty() ? std::array<double, 3>{NAN, NAN, NAN} : r.curve.back();
-  return {
-      r.method,          r.scheme,    cat(r.steps), cat(r.forwards_a_step), fixed(1e3 * last[1] / double(r.steps), 0),
-      fixed(last[2], 3), brief(r.lr), brief(r.eps)};
+constexpr const char* schemes[] = {"full", "lora", "prefix", "prompt", "head"};
+
+/// Runs of a few steps, a row for each method: what a step costs under each scheme, in milliseconds.
+std::vector<TableRow> cost_rows(const std::vector<Outcome>& runs) {
+  std::vector<TableRow> rows;
+  for (const Outcome& r : runs) {
+    if (r.judged) continue;
+    if (rows.empty() || rows.back().front() != r.method) {
+      rows.push_back({r.method, cat(r.forwards_a_step)});
+      rows.back().resize(2 + std::size(schemes), "–");
+    }
+    const auto column = std::size_t(std::find(std::begin(schemes), std::end(schemes), r.scheme) - schemes);
+    if (column < std::size(schemes) && !r.curve.empty())
+      rows.back()[2 + column] = fixed(1e3 * r.curve.back()[1] / double(r.steps), 0);
+  }
+  return rows;
 }
 
 }  // namespace
@@ -99,23 +108,23 @@ void write_report(const ReportData& d, const std::string& folder) {
       "The last four blocks are trained; the hidden states before them are computed once. The checkpoint is chosen on "
       "dev, the figures are of the test examples.");
   page.figures(loss_figures(d.runs));
-  std::vector<TableRow> rows, short_rows;
+  std::vector<TableRow> rows;
   rows.push_back({"zero-shot", "–", "–", accuracy_of(d.zero_shot), fixed(d.zero_shot.calibrated_accuracy, 3),
                   fixed(d.zero_shot.auc, 3), fixed(d.zero_shot.loss, 3), "–", "–", "–"});
   for (const Outcome& r : d.runs) rows.push_back(learning_row(r));
   for (const Outcome& r : d.table)
     if (r.judged) rows.push_back(learning_row(r));
-    else short_rows.push_back(short_row(r));
   page.table({"method", "scheme", "seed", "accuracy", "calibrated", "AUC", "loss", "steps", "lr", "eps"}, rows,
              {.caption = cat("Figures of ", d.zero_shot.examples,
                              " test examples; 95 % intervals. Calibrated: the median "
                              "score difference is the threshold."),
               .best = {Best::none, Best::none, Best::none, Best::highest, Best::highest, Best::highest, Best::lowest},
               .ruled = {1, std::int64_t(1 + d.runs.size())}});
-  if (!short_rows.empty())
+  if (const auto costs = cost_rows(d.table); !costs.empty())
     page.table(
-        {"method", "scheme", "steps", "forwards a step", "ms a step", "training loss", "lr", "eps"}, short_rows,
-        {.caption = "Every method under every scheme, for a few small steps: that it runs and what a step costs."});
+        {"method", "forwards a step", "full", "lora", "prefix", "prompt", "head"}, costs,
+        {.caption = "Milliseconds a step of four examples: every method runs under every scheme. “full”, “lora” and "
+                    "“prefix” are of the last four blocks, except for “hybrid”, which trains all of them."});
 
   if (!d.memory.empty()) {
     page.section("Memory").figure(memory_bars(d.memory),

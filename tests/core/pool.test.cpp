@@ -73,7 +73,6 @@ TEST_CASE("pool: beyond its limit the largest blocks go back to the system") {
 TEST_CASE("pool: what is kept and what is in use exceed the largest use by the excess at most") {
   Pool pool;
   constexpr std::size_t mb = 1 << 20;
-  pool.set_limit(SIZE_MAX);
   pool.set_excess(mb);
   const auto a = pool.allocate(4 * mb), b = pool.allocate(6 * mb);  // largest use: 10 MB
   pool.release(a.data, a.size);

@@ -119,13 +119,13 @@ class Pool {
     shrink(keep);
   }
 
-  /// Sets how many freed bytes are kept (default 512 MiB).
+  /// Sets how many freed bytes are kept (default: any number).
   void set_limit(std::size_t bytes) {
     std::scoped_lock lock(mutex_);
     limit_ = bytes;
     shrink(allowance());
   }
-  /// Sets by how much freed bytes and those in use may together exceed the largest use so far (default: any).
+  /// Sets by how much freed bytes and those in use may together exceed the largest use so far (default: 64 MiB).
   ///   A small excess costs little: what a step frees and takes again stays below the largest use, and is kept.
   void set_excess(std::size_t bytes) {
     std::scoped_lock lock(mutex_);
@@ -175,7 +175,7 @@ class Pool {
   std::map<std::size_t, std::vector<void*>> free_;  // small blocks by size
   std::size_t small_ = 0;                           // bytes of these
   detail::Arena arena_;                             // large ones
-  std::size_t limit_ = std::size_t(512) << 20, excess_ = SIZE_MAX;
+  std::size_t limit_ = SIZE_MAX, excess_ = std::size_t(64) << 20;
   std::size_t largest_ = 0;  // in_use at its largest
   PoolStatistics stats_;
 };
