@@ -272,8 +272,12 @@ int main(int argc, char** argv) {
   app.add_option("--products", o.products, "Rated snippets of products")->required();
   app.add_option("--out", o.out, "GGUF file to write")->required();
   app.add_option("--vocabulary", o.vocabulary, "Tokens")->check(CLI::Range(300, 65536))->capture_default_str();
-  app.add_option("--steps", o.steps, "Steps of AdamW")->check(CLI::PositiveNumber)->capture_default_str();
-  app.add_option("--batch", o.batch, "Texts a step")->check(CLI::PositiveNumber)->capture_default_str();
+  app.add_option("--steps", o.steps, "Steps of AdamW")
+      ->check(CLI::Range(std::int64_t(1), std::int64_t(1) << 40))
+      ->capture_default_str();
+  app.add_option("--batch", o.batch, "Texts a step")
+      ->check(CLI::Range(std::int64_t(1), std::int64_t(1) << 40))
+      ->capture_default_str();
   app.add_option("--length", o.length, "Tokens of a text at most")->check(CLI::Range(8, 256))->capture_default_str();
   app.add_option("--verdict", o.verdict, "Weight of the verdicts beside all tokens")->capture_default_str();
   app.add_option("--seed", o.seed, "Seed of weights and order")->capture_default_str();

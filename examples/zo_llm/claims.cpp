@@ -55,9 +55,14 @@ struct Interval {
   }
 };
 
+/// Tokens of two sequences, from the length on at which activations outgrow the gradients, which take their place in a
+/// backward pass.
+std::vector<std::int64_t> lengths(bool full) {
+  return full ? std::vector<std::int64_t>{256, 512, 1024} : std::vector<std::int64_t>{256, 512};
+}
+
 /// C4: the order of the methods' peaks, and the size of the differences between them.
-Claim memory_claim(const Claims& o, Stages& stages, std::vector<MemoryRow>& rows) {
-  const Model model = load_language_model(o.model, WeightFormat::file).model;
+Claim memory_claim(const Claims& o, const Model& model, Stages& stages, std::vector<MemoryRow>& rows) {
   const auto row = [&](const std::string& method, std::int64_t batch, std::int64_t length) {
     const MemoryCase c{method, "full", batch, length};
     const double measured = stages(cat("memory/", method, "/", batch, "x", length),
@@ -70,9 +75,7 @@ Claim memory_claim(const Claims& o, Stages& stages, std::vector<MemoryRow>& rows
   const double mmt = row("zo-mmt", 16, 32), zo_adam = row("zo-adam", 16, 32), sgd = row("sgd", 16, 32);
   const double adam = row("adam", 16, 32);
   std::vector<double> ratio;
-  // From the length on at which activations outgrow the gradients, which take their place in a backward pass.
-  for (const std::int64_t t : o.full ? std::vector<std::int64_t>{256, 512, 1024} : std::vector<std::int64_t>{256, 512})
-    ratio.push_back(row("sgd", 2, t) / row("zo-sgd", 2, t));
+  for (const std::int64_t t : lengths(o.full)) ratio.push_back(row("sgd", 2, t) / row("zo-sgd", 2, t));
   std::string wrong;
   const auto check = [&](bool holds, const std::string& what) {
     if (!holds) wrong += (wrong.empty() ? "" : "; ") + what;
@@ -147,6 +150,8 @@ int claims(const Claims& o) {
   const auto start = std::chrono::steady_clock::now();
   apply_machine_options(o);
   check_folder(o.out);
+  const LanguageModel files = load_language_model(o.model, WeightFormat::file);
+  load_task(o, files, study_split(o.full));  // what is wrong with the data is said now, not minutes later
   std::filesystem::create_directories(o.out);
   const int seeds = o.seeds > 0 ? o.seeds : o.full ? 3 : 1;
   Stages stages((std::filesystem::path(o.out) / "stages.json").string(),
@@ -158,8 +163,12 @@ int claims(const Claims& o) {
                  {"version", TENZO_VERSION}},
                 o.resume);
   if (o.resume) std::printf("resumed after %zu stages\n", stages.finished());
+  const auto memory_stages = std::int64_t(7 + 2 * lengths(o.full).size());
+  Progress bar("claims", memory_stages + 2 * seeds + 2 + std::int64_t(table_rows().size()));
+  stages.watch([&, done = std::int64_t(0)](const std::string& name) mutable { bar.update(++done, name); });
   ReportData report;
   const auto note = [&](Claim v) {
+    bar.finish();
     std::printf("%-4s %-9s %s\n     %s\n", v.id.c_str(), v.holds ? "holds" : "fails", v.statement.c_str(),
                 v.reason.c_str());
     std::fflush(stdout);
@@ -168,15 +177,11 @@ int claims(const Claims& o) {
   note(estimator_orders());
   note(cosine_law(o.seed));
   note(replay_bits(o.seed));
-  note(memory_claim(o, stages, report.memory));
+  note(memory_claim(o, files.model, stages, report.memory));
 
   Study study(o);
-  Progress bar("fine-tuning", std::int64_t(2 * seeds + 2) + std::int64_t(table_rows().size()));
-  std::int64_t done = 0;
   const auto run = [&](const std::string& name, const Plan& plan) {
-    Outcome r = stages(name, [&] { return study.fine_tune(plan); });
-    bar.update(++done, cat(plan.method, ", ", plan.scheme));
-    return r;
+    return stages(name, [&] { return study.fine_tune(plan); });
   };
   report.zero_shot = study.zero_shot().summary();
   const std::int64_t steps = o.full ? 2400 : 400;
@@ -204,10 +209,10 @@ int claims(const Claims& o) {
   const Outcome cons = conservative("conservative", tuned), wild = conservative("conservative, ten times", 10 * tuned);
   note(conservative_claim(cons, wild));
 
-  // Every method runs under every scheme: in full with figures, in quick for a few small steps.
+  // Every method runs under every scheme. In full with figures, but where all blocks are computed in each step.
   for (const auto& [method, scheme] : table_rows()) {
-    Plan p{.method = method, .scheme = scheme, .seed = o.seed, .steps = 100};
-    if (!o.full) {
+    Plan p{.method = method, .scheme = scheme, .seed = o.seed, .steps = 60, .batch = 8, .decays = true};
+    if (!o.full || scheme == "prompt" || method == "hybrid") {
       p.steps = 3;
       p.batch = 4;
       p.judged = false;
@@ -215,6 +220,7 @@ int claims(const Claims& o) {
     }
     report.table.push_back(run(cat("table/", method, "/", scheme), p));
   }
+  bar.finish();
 
   report.mode = o.full ? "full" : "quick";
   report.seed = o.seed;

@@ -1,5 +1,6 @@
 // zo_llm: zeroth-order fine-tuning of language models (Zhang et al. 2024), from a real model file to a real model file.
 #include <algorithm>
+#include <charconv>
 #include <cstdio>
 #include <exception>
 #include <string>
@@ -14,6 +15,17 @@
 
 namespace {
 
+/// A number that is not below `least`.
+CLI::Validator at_least(int least) {
+  return {[least](std::string& text) {
+            double x = 0;
+            const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), x);
+            if (error == std::errc() && end == text.data() + text.size() && x >= least) return std::string();
+            return tenzo::cat("is ", text, "; want at least ", least);
+          },
+          least > 0 ? "POSITIVE" : "NONNEGATIVE"};
+}
+
 void add_common(CLI::App& app, zo_llm::Common& o, bool with_task) {
   app.add_option("--model", o.model,
                  "Base model: a .gguf file, or a folder with config.json, safetensors and tokenizer.json")
@@ -24,7 +36,7 @@ void add_common(CLI::App& app, zo_llm::Common& o, bool with_task) {
     app.add_option("--data", o.data, "The task's file or folder; for sst2 also rated snippets (id, rating, text)")
         ->required();
   }
-  app.add_option("--threads", o.threads, "Threads; 0 takes all")->capture_default_str();
+  app.add_option("--threads", o.threads, "Threads; 0 takes all")->check(at_least(0))->capture_default_str();
   app.add_option("--device", o.device, "cpu or cuda")->capture_default_str();
   app.add_option("--dtype", o.dtype, "Weights in memory: f32, bf16, or file (as stored)")->capture_default_str();
 }
@@ -41,7 +53,7 @@ int main(int argc, char** argv) {
   bool quick = false;
   auto* quick_flag = app.add_flag("--quick", quick, "Show the paper's claims in two minutes (the default)");
   app.add_flag("--full", claims.full, "Show them in half an hour, with more seeds")->excludes(quick_flag);
-  app.add_option("--seed", claims.seed, "First seed")->capture_default_str();
+  app.add_option("--seed", claims.seed, "First seed")->check(at_least(0))->capture_default_str();
   app.add_option("--seeds", claims.seeds, "Seeds; 0: one in quick, three in full")
       ->check(CLI::Range(0, 100))
       ->capture_default_str();
@@ -50,7 +62,7 @@ int main(int argc, char** argv) {
   app.add_option("--data", claims.data, "Rated reviews, or a folder of the task's original files");
   app.add_option("--task", claims.task, "Task of the data")->capture_default_str();
   app.add_option("--device", claims.device, "cpu or cuda")->capture_default_str();
-  app.add_option("--threads", claims.threads, "Threads; 0 takes all")->capture_default_str();
+  app.add_option("--threads", claims.threads, "Threads; 0 takes all")->check(at_least(0))->capture_default_str();
   app.add_flag("--resume", claims.resume, "Go on with what an interrupted run has finished");
 
   zo_llm::Finetune finetune;
@@ -85,7 +97,9 @@ int main(int argc, char** argv) {
   f->add_option("--rank", finetune.rank, "Rank of low-rank directions; 0: full")
       ->check(CLI::Range(0, 4096))
       ->capture_default_str();
-  f->add_option("--seed", finetune.seed, "Seed of directions, data order and adapters")->capture_default_str();
+  f->add_option("--seed", finetune.seed, "Seed of directions, data order and adapters")
+      ->check(at_least(0))
+      ->capture_default_str();
   f->add_option("--schedule", finetune.schedule, "constant, linear, cosine or inverse-sqrt")->capture_default_str();
   f->add_option("--momentum", finetune.momentum, "Momentum of zo-mmt")->capture_default_str();
   f->add_option("--weight-decay", finetune.weight_decay, "Decoupled weight decay")->capture_default_str();
@@ -97,15 +111,15 @@ int main(int argc, char** argv) {
   f->add_option("--dev", finetune.dev, "Examples to choose the checkpoint by")->capture_default_str();
   f->add_option("--test", finetune.test, "Examples to judge by")->capture_default_str();
   f->add_option("--eval-every", finetune.eval_every, "Steps between judgements on dev")
-      ->check(CLI::PositiveNumber)
+      ->check(at_least(1))
       ->capture_default_str();
   f->add_option("--max-skips", finetune.max_skips, "Steps in a row without a finite loss before the run stops")
-      ->check(CLI::PositiveNumber)
+      ->check(at_least(1))
       ->capture_default_str();
   f->add_option("--log", finetune.log, "Replay log to write");
   f->add_option("--checkpoint", finetune.checkpoint, "Folder that a killed run is resumed from");
   f->add_option("--checkpoint-every", finetune.checkpoint_every, "Steps between checkpoints")
-      ->check(CLI::PositiveNumber)
+      ->check(at_least(1))
       ->capture_default_str();
   f->add_flag("--resume", finetune.resume, "Go on from the checkpoint, if there is one");
   f->add_option("--save", finetune.save, "Tuned model: OUT.gguf, OUT.safetensors or a folder");
@@ -143,13 +157,13 @@ int main(int argc, char** argv) {
   g->add_option("--temperature", generate.temperature, "0: the most likely token")->capture_default_str();
   g->add_option("--top-k", generate.top_k, "Keep the k most likely tokens; 0: all")->capture_default_str();
   g->add_option("--top-p", generate.top_p, "Keep the most likely tokens of this probability")->capture_default_str();
-  g->add_option("--seed", generate.seed, "Seed of the draws")->capture_default_str();
+  g->add_option("--seed", generate.seed, "Seed of the draws")->check(at_least(0))->capture_default_str();
 
   zo_llm::Memory memory;
   CLI::App* m = app.add_subcommand("memory", "Peak memory of a step by method and scheme, predicted and measured");
   add_common(*m, memory, false);
-  m->add_option("--batch", memory.batch, "Examples a step")->check(CLI::PositiveNumber)->capture_default_str();
-  m->add_option("--length", memory.length, "Tokens an example")->check(CLI::PositiveNumber)->capture_default_str();
+  m->add_option("--batch", memory.batch, "Examples a step")->check(at_least(1))->capture_default_str();
+  m->add_option("--length", memory.length, "Tokens an example")->check(at_least(1))->capture_default_str();
   m->add_flag("--no-measure", memory.no_measure, "Predict only");
   m->add_option("--json", memory.json, "File for the figures");
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <string>
 
 #include <nlohmann/json.hpp>
@@ -24,13 +25,18 @@ class Stages {
     if (all["run"] == what_) done_ = all["stages"];
   }
 
+  /// Called with the name of each stage that is there.
+  void watch(std::function<void(const std::string&)> f) { watch_ = std::move(f); }
+
   /// The stage's result: from the file, or made and put there.
   template <class F>
   auto operator()(const std::string& name, F&& make) -> decltype(make()) {
     using R = decltype(make());
     if (done_.contains(name)) {
       try {
-        return done_.at(name).template get<R>();
+        R r = done_.at(name).template get<R>();
+        if (watch_) watch_(name);
+        return r;
       } catch (const nlohmann::json::exception& e) {
         throw tenzo::FileError(path_, -1, tenzo::cat("stage '", name, "': ", e.what()));
       }
@@ -38,6 +44,7 @@ class Stages {
     R r = make();
     done_[name] = r;
     tenzo::write_file(path_, nlohmann::json{{"run", what_}, {"stages", done_}}.dump());
+    if (watch_) watch_(name);
     return r;
   }
 
@@ -50,6 +57,7 @@ class Stages {
 
  private:
   std::string path_;
+  std::function<void(const std::string&)> watch_;
   nlohmann::json what_, done_ = nlohmann::json::object();
 };
 

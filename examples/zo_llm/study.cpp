@@ -16,8 +16,6 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-SplitOptions split(bool full) { return full ? SplitOptions{1000, 500, 1000, 0} : SplitOptions{240, 80, 300, 0}; }
-
 bool back_propagates(const std::string& method) { return method == "sgd" || method == "adam" || method == "hybrid"; }
 
 /// JSON knows no number that is not finite: there it is null.
@@ -65,8 +63,10 @@ void from_json(const nlohmann::json& j, Outcome& o) {
   o.forwards_a_step = number(j, "forwards_a_step");
 }
 
+SplitOptions study_split(bool full) { return full ? SplitOptions{1000, 500, 1000, 0} : SplitOptions{240, 80, 300, 0}; }
+
 Study::Study(const Claims& o)
-    : base_(load_language_model(o.model, WeightFormat::f32)), task_(load_task(o, base_, split(o.full))) {
+    : base_(load_language_model(o.model, WeightFormat::f32)), task_(load_task(o, base_, study_split(o.full))) {
   const std::size_t depth = base_.model.depth();
   first_ = depth > 4 ? depth - 4 : 0;
   before_blocks_ = std::make_shared<HiddenCache>(first_, true);

@@ -43,6 +43,9 @@ struct Outcome {
 void to_json(nlohmann::json& j, const Outcome& o);
 void from_json(const nlohmann::json& j, Outcome& o);
 
+/// Examples to train on, to choose by and to judge by.
+tenzo::SplitOptions study_split(bool full);
+
 /// The last four blocks are trained, or the whole prompt or head; hidden states that do not change are computed once.
 class Study {
  public:

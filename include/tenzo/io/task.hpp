@@ -198,6 +198,8 @@ inline std::vector<std::string> Task::names() {
 namespace detail {
 
 inline std::string read_text(const std::string& path) {
+  std::error_code ignored;
+  if (std::filesystem::is_directory(path, ignored)) throw FileError(path, -1, "is a folder, not a file");
   std::ifstream file(path, std::ios::binary);
   if (!file) throw FileError(path, -1, "can not be opened");
   std::string s((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
