@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <filesystem>
 #include <fstream>
 #include <numeric>
 
@@ -32,6 +33,7 @@ std::vector<double> log_probabilities(const float* logits, std::int64_t n) {
 int score(const Score& o) {
   apply_machine_options(o);
   const LanguageModel m = load_language_model(o.model, weight_format(o.dtype));
+  if (std::filesystem::is_directory(o.text)) throw FileError(o.text, -1, "is a folder, not a file");
   std::ifstream file(o.text);
   if (!file) throw FileError(o.text, -1, "can not be opened");
   const auto probes = detail::as_probes(m.model);

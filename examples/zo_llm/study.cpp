@@ -74,10 +74,11 @@ Study::Study(const Claims& o)
   zero_shot_ = score_examples(base_.model, task_.test, {}, before_blocks_.get());
 }
 
-Model Study::copy() const {
+Model Study::copy(bool whole) const {
+  const auto clone = [](const StoredTensor& w) { return w.clone(); };
+  if (whole || first_ == 0) return map_tree<StoredTensor>(base_.model, clone);
   Model m = base_.model;
-  for (std::size_t i = first_; i < m.depth(); ++i)
-    m.model.layers[i] = map_tree<StoredTensor>(m.model.layers[i], [](const StoredTensor& w) { return w.clone(); });
+  for (std::size_t i = first_; i < m.depth(); ++i) m.model.layers[i] = map_tree<StoredTensor>(m.model.layers[i], clone);
   return m;
 }
 
@@ -87,7 +88,8 @@ std::shared_ptr<HiddenCache> Study::cache_of(Scheme scheme, const std::string& m
 }
 
 Outcome Study::fine_tune(const Plan& plan) {
-  Model model = copy();
+  const bool whole = plan.method == "hybrid" || plan.scheme == "head";
+  Model model = copy(whole);
   Outcome out;
   out.method = plan.method;
   out.scheme = plan.scheme;
@@ -136,7 +138,7 @@ Outcome Study::fine_tune(const Plan& plan) {
     s.seed = plan.seed;
     s.schedule = schedule;
     auto made = std::make_unique<ZoRun>(
-        model, s, [this] { return copy(); }, std::string(), cache);
+        model, s, [this, whole] { return copy(whole); }, std::string(), cache);
     choose_rates(*made, batches, task_.loss, model, true, true);
     made->settings().update.lr *= plan.lr_factor;
     out.lr = made->settings().update.lr;

@@ -58,8 +58,8 @@ class Study {
   Outcome fine_tune(const Plan& plan);
 
  private:
-  /// The base model with blocks of its own where they are trained.
-  Model copy() const;
+  /// The base model with weights of its own: of the last blocks, or all.
+  Model copy(bool whole) const;
   std::shared_ptr<HiddenCache> cache_of(tenzo::Scheme scheme, const std::string& method) const;
 
   tenzo::LanguageModel base_;

@@ -30,7 +30,8 @@ wrong() {
   check "$what: says why" grep -qE "$pattern" why.txt
 }
 base=$model rates=(--lr 1e-4 --eps 1e-3)
-tune() { "$program" finetune --model "$base" --data "$shipped" --train 64 --dev 16 --test 16 --eval-every 4 --batch 8 "${rates[@]}" "$@"; }
+few=(--data "$shipped" --train 64 --dev 16 --test 16 --eval-every 4 --batch 8)
+tune() { "$program" finetune --model "$base" "${few[@]}" "${rates[@]}" "$@"; }
 
 check "finetune" tune --steps 12 --log a.zolog --save a.gguf
 cp out.txt summary.txt
@@ -40,7 +41,8 @@ check "replay has the bits of the run" cmp a.gguf b.gguf
 check "one thread" tune --steps 12 --threads 1 --save c.gguf
 check "one thread has the bits of all" cmp a.gguf c.gguf
 
-tune --steps 12 --checkpoint ck --save d.gguf > /dev/null 2>&1 &
+# Not by `tune`: the process to kill would be the shell that runs it.
+"$program" finetune --model "$base" "${few[@]}" "${rates[@]}" --steps 12 --checkpoint ck --save d.gguf > /dev/null 2>&1 &
 victim=$!
 for _ in $(seq 200); do
   [[ -s ck/run.zolog && $(stat -c %s ck/run.zolog) -gt 560 ]] && break
@@ -179,6 +181,40 @@ head -c 40 a.zolog > cut.zolog
 wrong "a cut log" "cut.zolog" "$program" replay --model "$model" --log cut.zolog --save x.gguf
 check "nothing was written" test ! -e x.gguf
 wrong "other options on resume" "other options" tune --steps 13 --momentum 0.5 --checkpoint ck --resume
+
+claims() { "$program" --model "$model" --data "$shipped" --threads 1 "$@"; }
+# What a run has to say, but for its time and memory.
+figures() { grep -E '"(zo-|adam|zero_shot|table)[^"]*":' "$1/metrics.json"; }
+check "the claims" claims --out claims
+check "a report of the claims" grep -q "</html>" claims/report.html
+check "all stages ended" test ! -e claims/stages.json
+"$program" --model "$model" --data "$shipped" --threads 1 --out killed > /dev/null 2>&1 &
+victim=$!
+for _ in $(seq 3000); do
+  grep -qs 'learning/zo-sgd' killed/stages.json && break
+  sleep 0.02
+done
+kill -9 "$victim" 2> /dev/null || true
+wait "$victim" 2> /dev/null || true
+check "the killed claims left stages" test -s killed/stages.json
+check "claims resumed" claims --out killed --resume
+cp out.txt said.txt
+check "resumed claims say where" grep -qE '^resumed after [1-9][0-9]* stages$' said.txt
+figures claims > whole.txt
+figures killed > parts.txt
+check "claims have figures" test -s whole.txt
+check "killed and resumed claims have the figures of others" cmp whole.txt parts.txt
+wrong "claims of no model" "nothing.gguf" "$program" --model nothing.gguf --data "$shipped" --out none
+wrong "claims of no data" "nothing.txt" "$program" --model "$model" --data nothing.txt --out none
+check "and leave nothing" test ! -e none
+wrong "claims over a file" "not a folder" claims --out texts.txt
+wrong "fewer than no seeds" "seeds" claims --seeds -3 --out none
+mkdir broken
+echo '{"run": 1}' > broken/stages.json
+wrong "a damaged record of claims" "stages.json" claims --resume --out broken
+wrong "a negative seed" "at least 0" claims --seed -1 --out none
+wrong "no examples a step" "at least 1" "$program" memory --model "$model" --batch 0
+wrong "lines of a folder" "is a folder" "$program" score --model "$model" --text "$shipped" --json x.json
 
 echo "$passed passed, $failed failed"
 ((failed == 0))
