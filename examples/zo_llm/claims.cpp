@@ -61,6 +61,17 @@ std::vector<std::int64_t> lengths(bool full) {
   return full ? std::vector<std::int64_t>{256, 512, 1024} : std::vector<std::int64_t>{256, 512};
 }
 
+/// Of the examples' tokens: equal for equal data.
+std::uint64_t fingerprint(const EncodedTask& task) {
+  std::uint64_t h = 1469598103934665603u;
+  for (const auto* part : {&task.train, &task.dev, &task.test})
+    for (const EncodedExample& e : *part) {
+      for (const int token : e.prompt) h = (h ^ std::uint64_t(token)) * 1099511628211u;
+      h = (h ^ std::uint64_t(e.label)) * 1099511628211u;
+    }
+  return h;
+}
+
 /// C4: the order of the methods' peaks, and the size of the differences between them.
 Claim memory_claim(const Claims& o, const Model& model, Stages& stages, std::vector<MemoryRow>& rows) {
   const auto row = [&](const std::string& method, std::int64_t batch, std::int64_t length) {
@@ -112,13 +123,14 @@ Claim learning_claim(const ScoreSummary& zero_shot, const std::vector<Outcome>& 
     steps = r.steps;
   }
   const Interval g(gain);
-  Claim c{.id = "C5",
-          .statement = "FO-Adam ≥ ZO-SGD ≥ zero-shot + 10 points of accuracy, and AUC ≥ zero-shot + 0.03",
-          .value = g.mean,
-          .threshold = 0.10,
-          .seeds = int(gain.size()),
-          .ci95 = {g.low, g.high},
-          .relation = "≥"};
+  Claim c{
+      .id = "C5",
+      .statement = "FO-Adam ≥ ZO-SGD (to half a point) ≥ zero-shot + 10 points of accuracy, and AUC ≥ zero-shot + 0.03",
+      .value = g.mean,
+      .threshold = 0.10,
+      .seeds = int(gain.size()),
+      .ci95 = {g.low, g.high},
+      .relation = "≥"};
   const double zo = Interval(accuracy).mean, fo = Interval(of_adam).mean, area = Interval(auc).mean;
   c.holds = g.mean >= 0.10 && area - zero_shot.auc >= 0.03 && fo >= zo - 0.005;
   c.reason = cat("accuracy ", rounded(zero_shot.accuracy), " -> ZO ", rounded(zo), ", FO ", rounded(fo), "; AUC ",
@@ -150,16 +162,18 @@ int claims(const Claims& o) {
   const auto start = std::chrono::steady_clock::now();
   apply_machine_options(o);
   check_folder(o.out);
+  require(o.task == "sst2", "--task ", o.task, ": the claims are of sst2; want --task sst2");
   const LanguageModel files = load_language_model(o.model, WeightFormat::file);
-  load_task(o, files, study_split(o.full));  // what is wrong with the data is said now, not minutes later
+  const EncodedTask task =
+      load_task(o, files, study_split(o.full));  // what is wrong with the data is said now, not minutes later
   std::filesystem::create_directories(o.out);
   const int seeds = o.seeds > 0 ? o.seeds : o.full ? 3 : 1;
   Stages stages((std::filesystem::path(o.out) / "stages.json").string(),
                 {{"mode", o.full ? "full" : "quick"},
                  {"seed", o.seed},
-                 {"model", o.model},
+                 {"model", files.hash},
                  {"task", o.task},
-                 {"data", o.data},
+                 {"data", fingerprint(task)},
                  {"version", TENZO_VERSION}},
                 o.resume);
   if (o.resume) std::printf("resumed after %zu stages\n", stages.finished());

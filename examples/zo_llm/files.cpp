@@ -115,6 +115,13 @@ void check_merges(Scheme scheme) {
           "--save: a prefix or a prompt can not be folded into the ", "weights; --save-adapter DIR keeps it");
 }
 
+void check_folder_of(const std::string& path) {
+  const std::filesystem::path folder = std::filesystem::path(path).parent_path();
+  std::error_code ignored;
+  if (!folder.empty() && !std::filesystem::is_directory(folder, ignored))
+    throw FileError(path, -1, "the folder for it does not exist");
+}
+
 void check_folder(const std::string& path) {
   if (path.empty()) return;
   std::error_code ignored;

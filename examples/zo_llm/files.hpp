@@ -38,6 +38,8 @@ void check_merges(tenzo::Scheme scheme);
 /// model.
 void save_model(const tenzo::LanguageModel& base, const Model& model, const std::string& path, const std::string& type);
 
+/// Throws FileError unless the folder that a file is to be written to exists.
+void check_folder_of(const std::string& path);
 /// Throws where a folder for an adapter, or for a report, can not be.
 void check_folder(const std::string& path);
 

@@ -36,6 +36,7 @@ int finetune(const Finetune& o) {
   check_save(o.model, o.save, o.save_type);
   check_folder(o.save_adapter);
   check_folder(o.out);
+  check_folder_of(o.log);
   if (!o.save.empty()) check_merges(scheme_named(o.scheme));
   LanguageModel base = load_language_model(o.model, weight_format(o.dtype));
   if (!o.save_adapter.empty()) check_peft(adapter_options(o, base.model.depth()), base.model.depth());
@@ -72,8 +73,10 @@ int finetune(const Finetune& o) {
     if (step == 0 || (step % o.eval_every != 0 && step != o.steps)) return;
     if (!history.dev().empty() && history.dev().back().step == step) return;
     const ScoreSummary s = score_examples(base.model, task.dev).summary();
-    history.add(DevPoint{step, s.loss, s.accuracy, s.auc});
-    if (history.best()->step == step) run->mark_best();
+    const DevPoint point{step, s.loss, s.accuracy, s.auc};
+    // Marked first: after a crash in between, the step is judged and marked again.
+    if (!history.best() || point.better_than(*history.best())) run->mark_best();
+    history.add(point);
   };
   if (history.best()) run->mark_best_at(std::uint32_t(history.best()->step));
   judge();

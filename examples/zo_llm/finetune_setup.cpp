@@ -68,7 +68,7 @@ namespace {
 double number_or(const std::string& s, const char* option) {
   double x = 0;
   const auto [end, error] = std::from_chars(s.data(), s.data() + s.size(), x);
-  require(error == std::errc() && end == s.data() + s.size() && x > 0, option, " is '", s,
+  require(error == std::errc() && end == s.data() + s.size() && x > 0 && std::isfinite(x), option, " is '", s,
           "'; want auto or a positive number");
   return x;
 }
@@ -164,6 +164,8 @@ std::unique_ptr<Run> make_run(const Finetune& o, LanguageModel& base, const Enco
       s.suffix = base.model.depth() - std::size_t(o.hybrid > 0 ? o.hybrid : std::int64_t(base.model.depth()) / 3);
       if (eps_auto) s.zo.probe.eps = 1e-3;
     }
+    if (!o.resume && !live.empty())  // of an earlier run
+      for (const char* end : {"", ".best"}) std::filesystem::remove(live + end);
     auto run = std::make_unique<FoRun>(base.model, s, o.checkpoint.empty() ? std::string() : live);
     if (lr_auto) {
       // A step of Adam moves each weight by about lr; one of SGD by lr times the gradient. Both by 2e-4 of the weights'

@@ -126,7 +126,8 @@ void FoRun::checkpoint() {
   for_each_leaf([&](const Path& at, T& t) { add(cat("momentum/", at.str()), t); }, sgd_.momentum);
   for_each_leaf([&](const Path& at, T& t) { add(cat("first/", at.str()), t); }, adam_.first);
   for_each_leaf([&](const Path& at, T& t) { add(cat("second/", at.str()), t); }, adam_.second);
-  write_safetensors(file_, {{"step", cat(step_)}, {"settings", description()}}, specs,
+  const auto updates = std::max(sgd_.step, adam_.step);  // fewer than steps where some were skipped
+  write_safetensors(file_, {{"step", cat(step_)}, {"updates", cat(updates)}, {"settings", description()}}, specs,
                     [&](std::size_t i) { return tensors[i]; });
 }
 
@@ -134,8 +135,10 @@ bool FoRun::resume() {
   std::error_code ignored;
   if (file_.empty() || !std::filesystem::exists(file_, ignored)) return false;
   const SafetensorsFile file = SafetensorsFile::open(file_);
-  const auto it = file.metadata().find("step"), was = file.metadata().find("settings");
-  if (it == file.metadata().end() || was == file.metadata().end() || was->second != description())
+  const auto it = file.metadata().find("step"), was = file.metadata().find("settings"),
+             updates = file.metadata().find("updates");
+  if (it == file.metadata().end() || updates == file.metadata().end() || was == file.metadata().end() ||
+      was->second != description())
     throw FileError(file_, -1, "was made with other options or another base model; --resume wants the same ones");
   step_ = std::uint32_t(std::strtoul(it->second.c_str(), nullptr, 10));
   const auto fill = [&](std::string_view prefix, Weights& tree, bool create) {
@@ -154,7 +157,7 @@ bool FoRun::resume() {
   fill("momentum/", sgd_.momentum, true);
   fill("first/", adam_.first, true);
   fill("second/", adam_.second, true);
-  sgd_.step = adam_.step = step_;
+  sgd_.step = adam_.step = static_cast<decltype(adam_.step)>(std::strtoll(updates->second.c_str(), nullptr, 10));
   if (zo_) zo_->set_step_number(step_);
   return true;
 }

@@ -70,7 +70,7 @@ void History::flush() {
 const DevPoint* History::best() const {
   const DevPoint* best = nullptr;
   for (const DevPoint& p : dev_)
-    if (!best || p.accuracy > best->accuracy || (p.accuracy == best->accuracy && p.loss < best->loss)) best = &p;
+    if (!best || p.better_than(*best)) best = &p;
   return best;
 }
 

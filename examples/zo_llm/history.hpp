@@ -14,6 +14,11 @@ struct HistoryPoint {
 struct DevPoint {
   std::int64_t step = 0;
   double loss = 0, accuracy = 0, auc = 0;
+
+  /// A higher accuracy, or an equal one and less loss.
+  bool better_than(const DevPoint& p) const {
+    return accuracy > p.accuracy || (accuracy == p.accuracy && loss < p.loss);
+  }
 };
 
 /// Kept in memory, and in a file of one JSON object a line where a path is given.

@@ -101,15 +101,21 @@ int main(int argc, char** argv) {
       ->check(at_least(0))
       ->capture_default_str();
   f->add_option("--schedule", finetune.schedule, "constant, linear, cosine or inverse-sqrt")->capture_default_str();
-  f->add_option("--momentum", finetune.momentum, "Momentum of zo-mmt")->capture_default_str();
-  f->add_option("--weight-decay", finetune.weight_decay, "Decoupled weight decay")->capture_default_str();
+  f->add_option("--momentum", finetune.momentum, "Momentum of zo-mmt")
+      ->check(CLI::Range(0.0, 1.0))
+      ->capture_default_str();
+  f->add_option("--weight-decay", finetune.weight_decay, "Decoupled weight decay")
+      ->check(CLI::Range(0.0, 1e6))
+      ->capture_default_str();
   f->add_option("--lora-rank", finetune.lora_rank, "Rank of the adapters")->capture_default_str();
   f->add_option("--lora-alpha", finetune.lora_alpha, "Their scale is alpha / rank")->capture_default_str();
   f->add_option("--prefix", finetune.prefix, "Positions of prefix tuning")->capture_default_str();
   f->add_option("--prompt-tokens", finetune.prompt, "Virtual tokens of prompt tuning")->capture_default_str();
-  f->add_option("--train", finetune.train, "Examples to train on")->capture_default_str();
-  f->add_option("--dev", finetune.dev, "Examples to choose the checkpoint by")->capture_default_str();
-  f->add_option("--test", finetune.test, "Examples to judge by")->capture_default_str();
+  f->add_option("--train", finetune.train, "Examples to train on")->check(at_least(1))->capture_default_str();
+  f->add_option("--dev", finetune.dev, "Examples to choose the checkpoint by")
+      ->check(at_least(1))
+      ->capture_default_str();
+  f->add_option("--test", finetune.test, "Examples to judge by")->check(at_least(1))->capture_default_str();
   f->add_option("--eval-every", finetune.eval_every, "Steps between judgements on dev")
       ->check(at_least(1))
       ->capture_default_str();
@@ -131,6 +137,11 @@ int main(int argc, char** argv) {
   zo_llm::Evaluate evaluate;
   CLI::App* e = app.add_subcommand("evaluate", "Accuracy, calibrated accuracy, AUC and loss of a model on a task");
   add_common(*e, evaluate, true);
+  e->add_option("--train", evaluate.train,
+                "Examples that were trained on, as in finetune: those of dev and test follow them")
+      ->check(at_least(0))
+      ->capture_default_str();
+  e->add_option("--dev", evaluate.dev, "Examples of dev, as in finetune")->check(at_least(0))->capture_default_str();
   e->add_option("--split", evaluate.split, "train, dev or test")->capture_default_str();
   e->add_option("--json", evaluate.json, "File for the figures");
   e->add_option("--test", evaluate.test, "Examples to judge by")->capture_default_str();
@@ -178,6 +189,10 @@ int main(int argc, char** argv) {
   try {
     app.parse(argc, argv);
     if (app.get_subcommands().empty()) return zo_llm::claims(claims);
+    for (const CLI::Option* option : app.get_options())
+      if (option->count() > 0)
+        throw tenzo::ValueError(
+            tenzo::cat(option->get_name(), " stands before the subcommand, which would not see it"));
     if (*f) return zo_llm::finetune(finetune);
     if (*e) return zo_llm::evaluate(evaluate);
     if (*r) return zo_llm::replay(replay);

@@ -134,6 +134,7 @@ int memory_step(const MemoryStep& o) {
 
 int memory(const Memory& o) {
   apply_machine_options(o);
+  weight_format(o.dtype);  // refuses an unknown one
   const LanguageModel m = load_language_model(o.model, WeightFormat::file);
   nlohmann::ordered_json out = nlohmann::ordered_json::array();
   std::printf("batch %lld x length %lld, --dtype %s\n%-13s %-7s %12s %12s\n", static_cast<long long>(o.batch),

@@ -22,6 +22,9 @@ int replay(const Replay& o) {
   if (!o.save.empty()) check_merges(settings.adapters.scheme);
   if (settings.format != WeightFormat::file) base = load_language_model(o.model, settings.format);
   ZoRun run(base.model, settings);
+  if (log.chosen < 0)
+    std::fprintf(stderr, "%s: has no end, of a run that was stopped: all of its %zu steps are replayed\n",
+                 o.log.c_str(), log.steps.size());
   {
     const std::int64_t steps = log.chosen < 0 ? std::int64_t(log.steps.size()) : log.chosen;
     Progress bar("replaying", steps);

@@ -60,6 +60,7 @@ void from_json(const nlohmann::json& j, Outcome& o) {
   o.stayed = number(j, "stayed");
   o.forward_share = number(j, "forward_share");
   o.largest_rise = number(j, "largest_rise");
+  if (std::isnan(o.largest_rise)) o.largest_rise = INFINITY;
   o.forwards_a_step = number(j, "forwards_a_step");
 }
 
@@ -156,7 +157,10 @@ Outcome Study::fine_tune(const Plan& plan) {
     const double before = watched ? zo->loss_at(b, task_.loss) : 0;
     const StepReport r = run->step(b, task_.loss);
     forwards += double(r.forwards);
-    if (watched) out.largest_rise = std::max(out.largest_rise, zo->loss_at(b, task_.loss) - before);
+    if (watched) {
+      const double rise = zo->loss_at(b, task_.loss) - before;
+      out.largest_rise = std::isfinite(rise) ? std::max(out.largest_rise, rise) : INFINITY;
+    }
     if (plan.method == "zo-cons") {
       stayed += zo->last_choice() == 0;
       forward_moves += zo->last_choice() == 1;

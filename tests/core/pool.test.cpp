@@ -96,6 +96,21 @@ TEST_CASE("pool: what is kept and what is in use exceed the largest use by the e
   CHECK(pool.statistics().cached == 0);
 }
 
+// The sanitizers end the program where memory is refused.
+#if defined(__has_feature)
+#if __has_feature(thread_sanitizer) || __has_feature(address_sanitizer) || __has_feature(memory_sanitizer)
+#define TENZO_NO_REFUSAL 1
+#endif
+#endif
+#if !defined(TENZO_NO_REFUSAL) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+TEST_CASE("pool: a request that is refused leaves no trace") {
+  Pool pool;
+  CHECK_THROWS_AS(pool.allocate(SIZE_MAX / 2), std::bad_alloc);
+  CHECK(pool.statistics().in_use == 0);
+  CHECK(pool.statistics().peak == 0);
+}
+#endif
+
 TEST_CASE("pool: large blocks that lie side by side join, and are cut anew") {
   Pool pool;
   constexpr std::size_t mb = 1 << 20;

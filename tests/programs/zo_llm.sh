@@ -212,6 +212,19 @@ wrong "fewer than no seeds" "seeds" claims --seeds -3 --out none
 mkdir broken
 echo '{"run": 1}' > broken/stages.json
 wrong "a damaged record of claims" "stages.json" claims --resume --out broken
+wrong "options before the subcommand" "stands before" "$program" --seed 7 finetune --model "$model" "${few[@]}" --steps 1
+wrong "claims of another task" "task" claims --task rte --out none
+wrong "no examples to train on" "at least 1" "$program" finetune --model "$model" --data "$shipped" --train -5
+wrong "an endless rate" "lr is 'inf'" "$program" finetune --model "$model" "${few[@]}" --steps 1 --lr inf
+wrong "a log to nowhere" "does not exist" tune --steps 1 --checkpoint fresh2 --log nowhere/r.zolog
+wrong "memory of an unknown format" "f64" "$program" memory --model "$model" --no-measure --dtype f64
+check "evaluate after the examples that were trained on" "$program" evaluate --model "$model" --data "$shipped" --train 64 --dev 16 --test 16
+cp out.txt said.txt
+check "it says how many" grep -q '^examples 16,' said.txt
+head -c -16 a.zolog > unended.zolog
+check "a log without its end" "$program" replay --model "$model" --log unended.zolog --save unended.gguf
+cp err.txt why.txt
+check "says so" grep -q "has no end" why.txt
 wrong "a negative seed" "at least 0" claims --seed -1 --out none
 wrong "no examples a step" "at least 1" "$program" memory --model "$model" --batch 0
 wrong "lines of a folder" "is a folder" "$program" score --model "$model" --text "$shipped" --json x.json

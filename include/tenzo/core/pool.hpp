@@ -81,17 +81,13 @@ class Pool {
         take(size);
         return {p, size};
       }
-      ++stats_.fresh;
-      take(size);
-      shrink(allowance());
     }
-    try {
-      return {::operator new(size, std::align_val_t(alignment)), size};
-    } catch (...) {
-      std::scoped_lock lock(mutex_);
-      stats_.in_use -= size;
-      throw;
-    }
+    void* const p = ::operator new(size, std::align_val_t(alignment));  // where it throws nothing has been counted
+    std::scoped_lock lock(mutex_);
+    ++stats_.fresh;
+    take(size);
+    shrink(allowance());
+    return {p, size};
   }
 
   void release(void* p, std::size_t size) noexcept {
