@@ -115,6 +115,20 @@ void check_merges(Scheme scheme) {
           "--save: a prefix or a prompt can not be folded into the ", "weights; --save-adapter DIR keeps it");
 }
 
+void check_outputs(const std::vector<std::string>& inputs, const std::vector<std::string>& outputs) {
+  const auto same = [](const std::string& a, const std::string& b) {
+    std::error_code ignored;
+    return !a.empty() && !b.empty() &&
+           std::filesystem::weakly_canonical(a, ignored) == std::filesystem::weakly_canonical(b, ignored);
+  };
+  for (std::size_t i = 0; i < outputs.size(); ++i) {
+    for (const std::string& in : inputs)
+      if (same(in, outputs[i])) throw FileError(outputs[i], -1, "is read by this run; it can not be written, too");
+    for (std::size_t k = 0; k < i; ++k)
+      if (same(outputs[k], outputs[i])) throw FileError(outputs[i], -1, "is named twice among what is to be written");
+  }
+}
+
 void check_folder_of(const std::string& path) {
   const std::filesystem::path folder = std::filesystem::path(path).parent_path();
   std::error_code ignored;

@@ -38,6 +38,9 @@ void check_merges(tenzo::Scheme scheme);
 /// model.
 void save_model(const tenzo::LanguageModel& base, const Model& model, const std::string& path, const std::string& type);
 
+/// Throws FileError where a file or folder to be written is one that is read, or another that is written. Empty names
+/// stand for nothing.
+void check_outputs(const std::vector<std::string>& inputs, const std::vector<std::string>& outputs);
 /// Throws FileError unless the folder that a file is to be written to exists.
 void check_folder_of(const std::string& path);
 /// Throws where a folder for an adapter, or for a report, can not be.

@@ -37,6 +37,7 @@ int finetune(const Finetune& o) {
   check_folder(o.save_adapter);
   check_folder(o.out);
   check_folder_of(o.log);
+  check_outputs({o.model, o.data}, {o.save, o.log, o.save_adapter});
   if (!o.save.empty()) check_merges(scheme_named(o.scheme));
   LanguageModel base = load_language_model(o.model, weight_format(o.dtype));
   if (!o.save_adapter.empty()) check_peft(adapter_options(o, base.model.depth()), base.model.depth());

@@ -13,6 +13,7 @@ using namespace tenzo;
 int replay(const Replay& o) {
   apply_machine_options(o);
   require(!o.save.empty() || !o.save_adapter.empty(), "replay wants --save OUT or --save-adapter DIR");
+  check_outputs({o.model, o.log}, {o.save, o.save_adapter});
   check_save(o.model, o.save, o.save_type);
   check_folder(o.save_adapter);
   const zo::Log log = zo::Log::read(o.log);

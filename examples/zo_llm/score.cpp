@@ -32,6 +32,8 @@ std::vector<double> log_probabilities(const float* logits, std::int64_t n) {
 
 int score(const Score& o) {
   apply_machine_options(o);
+  check_outputs({o.model, o.text}, {o.json});
+  check_folder_of(o.json);
   const LanguageModel m = load_language_model(o.model, weight_format(o.dtype));
   if (std::filesystem::is_directory(o.text)) throw FileError(o.text, -1, "is a folder, not a file");
   std::ifstream file(o.text);
@@ -75,7 +77,7 @@ int score(const Score& o) {
     out["texts"].push_back(std::move(entry));
   }
   if (lines == 0) throw FileError(o.text, 0, "is empty");
-  if (!o.json.empty()) write_file(o.json, out.dump(1) + "\n");
+  if (!o.json.empty()) write_file(o.json, out.dump(1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
   return 0;
 }
 

@@ -212,6 +212,15 @@ wrong "fewer than no seeds" "seeds" claims --seeds -3 --out none
 mkdir broken
 echo '{"run": 1}' > broken/stages.json
 wrong "a damaged record of claims" "stages.json" claims --resume --out broken
+cp "$model" own.gguf
+wrong "a save over the model" "is read by this run" "$program" finetune --model own.gguf "${few[@]}" --steps 1 --save ./own.gguf
+wrong "figures over the model" "is read by this run" "$program" evaluate --model own.gguf --data "$shipped" --json own.gguf
+wrong "a replay over the model" "is read by this run" "$program" replay --model own.gguf --log a.zolog --save own.gguf
+check "the model is as it was" cmp own.gguf "$model"
+wrong "two files of one name" "named twice" tune --steps 1 --log same --save same
+wrong "figures to nowhere" "does not exist" "$program" evaluate --model "$model" --data "$shipped" --json nowhere/x.json
+printf 'caf\351 is Latin-1\n' > latin.txt
+check "scores of a line that is not UTF-8" "$program" score --model "$model" --text latin.txt --json latin.json
 wrong "options before the subcommand" "stands before" "$program" --seed 7 finetune --model "$model" "${few[@]}" --steps 1
 wrong "claims of another task" "task" claims --task rte --out none
 wrong "no examples to train on" "at least 1" "$program" finetune --model "$model" --data "$shipped" --train -5
