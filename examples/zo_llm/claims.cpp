@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstdio>
 #include <filesystem>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -14,6 +15,7 @@
 #include "report.hpp"
 #include "stages.hpp"
 #include "study.hpp"
+#include "tenzo/core/hash.hpp"
 #include "tenzo/io/progress.hpp"
 #include "tenzo/version.hpp"
 
@@ -63,13 +65,13 @@ std::vector<std::int64_t> lengths(bool full) {
 
 /// Of the examples' tokens: equal for equal data.
 std::uint64_t fingerprint(const EncodedTask& task) {
-  std::uint64_t h = 1469598103934665603u;
+  Hash64 h;
   for (const auto* part : {&task.train, &task.dev, &task.test})
     for (const EncodedExample& e : *part) {
-      for (const int token : e.prompt) h = (h ^ std::uint64_t(token)) * 1099511628211u;
-      h = (h ^ std::uint64_t(e.label)) * 1099511628211u;
+      h.update(std::as_bytes(std::span(e.prompt)));
+      h.update(e.label);
     }
-  return h;
+  return h.value();
 }
 
 /// C4: the order of the methods' peaks, and the size of the differences between them.

@@ -99,8 +99,8 @@ void check_save(const std::string& model, const std::string& path, const std::st
   require(path.ends_with(".gguf") || t == DType::f32 || t == DType::f16 || t == DType::bf16, "--save-type ", type,
           " is written to GGUF files only");
   std::error_code ignored;
-  const std::filesystem::path p(path), folder = p.has_parent_path() ? p.parent_path() : std::filesystem::path(".");
-  if (!std::filesystem::is_directory(folder, ignored)) throw FileError(path, -1, "the folder for it does not exist");
+  const std::filesystem::path p(path);
+  check_folder_of(path);
   if (path.ends_with(".gguf") || path.ends_with(".safetensors")) {
     if (std::filesystem::is_directory(p, ignored)) throw FileError(path, -1, "is a folder");
     if (path.ends_with(".gguf") && std::filesystem::is_directory(model, ignored))
@@ -142,8 +142,7 @@ void check_folder(const std::string& path) {
   const std::filesystem::path p(path);
   if (std::filesystem::exists(p, ignored) && !std::filesystem::is_directory(p, ignored))
     throw FileError(path, -1, "is not a folder");
-  if (p.has_parent_path() && !std::filesystem::is_directory(p.parent_path(), ignored))
-    throw FileError(path, -1, "the folder for it does not exist");
+  check_folder_of(path);
 }
 
 void save_model(const LanguageModel& base, const Model& model, const std::string& path, const std::string& type) {

@@ -168,16 +168,11 @@ std::unique_ptr<Run> make_run(const Finetune& o, LanguageModel& base, const Enco
       for (const char* end : {"", ".best"}) std::filesystem::remove(live + end);
     auto run = std::make_unique<FoRun>(base.model, s, o.checkpoint.empty() ? std::string() : live);
     if (lr_auto) {
-      // A step of Adam moves each weight by about lr; one of SGD by lr times the gradient. Both by 2e-4 of the weights'
-      // norm.
-      const auto [norm, gradient] = run->scales(batches[0], task.loss);
-      const double move = 2e-4 * norm / std::sqrt(double(run->trained_weights()));
-      run->settings().adam.lr = move;
-      run->settings().sgd.lr = move / std::max(gradient, 1e-12);
+      run->choose_rate(batches[0], task.loss);
     } else {
       run->settings().adam.lr = run->settings().sgd.lr = number_or(o.lr, "--lr");
     }
-    announce(cat(o.method, ": lr ", o.method == "sgd" ? run->settings().sgd.lr : run->settings().adam.lr));
+    announce(cat(o.method, ": lr ", run->rates().lr));
     return run;
   }
 

@@ -108,6 +108,12 @@ std::pair<double, double> FoRun::scales(const Batch& batch, TaskLoss kind) {
   return {std::sqrt(weights), std::sqrt(squares / double(trained_weights_))};
 }
 
+void FoRun::choose_rate(const Batch& batch, TaskLoss kind, double factor) {
+  const auto [norm, gradient] = scales(batch, kind);
+  settings_.adam.lr = 2e-4 * norm / std::sqrt(double(trained_weights_)) * factor;
+  settings_.sgd.lr = settings_.adam.lr / std::max(gradient, 1e-12);
+}
+
 void FoRun::checkpoint() {
   if (file_.empty()) return;
   std::vector<TensorSpec> specs;

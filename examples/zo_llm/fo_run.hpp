@@ -35,6 +35,10 @@ class FoRun : public Run {
   /// Norm of the trained weights, and root mean square of the gradient's elements on a batch: for choosing a step size.
   std::pair<double, double> scales(const Batch& batch, tenzo::TaskLoss kind);
 
+  /// Chooses the step size: Adam moves each weight by about lr a step, SGD by lr times the gradient; both by 2e-4 of
+  /// the weights' norm, times `factor`.
+  void choose_rate(const Batch& batch, tenzo::TaskLoss kind, double factor = 1);
+
   Rates rates() const override {
     return {settings_.method == "sgd" ? settings_.sgd.lr : settings_.adam.lr, zo_ ? settings_.zo.probe.eps : 0,
             trained_weights_ + (zo_ ? zo_->trained_weights() : 0)};

@@ -126,11 +126,8 @@ Outcome Study::fine_tune(const Plan& plan) {
       s.zo.update.lr = 1e-6;
     }
     auto fo = std::make_unique<FoRun>(model, s, std::string(), cache);
-    const auto [norm, gradient] = fo->scales(batches[0], task_.loss);
-    const double move = 2e-4 * norm / std::sqrt(double(fo->trained_weights())) * plan.lr_factor;
-    fo->settings().adam.lr = move;
-    fo->settings().sgd.lr = move / std::max(gradient, 1e-12);
-    out.lr = plan.method == "sgd" ? fo->settings().sgd.lr : move;
+    fo->choose_rate(batches[0], task_.loss, plan.lr_factor);
+    out.lr = fo->rates().lr;
     run = std::move(fo);
   } else {
     ZoSettings s;
