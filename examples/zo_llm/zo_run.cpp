@@ -26,7 +26,7 @@ double number(const LogHeader& h, const std::string& key, const std::string& pat
   if (it == h.end()) throw FileError(path, 12, cat("the header does not say '", key, "'"));
   const auto [end, error] = std::from_chars(it->second.data(), it->second.data() + it->second.size(), x);
   if (error != std::errc() || end != it->second.data() + it->second.size())
-    throw FileError(path, 12, cat("'", key, "' is '", it->second, "'"));
+    throw FileError(path, 12, cat("'", key, "' is ", printable(it->second)));
   return x;
 }
 
@@ -93,13 +93,13 @@ ZoSettings ZoSettings::from_header(const LogHeader& h, std::uint64_t base, const
     const std::string s = text(h, key, path);
     for (std::size_t i = 0; i < std::size(names); ++i)
       if (s == names[i]) return int(i);
-    throw FileError(path, 12, cat("'", key, "' is '", s, "'"));
+    throw FileError(path, 12, cat("'", key, "' is ", printable(s)));
   };
   const auto whole = [&](std::string_view t) {
     std::uint64_t x = 0;
     const auto [end, error] = std::from_chars(t.data(), t.data() + t.size(), x);
     if (error != std::errc() || end != t.data() + t.size())
-      throw FileError(path, 12, cat("'", t, "' is no whole number"));
+      throw FileError(path, 12, cat(printable(t), " is no whole number"));
     return x;
   };
   // No setting of a run that can be is larger than its limit: a log from elsewhere asks for no more memory than that.
@@ -110,7 +110,7 @@ ZoSettings ZoSettings::from_header(const LogHeader& h, std::uint64_t base, const
   };
   const auto pair_of = [&](std::string_view t) {
     const std::size_t colon = std::min(t.find(':'), t.size());
-    if (colon == t.size()) throw FileError(path, 12, cat("'", t, "' is no range"));
+    if (colon == t.size()) throw FileError(path, 12, cat(printable(t), " is no range"));
     return std::pair{whole(t.substr(0, colon)), whole(t.substr(colon + 1))};
   };
   ZoSettings s;

@@ -1,10 +1,12 @@
 // Errors: what a caller's mistake looks like. Nothing in the library prints or exits.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <sstream>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 #include <utility>
 
 namespace tenzo {
@@ -32,14 +34,35 @@ std::string cat(const Parts&... parts) {
   return std::move(text).str();
 }
 
+/// At most `most` bytes of `text` on one line: control characters as \xNN, what is left out as "...".
+inline std::string one_line(std::string_view text, std::size_t most) {
+  constexpr char digits[] = "0123456789abcdef";
+  std::string r;
+  for (const char c : text.substr(0, most)) {
+    const auto u = static_cast<unsigned char>(c);
+    if (u >= 0x20 && u != 0x7f) r += c;
+    else (r += "\\x") += {digits[u >> 4], digits[u & 15]};
+  }
+  return text.size() > most ? r + "..." : r;
+}
+
+/// In quotes, on one line and shortened: what a file or a user says, for the text of an error.
+inline std::string printable(std::string_view text) { return "'" + one_line(text, 60) + "'"; }
+
 /// A file that can not be read or written, or that holds something else than it says.
-///   The text is "path: offset N: reason", without the offset where it says nothing.
+///   The text is "path: offset N: reason", without the offset where it says nothing. The reason is one line, whatever
+///   the file holds.
 struct FileError : Error {
   std::string path;
   std::int64_t offset = -1;  // byte, or -1
   std::string reason;
 
-  FileError(std::string file, std::int64_t at, std::string why)
+  FileError(std::string file, std::int64_t at, std::string_view why)
+      : FileError(std::move(file), at, one_line(why, 600), {}) {}
+
+ private:
+  struct Checked {};
+  FileError(std::string file, std::int64_t at, std::string why, Checked)
       : Error(at < 0 ? cat(file, ": ", why) : cat(file, ": offset ", at, ": ", why)),
         path(std::move(file)),
         offset(at),

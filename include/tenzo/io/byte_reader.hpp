@@ -17,19 +17,6 @@ namespace tenzo {
 
 static_assert(std::endian::native == std::endian::little, "the readers take files as they lie: little-endian");
 
-/// Text from a file for an error message: on one line, printable, at most some 60 characters.
-inline std::string printable(std::string_view text) {
-  constexpr std::size_t most = 60;
-  constexpr char digits[] = "0123456789abcdef";
-  std::string r = "'";
-  for (const char c : text.substr(0, most)) {
-    const auto u = static_cast<unsigned char>(c);
-    if (u >= 0x20 && u != 0x7f) r += c;
-    else (r += "\\x") += {digits[u >> 4], digits[u & 15]};
-  }
-  return r + (text.size() > most ? "...'" : "'");
-}
-
 /// A position in the bytes of a file. Every read past the end throws FileError with the position and what was read.
 class ByteReader {
  public:

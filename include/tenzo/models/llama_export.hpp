@@ -98,11 +98,12 @@ inline nlohmann::ordered_json llama_config_json(const LlamaConfig& c, DType type
 inline nlohmann::ordered_json bpe_tokenizer_json(const GgufFile& file) {
   using Json = nlohmann::ordered_json;
   if (const std::string kind = file.text("tokenizer.ggml.model"); kind != "gpt2")
-    throw FileError(file.path(), -1, cat("a vocabulary of the kind '", kind, "' is not written as tokenizer.json"));
+    throw FileError(file.path(), -1,
+                    cat("a vocabulary of the kind ", printable(kind), " is not written as tokenizer.json"));
   const std::string pre = file.text("tokenizer.ggml.pre", std::string("gpt2"));
   const Json split = detail::pre_tokenizer_json(pre == "default" ? "gpt2" : pre);
   if (split.is_null())
-    throw FileError(file.path(), -1, cat("the pre-tokenizer '", pre, "' is not written as tokenizer.json"));
+    throw FileError(file.path(), -1, cat("the pre-tokenizer ", printable(pre), " is not written as tokenizer.json"));
   Json vocab = Json::object(), added = Json::array();
   const auto tokens = file.texts("tokenizer.ggml.tokens");
   std::vector<std::int64_t> types(tokens.size(), 1);

@@ -50,7 +50,7 @@ inline LlamaConfig llama_config(const GgufFile& file) {
   const std::string arch = file.text("general.architecture");
   if (arch != "llama" && arch != "qwen2" && arch != "mistral")
     throw FileError(file.path(), -1,
-                    cat("holds a model of the architecture '", arch, "'; want llama, mistral or qwen2"));
+                    cat("holds a model of the architecture ", printable(arch), "; want llama, mistral or qwen2"));
   const auto key = [&](std::string_view name) { return cat(arch, ".", name); };
   const auto size = [&](std::string_view name) {
     const std::int64_t n = file.integer(key(name));

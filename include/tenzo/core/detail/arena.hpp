@@ -141,7 +141,7 @@ class Arena {
 
   char *base_ = nullptr, *top_ = nullptr;
   std::size_t reserved_ = 0, kept_ = 0;
-  bool refused_ = false;
+  [[maybe_unused]] bool refused_ = false;               // the system gave no addresses
   std::map<char*, Extent> extents_;                     // free ones, by address
   std::set<std::pair<std::size_t, char*>> by_size_[2];  // the same by size: without and with pages
 };
