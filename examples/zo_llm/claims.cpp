@@ -5,7 +5,6 @@
 #include <cmath>
 #include <cstdio>
 #include <filesystem>
-#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -15,7 +14,6 @@
 #include "report.hpp"
 #include "stages.hpp"
 #include "study.hpp"
-#include "tenzo/core/hash.hpp"
 #include "tenzo/io/progress.hpp"
 #include "tenzo/version.hpp"
 
@@ -61,17 +59,6 @@ struct Interval {
 /// backward pass.
 std::vector<std::int64_t> lengths(bool full) {
   return full ? std::vector<std::int64_t>{256, 512, 1024} : std::vector<std::int64_t>{256, 512};
-}
-
-/// Of the examples' tokens: equal for equal data.
-std::uint64_t fingerprint(const EncodedTask& task) {
-  Hash64 h;
-  for (const auto* part : {&task.train, &task.dev, &task.test})
-    for (const EncodedExample& e : *part) {
-      h.update(std::as_bytes(std::span(e.prompt)));
-      h.update(e.label);
-    }
-  return h.value();
 }
 
 /// C4: the order of the methods' peaks, and the size of the differences between them.
@@ -238,6 +225,8 @@ int claims(const Claims& o) {
   }
   bar.finish();
 
+  report.model = std::filesystem::path(o.model).filename().string();
+  report.data = std::filesystem::path(o.data).filename().string();
   report.mode = o.full ? "full" : "quick";
   report.seed = o.seed;
   report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();

@@ -13,6 +13,8 @@ struct Evaluate : Common {
 };
 struct Replay : Common {
   std::string log, save, save_type = "f16", save_adapter;
+
+  Replay() { dtype = "log"; }  // that of the run
 };
 struct Generate : Common {
   std::string prompt;

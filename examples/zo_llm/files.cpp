@@ -2,9 +2,12 @@
 
 #include <sys/resource.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
+#include <span>
 
+#include "tenzo/core/hash.hpp"
 #include "tenzo/io/json.hpp"
 #include "tenzo/models/gguf_export.hpp"
 #include "tenzo/models/llama_config.hpp"
@@ -48,6 +51,18 @@ EncodedTask load_task(const Common& o, const LanguageModel& m, const SplitOption
   out.dev = tokens(out.texts.dev);
   out.test = tokens(out.texts.test);
   return out;
+}
+
+std::uint64_t fingerprint(const EncodedTask& task) {
+  Hash64 h;
+  for (const auto* part : {&task.train, &task.dev, &task.test}) {
+    h.update(std::uint64_t(part->size()));
+    for (const EncodedExample& e : *part) {
+      h.update(std::as_bytes(std::span(e.prompt)));
+      h.update(e.label);
+    }
+  }
+  return h.value();
 }
 
 namespace {
@@ -107,6 +122,8 @@ void check_save(const std::string& model, const std::string& path, const std::st
       folder_gguf_keys(model, JsonObject::open((std::filesystem::path(model) / "config.json").string()), t);
   } else if (std::filesystem::exists(p, ignored) && !std::filesystem::is_directory(p, ignored)) {
     throw FileError(path, -1, "is neither .gguf, .safetensors nor a folder");
+  } else if (!std::filesystem::is_directory(model, ignored)) {
+    bpe_tokenizer_json(GgufFile::open(model));
   }
 }
 

@@ -1,6 +1,7 @@
 // What the subcommands share: loading a model and a task, saving a tuned model.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -26,9 +27,13 @@ std::string fetched_reviews();
 /// Applies --threads and --device. Throws ValueError for a device that is not there.
 void apply_machine_options(const Common& o);
 
+/// A hash of the examples' tokens and labels: equal for equal data, tokenizer and split.
+std::uint64_t fingerprint(const EncodedTask& task);
+
 EncodedTask load_task(const Common& o, const tenzo::LanguageModel& m, const tenzo::SplitOptions& split);
 
-/// Throws where the model of a path can not be saved as a path and format say, before any work is done.
+/// Throws where the model of a path can not be saved as a path and format say, before any work is done: the folder for
+/// it, its format, and a tokenizer that can be written there.
 void check_save(const std::string& model, const std::string& path, const std::string& type);
 
 /// Throws ValueError where what a scheme trains can not be folded into the weights.

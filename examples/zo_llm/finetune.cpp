@@ -9,6 +9,7 @@
 #include "files.hpp"
 #include "finetune_report.hpp"
 #include "finetune_setup.hpp"
+#include "fo_run.hpp"
 #include "history.hpp"
 #include "tenzo/io/atomic_file.hpp"
 #include "tenzo/io/json.hpp"
@@ -44,13 +45,18 @@ int finetune(const Finetune& o) {
   const EncodedTask task = load_task(o, base, {o.train, o.dev, o.test});
 
   const std::filesystem::path folder(o.checkpoint);
-  const bool first_order = is_first_order(o);
+  const bool first_order = back_propagates(o.method);
   require(!first_order || o.log.empty(), "--log: only zeroth-order runs are their slopes; --method ", o.method,
           " is not");
   std::string live;
   if (!o.checkpoint.empty()) {
     std::filesystem::create_directories(folder);
     live = (folder / (first_order ? "state.safetensors" : "run.zolog")).string();
+    const std::string other = (folder / (first_order ? "run.zolog" : "state.safetensors")).string();
+    if (std::filesystem::exists(other) || (!o.resume && std::filesystem::exists(live)))
+      throw FileError(o.checkpoint, -1,
+                      cat("holds a run", std::filesystem::exists(other) ? " of another method" : "",
+                          ": --resume with its options goes on with it, another folder begins anew"));
   } else if (!o.log.empty()) {
     live = o.log + ".part";
   }

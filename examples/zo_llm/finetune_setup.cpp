@@ -15,10 +15,8 @@ namespace zo_llm {
 using namespace tenzo;
 using namespace tenzo::zo;
 
-bool is_first_order(const Finetune& o) { return o.method == "sgd" || o.method == "adam" || o.method == "hybrid"; }
-
 void check_directions(const Finetune& o) {
-  require(!is_first_order(o) || (o.blocks.empty() && o.mask.empty()), "--method ", o.method,
+  require(!back_propagates(o.method) || (o.blocks.empty() && o.mask.empty()), "--method ", o.method,
           " takes neither --blocks nor --mask");
   require(o.blocks.empty() || o.queries == 1, "--blocks takes one direction a block, not --queries ", o.queries);
   require(block_order(o.order) == BlockOrder::jacobi || !o.blocks.empty(), "--order ", o.order, " wants --blocks");
@@ -65,7 +63,9 @@ Batch batch_of(const std::vector<EncodedExample>& train, std::uint64_t seed, std
 
 namespace {
 
-double number_or(const std::string& s, const char* option) {
+/// A rate as an option says it; NaN for one that is to be chosen.
+double rate(const std::string& s, const char* option) {
+  if (s == "auto") return NAN;
   double x = 0;
   const auto [end, error] = std::from_chars(s.data(), s.data() + s.size(), x);
   require(error == std::errc() && end == s.data() + s.size() && x > 0 && std::isfinite(x), option, " is '", s,
@@ -73,7 +73,7 @@ double number_or(const std::string& s, const char* option) {
   return x;
 }
 
-ZoSettings settings_of(const Finetune& o, const LanguageModel& base) {
+ZoSettings settings_of(const Finetune& o, const LanguageModel& base, const EncodedTask& task) {
   ZoSettings s;
   s.method = o.method;
   s.adapters = adapter_options(o, base.model.depth());
@@ -84,12 +84,15 @@ ZoSettings settings_of(const Finetune& o, const LanguageModel& base) {
   s.probe.rank = o.rank;
   if (!o.mask.empty()) s.mask = MaskRule::parse(o.mask);
   s.order = block_order(o.order);
+  s.update.lr = rate(back_propagates(o.method) ? o.zo_lr : o.lr, back_propagates(o.method) ? "--zo-lr" : "--lr");
+  s.probe.eps = rate(o.eps, "--eps");
   s.update.momentum = o.momentum;
   s.update.weight_decay = o.weight_decay;
   s.schedule.kind = Schedule::kind_of(o.schedule);
-  s.schedule.steps = o.steps;
+  if (s.schedule.decays()) s.schedule.steps = o.steps;  // else a resumed run may be longer
   s.seed = o.seed;
   s.base = base.hash;
+  s.data = {{"task", o.task}, {"batch", cat(o.batch)}, {"examples", cat(fingerprint(task))}};
   return s;
 }
 
@@ -98,40 +101,32 @@ ZoSettings settings_of(const Finetune& o, const LanguageModel& base) {
 std::vector<LeafRange> blocks_of(const Finetune& o, const ZoRun& run, const Model& model) {
   std::vector<LeafRange> out;
   if (o.blocks.empty()) return out;
-  struct Leaf {
-    std::uint32_t number;
-    std::int64_t size;
-    std::string block;
-  };
-  std::vector<Leaf> leaves;
+  std::vector<std::uint32_t> numbers;  // of the trained leaves
+  std::vector<std::int64_t> sizes;
+  std::vector<std::string> blocks;
   std::uint32_t n = 0;
-  double total = 0;
   for_each_leaf(
       [&](const Path& at, const StoredTensor& w) {
         const std::uint32_t number = n++;
         if (!run.trained()[number]) return;
         const std::string name = at.str();
-        leaves.push_back({number, w.size(), name.substr(0, name.find('.', std::string_view("model.layers.").size()))});
-        total += double(w.size());
+        numbers.push_back(number);
+        sizes.push_back(w.size());
+        blocks.push_back(name.substr(0, name.find('.', std::string_view("model.layers.").size())));
       },
       model);
   if (o.blocks == "layers") {
-    for (std::size_t i = 0; i < leaves.size(); ++i)
-      if (i == 0 || leaves[i].block != leaves[i - 1].block) out.push_back({leaves[i].number, leaves[i].number + 1});
-      else out.back().last = leaves[i].number + 1;
+    for (std::size_t i = 0; i < blocks.size(); ++i)
+      if (i == 0 || blocks[i] != blocks[i - 1]) out.push_back({numbers[i], numbers[i] + 1});
+      else out.back().last = numbers[i] + 1;
     return out;
   }
   std::int64_t k = 0;
   const auto [end, error] = std::from_chars(o.blocks.data(), o.blocks.data() + o.blocks.size(), k);
-  require(error == std::errc() && end == o.blocks.data() + o.blocks.size() && k > 0 && k <= std::int64_t(leaves.size()),
-          "--blocks is '", o.blocks, "'; want layers or a number from 1 to ", leaves.size());
-  double done = 0;
-  for (const Leaf& leaf : leaves) {
-    const auto block = std::size_t(std::min(double(k - 1), done / total * double(k)));
-    if (out.size() <= block) out.push_back({leaf.number, leaf.number + 1});
-    else out.back().last = leaf.number + 1;
-    done += double(leaf.size);
-  }
+  require(error == std::errc() && end == o.blocks.data() + o.blocks.size() && k > 0 && k <= std::int64_t(sizes.size()),
+          "--blocks is '", o.blocks, "'; want layers or a number from 1 to ", sizes.size());
+  for (const LeafRange& r : equal_blocks(sizes, std::size_t(k)))
+    out.push_back({numbers[r.first], numbers[r.last - 1] + 1});
   return out;
 }
 
@@ -139,18 +134,16 @@ std::vector<LeafRange> blocks_of(const Finetune& o, const ZoRun& run, const Mode
 
 std::unique_ptr<Run> make_run(const Finetune& o, LanguageModel& base, const EncodedTask& task,
                               const std::string& live) {
-  const bool lr_auto = o.lr == "auto", eps_auto = o.eps == "auto";
   std::vector<Batch> batches;
   for (std::int64_t i = 0; i < 16; ++i) batches.push_back(batch_of(task.train, o.seed, i, o.batch));
-  ZoSettings zo = settings_of(o, base);
-  if (!lr_auto) zo.update.lr = number_or(o.lr, "--lr");
-  if (!eps_auto) zo.probe.eps = number_or(o.eps, "--eps");
+  ZoSettings zo = settings_of(o, base, task);
   const bool fresh = !(o.resume && std::filesystem::exists(live));
   const auto announce = [&](const std::string& text) {
-    if (fresh && (lr_auto || eps_auto)) std::printf("%s (auto)\n", text.c_str());
+    if (fresh && (o.lr == "auto" || o.eps == "auto" || o.zo_lr == "auto"))
+      std::printf("%s: %s (auto)\n", o.method.c_str(), text.c_str());
   };
 
-  if (is_first_order(o)) {
+  if (back_propagates(o.method)) {
     FoSettings s;
     s.method = o.method;
     s.adapters = zo.adapters;
@@ -162,17 +155,13 @@ std::unique_ptr<Run> make_run(const Finetune& o, LanguageModel& base, const Enco
     if (o.method == "hybrid") {
       require(o.scheme == "full", "--method hybrid wants --scheme full");
       s.suffix = base.model.depth() - std::size_t(o.hybrid > 0 ? o.hybrid : std::int64_t(base.model.depth()) / 3);
-      if (eps_auto) s.zo.probe.eps = 1e-3;
     }
-    if (!o.resume && !live.empty())  // of an earlier run
-      for (const char* end : {"", ".best"}) std::filesystem::remove(live + end);
     auto run = std::make_unique<FoRun>(base.model, s, o.checkpoint.empty() ? std::string() : live);
-    if (lr_auto) {
-      run->choose_rate(batches[0], task.loss);
-    } else {
-      run->settings().adam.lr = run->settings().sgd.lr = number_or(o.lr, "--lr");
-    }
-    announce(cat(o.method, ": lr ", run->rates().lr));
+    if (o.lr == "auto") run->choose_rate(batches[0], task.loss);
+    else run->settings().adam.lr = run->settings().sgd.lr = rate(o.lr, "--lr");
+    if (o.method == "hybrid") run->choose_zo_rates(batches, task.loss);
+    announce(o.method == "hybrid" ? cat("lr ", run->rates().lr, ", zo-lr ", run->zo_lr(), ", eps ", run->rates().eps)
+                                  : cat("lr ", run->rates().lr));
     return run;
   }
 
@@ -180,8 +169,8 @@ std::unique_ptr<Run> make_run(const Finetune& o, LanguageModel& base, const Enco
   auto run = std::make_unique<ZoRun>(
       base.model, zo, [path = base.path, format] { return load_language_model(path, format).model; }, live);
   run->settings().blocks = blocks_of(o, *run, base.model);
-  if (fresh && (lr_auto || eps_auto)) choose_rates(*run, batches, task.loss, base.model, eps_auto, lr_auto);
-  announce(cat(o.method, ": eps ", run->settings().probe.eps, ", lr ", run->settings().update.lr));
+  if (fresh) choose_rates(*run, batches, task.loss, base.model);
+  announce(cat("eps ", run->settings().probe.eps, ", lr ", run->settings().update.lr));
   return run;
 }
 

@@ -14,9 +14,6 @@
 
 namespace zo_llm {
 
-/// Whether back-propagation takes part.
-bool is_first_order(const Finetune& o);
-
 /// Throws ValueError where options of the directions do not go together.
 void check_directions(const Finetune& o);
 

@@ -15,6 +15,9 @@ namespace {
 
 using T = Tensor<float>;
 
+/// Before the names of settings among a checkpoint's metadata.
+const std::string setting = "setting/";
+
 /// Blocks below the first that is trained by back-propagation: their outputs need no derivatives.
 std::size_t constant_blocks(const Model& m, const FoSettings& s) {
   return s.method == "hybrid" ? 0 : first_trained_block(m, s.adapters);
@@ -114,6 +117,10 @@ void FoRun::choose_rate(const Batch& batch, TaskLoss kind, double factor) {
   settings_.sgd.lr = settings_.adam.lr / std::max(gradient, 1e-12);
 }
 
+void FoRun::choose_zo_rates(const std::vector<Batch>& batches, TaskLoss kind) {
+  choose_rates(*zo_, batches, kind, model_);
+}
+
 void FoRun::checkpoint() {
   if (file_.empty()) return;
   std::vector<TensorSpec> specs;
@@ -133,19 +140,22 @@ void FoRun::checkpoint() {
   for_each_leaf([&](const Path& at, T& t) { add(cat("first/", at.str()), t); }, adam_.first);
   for_each_leaf([&](const Path& at, T& t) { add(cat("second/", at.str()), t); }, adam_.second);
   const auto updates = std::max(sgd_.step, adam_.step);  // fewer than steps where some were skipped
-  write_safetensors(file_, {{"step", cat(step_)}, {"updates", cat(updates)}, {"settings", description()}}, specs,
-                    [&](std::size_t i) { return tensors[i]; });
+  std::map<std::string, std::string> metadata{{"step", cat(step_)}, {"updates", cat(updates)}};
+  for (const auto& [key, value] : description()) metadata[setting + key] = value;
+  write_safetensors(file_, metadata, specs, [&](std::size_t i) { return tensors[i]; });
 }
 
 bool FoRun::resume() {
   std::error_code ignored;
   if (file_.empty() || !std::filesystem::exists(file_, ignored)) return false;
   const SafetensorsFile file = SafetensorsFile::open(file_);
-  const auto it = file.metadata().find("step"), was = file.metadata().find("settings"),
-             updates = file.metadata().find("updates");
-  if (it == file.metadata().end() || updates == file.metadata().end() || was == file.metadata().end() ||
-      was->second != description())
-    throw FileError(file_, -1, "was made with other options or another base model; --resume wants the same ones");
+  const auto it = file.metadata().find("step"), updates = file.metadata().find("updates");
+  if (it == file.metadata().end() || updates == file.metadata().end())
+    throw FileError(file_, -1, "is no checkpoint: it does not say its step");
+  zo::LogHeader was;
+  for (const auto& [key, value] : file.metadata())
+    if (key.starts_with(setting)) was[key.substr(setting.size())] = value;
+  check_same_settings(was, description(), file_);
   step_ = std::uint32_t(std::strtoul(it->second.c_str(), nullptr, 10));
   const auto fill = [&](std::string_view prefix, Weights& tree, bool create) {
     for_each_leaf(
@@ -168,9 +178,9 @@ bool FoRun::resume() {
   return true;
 }
 
-/// What decides the bits of the run.
-std::string FoRun::description() const {
-  ZoSettings s = settings_.zo;
+zo::LogHeader FoRun::description() const {
+  ZoSettings s = zo_ ? zo_->settings() : settings_.zo;
+  const double zo_lr = s.update.lr;
   s.method = settings_.method;
   s.adapters = settings_.adapters;
   s.seed = settings_.seed;
@@ -178,7 +188,11 @@ std::string FoRun::description() const {
   s.schedule = settings_.schedule;
   s.update.lr = settings_.method == "sgd" ? settings_.sgd.lr : settings_.adam.lr;
   s.update.weight_decay = settings_.method == "sgd" ? settings_.sgd.weight_decay : settings_.adam.weight_decay;
-  return zo::Log::header_text(s.header()) + cat("suffix ", settings_.suffix, "\nzo_lr ", settings_.zo.update.lr);
+  zo::LogHeader h = s.header();
+  if (!zo_) return h;
+  h["hybrid"] = cat(settings_.suffix);
+  h["zo_lr"] = exact(zo_lr);
+  return h;
 }
 
 void FoRun::mark_best() {

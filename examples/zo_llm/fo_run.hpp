@@ -4,6 +4,7 @@
 
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "run.hpp"
@@ -13,6 +14,11 @@
 #include "zo_run.hpp"
 
 namespace zo_llm {
+
+/// Whether a method back-propagates, in some of the blocks at least.
+inline bool back_propagates(std::string_view method) {
+  return method == "sgd" || method == "adam" || method == "hybrid";
+}
 
 struct FoSettings {
   std::string method = "adam";  // sgd, adam, hybrid
@@ -38,11 +44,14 @@ class FoRun : public Run {
   /// Chooses the step size: Adam moves each weight by about lr a step, SGD by lr times the gradient; both by 2e-4 of
   /// the weights' norm, times `factor`.
   void choose_rate(const Batch& batch, tenzo::TaskLoss kind, double factor = 1);
+  /// Of the hybrid's zeroth-order blocks: chooses the rates that are NaN, by the rule for such runs.
+  void choose_zo_rates(const std::vector<Batch>& batches, tenzo::TaskLoss kind);
 
   Rates rates() const override {
-    return {settings_.method == "sgd" ? settings_.sgd.lr : settings_.adam.lr, zo_ ? settings_.zo.probe.eps : 0,
+    return {settings_.method == "sgd" ? settings_.sgd.lr : settings_.adam.lr, zo_ ? zo_->settings().probe.eps : 0,
             trained_weights_ + (zo_ ? zo_->trained_weights() : 0)};
   }
+  double zo_lr() const { return zo_ ? zo_->settings().update.lr : 0; }
   std::uint32_t step_number() const override { return step_; }
   StepReport step(const Batch& batch, tenzo::TaskLoss kind) override;
   void checkpoint() override;
@@ -55,7 +64,8 @@ class FoRun : public Run {
   using Weights = tenzo::Llama<tenzo::Tensor<float>>;
   tenzo::ValueAnd<tenzo::Tensor<float>, Weights> gradient(const Batch& batch, tenzo::TaskLoss kind);
   void apply(const Weights& gradient);
-  std::string description() const;
+  /// What decides the bits of the run.
+  tenzo::zo::LogHeader description() const;
 
   Model& model_;
   FoSettings settings_;

@@ -41,6 +41,31 @@ void add_common(CLI::App& app, zo_llm::Common& o, bool with_task) {
   app.add_option("--dtype", o.dtype, "Weights in memory: f32, bf16, or file (as stored)")->capture_default_str();
 }
 
+/// Throws ValueError for an option that was given where nothing asks for it.
+void check_effects(const CLI::App& app, const zo_llm::Finetune& o) {
+  struct Use {
+    const char* option;
+    bool holds;
+    const char* with;
+  };
+  const bool probes = o.method != "sgd" && o.method != "adam", differences = probes && o.method != "forward-grad";
+  const char *any = "a zeroth-order --method", *hybrid = "--method hybrid";
+  for (const Use& use : {Use{"--queries", probes, any}, Use{"--directions", probes, any}, Use{"--rank", probes, any},
+                         Use{"--eps", differences, "a --method of differences"},
+                         Use{"--one-sided", differences, "a --method of differences"},
+                         Use{"--momentum", o.method == "zo-mmt", "--method zo-mmt"},
+                         Use{"--hybrid", o.method == "hybrid", hybrid}, Use{"--zo-lr", o.method == "hybrid", hybrid},
+                         Use{"--layers", o.scheme != "prompt" && o.scheme != "head", "--scheme full, lora or prefix"},
+                         Use{"--lora-rank", o.scheme == "lora", "--scheme lora"},
+                         Use{"--lora-alpha", o.scheme == "lora", "--scheme lora"},
+                         Use{"--prefix", o.scheme == "prefix", "--scheme prefix"},
+                         Use{"--prompt-tokens", o.scheme == "prompt", "--scheme prompt"},
+                         Use{"--checkpoint-every", !o.checkpoint.empty(), "--checkpoint"},
+                         Use{"--save-type", !o.save.empty(), "--save"}})
+    if (!use.holds && app.get_option(use.option)->count() > 0)
+      throw tenzo::ValueError(tenzo::cat(use.option, " goes with ", use.with, " only"));
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -78,6 +103,8 @@ int main(int argc, char** argv) {
   f->add_option("--steps", finetune.steps, "Steps")->capture_default_str();
   f->add_option("--batch", finetune.batch, "Examples a step")->capture_default_str();
   f->add_option("--lr", finetune.lr, "Step size, or auto")->capture_default_str();
+  f->add_option("--zo-lr", finetune.zo_lr, "Of --method hybrid: step size of the zeroth-order blocks, or auto")
+      ->capture_default_str();
   f->add_option("--eps", finetune.eps, "Perturbation radius, or auto")->capture_default_str();
   f->add_option("--queries", finetune.queries, "Directions a step")->check(CLI::Range(1, 65536))->capture_default_str();
   f->add_flag("--one-sided", finetune.one_sided, "One-sided differences");
@@ -149,6 +176,7 @@ int main(int argc, char** argv) {
   zo_llm::Replay replay;
   CLI::App* r = app.add_subcommand("replay", "Rebuild a tuned model from its base and the log of the run");
   add_common(*r, replay, false);
+  r->get_option("--dtype")->description("Weights in memory: those of the run, as its log says");
   r->add_option("--log", replay.log, "The run's log")->required();
   r->add_option("--save", replay.save, "Tuned model: OUT.gguf, OUT.safetensors or a folder");
   r->add_option("--save-adapter", replay.save_adapter, "Folder for the adapter alone, as peft loads it");
@@ -193,7 +221,10 @@ int main(int argc, char** argv) {
       if (option->count() > 0)
         throw tenzo::ValueError(
             tenzo::cat(option->get_name(), " stands before the subcommand, which would not see it"));
-    if (*f) return zo_llm::finetune(finetune);
+    if (*f) {
+      check_effects(*f, finetune);
+      return zo_llm::finetune(finetune);
+    }
     if (*e) return zo_llm::evaluate(evaluate);
     if (*r) return zo_llm::replay(replay);
     if (*s) return zo_llm::score(score);

@@ -22,7 +22,8 @@ using namespace tenzo;
 
 namespace {
 
-bool is_first_order(const std::string& method) { return method == "sgd" || method == "adam"; }
+/// All of the model is trained by back-propagation.
+bool is_first_order(const std::string& method) { return back_propagates(method) && method != "hybrid"; }
 
 /// Numbers of a scheme's trained weights.
 double trained_count(const LlamaConfig& c, const Model& m, const std::string& scheme) {
@@ -60,7 +61,8 @@ MemoryEstimate predict_memory(const Model& m, const std::string& dtype, const Me
               : k.method == "zo-adam"      ? 8 * trained
               : k.method == "forward-grad" ? 4 * trained
                                            : 0;
-    const double sides = 2;  // or value and tangent
+    if (k.method == "forward-grad" && dtype != "f32") e.state += 4 * all;  // dual numbers want floats
+    const double sides = 2;                                                // or value and tangent
     e.passing = 4 * tokens * sides * (2 * h + 2 * f);
   }
   return e;

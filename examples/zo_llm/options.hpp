@@ -14,7 +14,7 @@ struct Common {
 
 struct Finetune : Common {
   std::string method = "zo-sgd", scheme = "full", layers, directions = "gaussian", schedule = "constant";
-  std::string lr = "auto", eps = "auto";
+  std::string lr = "auto", eps = "auto", zo_lr = "auto";
   std::int64_t steps = 300, batch = 16, eval_every = 50, checkpoint_every = 5;
   std::int64_t train = 1000, dev = 500, test = 1000;
   int queries = 1, rank = 0, lora_rank = 8, prefix = 5, prompt = 10, hybrid = 0, max_skips = 20;

@@ -19,6 +19,8 @@ int replay(const Replay& o) {
   const zo::Log log = zo::Log::read(o.log);
   LanguageModel base = load_language_model(o.model, WeightFormat::file);
   const ZoSettings settings = ZoSettings::from_header(log.header, base.hash, o.log);
+  require(o.dtype == "log" || weight_format(o.dtype) == settings.format, "--dtype ", o.dtype,
+          ": the run had another, and its replay has none of its own; leave the option out");
   if (!o.save_adapter.empty()) check_peft(settings.adapters, base.model.depth());
   if (!o.save.empty()) check_merges(settings.adapters.scheme);
   if (settings.format != WeightFormat::file) base = load_language_model(o.model, settings.format);

@@ -87,7 +87,7 @@ void write_report(const ReportData& d, const std::string& folder) {
   }
   m.write((out / "metrics.json").string());
 
-  Report page("Zeroth-order fine-tuning", "SmolLM2-135M-Instruct on rated film reviews, forward passes only");
+  Report page("Zeroth-order fine-tuning", cat(d.model, " on ", d.data, ", forward passes only"));
   const auto best = std::max_element(d.runs.begin(), d.runs.end(), [](const Outcome& a, const Outcome& b) {
     return (a.method == "zo-sgd" ? a.test.accuracy : -1) < (b.method == "zo-sgd" ? b.test.accuracy : -1);
   });

@@ -25,7 +25,7 @@ struct ReviewRow {
 };
 
 struct ReportData {
-  std::string mode;
+  std::string mode, model, data;  // model and data: names of the files
   std::uint64_t seed = 1;
   double seconds = 0, peak = 0;
   tenzo::ScoreSummary zero_shot;

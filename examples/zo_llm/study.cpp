@@ -3,9 +3,11 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <optional>
 
 #include "finetune_setup.hpp"
 #include "fo_run.hpp"
+#include "history.hpp"
 #include "zo_run.hpp"
 
 namespace zo_llm {
@@ -15,8 +17,6 @@ using namespace tenzo;
 namespace {
 
 using Clock = std::chrono::steady_clock;
-
-bool back_propagates(const std::string& method) { return method == "sgd" || method == "adam" || method == "hybrid"; }
 
 /// JSON knows no number that is not finite: there it is null.
 double number(const nlohmann::json& j, const char* key) { return j.at(key).is_null() ? NAN : j.at(key).get<double>(); }
@@ -123,10 +123,11 @@ Outcome Study::fine_tune(const Plan& plan) {
       s.adapters.first_layer = 0;
       s.suffix = model.depth() - std::max<std::size_t>(1, model.depth() / 3);
       s.zo.seed = plan.seed;
-      s.zo.update.lr = 1e-6;
+      s.zo.update.lr = s.zo.probe.eps = NAN;
     }
     auto fo = std::make_unique<FoRun>(model, s, std::string(), cache);
     fo->choose_rate(batches[0], task_.loss, plan.lr_factor);
+    if (plan.method == "hybrid") fo->choose_zo_rates(batches, task_.loss);
     out.lr = fo->rates().lr;
     run = std::move(fo);
   } else {
@@ -135,9 +136,10 @@ Outcome Study::fine_tune(const Plan& plan) {
     s.adapters = adapters;
     s.seed = plan.seed;
     s.schedule = schedule;
+    s.update.lr = s.probe.eps = NAN;
     auto made = std::make_unique<ZoRun>(
         model, s, [this, whole] { return copy(whole); }, std::string(), cache);
-    choose_rates(*made, batches, task_.loss, model, true, true);
+    choose_rates(*made, batches, task_.loss, model);
     made->settings().update.lr *= plan.lr_factor;
     out.lr = made->settings().update.lr;
     out.eps = made->settings().probe.eps;
@@ -146,7 +148,8 @@ Outcome Study::fine_tune(const Plan& plan) {
   }
 
   const auto start = Clock::now();
-  double smooth = NAN, forwards = 0, best = -INFINITY;
+  double smooth = NAN, forwards = 0;
+  std::optional<DevPoint> best;
   std::int64_t stayed = 0, forward_moves = 0;
   for (std::int64_t i = 0; i < plan.steps; ++i) {
     const Batch b = batch(i);
@@ -167,8 +170,9 @@ Outcome Study::fine_tune(const Plan& plan) {
       out.curve.push_back({forwards, std::chrono::duration<double>(Clock::now() - start).count(), smooth});
     if (plan.judged && ((i + 1) % std::max<std::int64_t>(1, plan.steps / 4) == 0 || i + 1 == plan.steps)) {
       const ScoreSummary dev = score_examples(model, task_.dev, {}, cache.get()).summary();
-      if (dev.accuracy - 1e-3 * dev.loss > best) {
-        best = dev.accuracy - 1e-3 * dev.loss;
+      const DevPoint point{i + 1, dev.loss, dev.accuracy, dev.auc};
+      if (!best || point.better_than(*best)) {
+        best = point;
         run->mark_best();
       }
     }

@@ -13,12 +13,12 @@ namespace zo_llm {
 using namespace tenzo;
 using namespace tenzo::zo;
 
-namespace {
-
 std::string exact(double x) {
   char text[32];
   return {text, std::to_chars(text, text + sizeof text, x).ptr};
 }
+
+namespace {
 
 double number(const LogHeader& h, const std::string& key, const std::string& path) {
   const auto it = h.find(key);
@@ -85,6 +85,7 @@ LogHeader ZoSettings::header() const {
   h["blocks"] = ranges.empty() ? "-" : ranges;
   h["order"] = order_names[int(order)];
   h["mask"] = mask.text();
+  h.insert(data.begin(), data.end());
   return h;
 }
 
@@ -158,6 +159,21 @@ ZoSettings ZoSettings::from_header(const LogHeader& h, std::uint64_t base, const
     throw FileError(path, 12, e.what());
   }
   return s;
+}
+
+void check_same_settings(const LogHeader& was, const LogHeader& now, const std::string& path) {
+  const auto value = [](const LogHeader& h, const std::string& key) {
+    const auto it = h.find(key);
+    return it == h.end() ? std::string("not said") : it->second;
+  };
+  for (const LogHeader* h : {&was, &now})
+    for (const auto& [key, ignored] : *h) {
+      const std::string there = value(was, key), here = value(now, key);
+      if (there != here)
+        throw FileError(path, -1,
+                        cat("was made with other options: ", key, " is ", printable(there), " there and ",
+                            printable(here), " now; --resume wants the same ones"));
+    }
 }
 
 void own_trained_leaves(Model& model, const std::vector<std::uint8_t>& trained) {
@@ -339,10 +355,9 @@ bool ZoRun::resume() {
   if (log_.empty() || !std::filesystem::exists(log_, ignored)) return false;
   const Log log = Log::read(log_);
   const ZoSettings was = ZoSettings::from_header(log.header, settings_.base, log_);
-  settings_.probe.eps = was.probe.eps;
-  settings_.update.lr = was.update.lr;
-  if (Log::header_text(settings_.header()) != Log::header_text(log.header))
-    throw FileError(log_, 12, "was made with other options; --resume wants the same ones");
+  if (std::isnan(settings_.probe.eps)) settings_.probe.eps = was.probe.eps;
+  if (std::isnan(settings_.update.lr)) settings_.update.lr = was.update.lr;
+  check_same_settings(log.header, settings_.header(), log_);
   for (const LogStep& s : log.steps) apply(s);
   history_ = log.steps;
   writer_.resume(log_, log);
@@ -404,9 +419,10 @@ double natural_size(const Model& model, const std::vector<std::uint8_t>& trained
 
 }  // namespace
 
-void choose_rates(ZoRun& run, const std::vector<Batch>& batches, TaskLoss kind, const Model& model, bool choose_eps,
-                  bool choose_lr) {
+void choose_rates(ZoRun& run, const std::vector<Batch>& batches, TaskLoss kind, const Model& model) {
   ZoSettings& s = run.settings();
+  const bool choose_eps = std::isnan(s.probe.eps), choose_lr = std::isnan(s.update.lr);
+  if (!choose_eps && !choose_lr) return;
   const Scheme scheme = s.adapters.scheme;
   if (choose_eps) s.probe.eps = scheme == Scheme::full ? 1e-3 : scheme == Scheme::prefix ? 1e-1 : 1e-2;
   constexpr std::uint32_t trial = 0x70000000;  // directions that no step of the run has

@@ -32,6 +32,7 @@ struct ZoSettings {
   std::vector<tenzo::zo::LeafRange> blocks;  // empty: the whole model is one block
   tenzo::zo::BlockOrder order = tenzo::zo::BlockOrder::jacobi;
   std::uint64_t seed = 1, base = 0;  // base: hash of the model's file
+  tenzo::zo::LogHeader data;         // what the slopes were measured on: compared on resume, nothing to a replay
 
   int slopes() const { return blocks.empty() ? probe.queries : int(blocks.size()); }
   tenzo::zo::LogHeader header() const;
@@ -108,12 +109,17 @@ class ZoRun : public Run {
 /// Makes the trained leaves writable copies of their own; frozen ones stay as they are, in the file perhaps.
 void own_trained_leaves(Model& model, const std::vector<std::uint8_t>& trained);
 
-/// Radius and step size by rule: ε so that a probe changes the loss by a few parts in a thousand (zo-llm section 6.2);
-/// η so that a step lowers the loss by two parts in a hundred to first order, η E[s²] = 0.02 ℓ with the slopes s of
-/// probes along independent directions, and moves a weight by a hundredth of their size at most, one of LoRA by a
-/// thousandth.
-///   The slopes of one direction would not do: they are ‖g‖ times one normal number. Only what is asked for is changed.
-void choose_rates(ZoRun& run, const std::vector<Batch>& batches, tenzo::TaskLoss kind, const Model& model,
-                  bool choose_eps, bool choose_lr);
+/// Radius and step size by rule, where they are NaN: ε so that a probe changes the loss by a few parts in a thousand
+/// (zo-llm section 6.2); η so that a step lowers the loss by two parts in a hundred to first order, η E[s²] = 0.02 ℓ
+/// with the slopes s of probes along independent directions, and moves a weight by a hundredth of their size at most,
+/// one of LoRA by a thousandth.
+///   The slopes of one direction would not do: they are ‖g‖ times one normal number.
+void choose_rates(ZoRun& run, const std::vector<Batch>& batches, tenzo::TaskLoss kind, const Model& model);
+
+/// A number as text that reads back as the same number.
+std::string exact(double x);
+
+/// Throws FileError where a run's settings are not those of the one to go on with, with the first that differs.
+void check_same_settings(const tenzo::zo::LogHeader& was, const tenzo::zo::LogHeader& now, const std::string& path);
 
 }  // namespace zo_llm

@@ -110,3 +110,20 @@ TEST_CASE("blocks: names of orders, and the leaves of a block") {
   CHECK(zo::trained_in(trained, {1, 3}) == std::vector<std::uint8_t>{0, 1, 0, 0});
   CHECK(zo::trained_in(trained, {2, 99}) == std::vector<std::uint8_t>{0, 0, 0, 1});
 }
+
+TEST_CASE("blocks: leaves are cut into runs of about equal size") {
+  const auto cut = [](const std::vector<std::int64_t>& sizes, std::size_t blocks) {
+    std::vector<std::pair<int, int>> out;
+    for (const LeafRange& r : zo::equal_blocks(sizes, blocks)) out.emplace_back(int(r.first), int(r.last));
+    return out;
+  };
+  using Cuts = std::vector<std::pair<int, int>>;
+  CHECK(cut({1, 1, 1, 1, 1, 1}, 3) == Cuts{{0, 2}, {2, 4}, {4, 6}});
+  CHECK(cut({10, 1, 1, 1, 1, 1, 1}, 4) == Cuts{{0, 1}, {1, 3}, {3, 5}, {5, 7}});  // one leaf larger than a share
+  CHECK(cut({1, 1, 1, 100}, 4) == Cuts{{0, 1}, {1, 2}, {2, 3}, {3, 4}});
+  CHECK(cut({1, 1, 1, 100}, 2) == Cuts{{0, 3}, {3, 4}});
+  CHECK(cut({5}, 1) == Cuts{{0, 1}});
+  CHECK(cut({0, 0, 3, 0}, 2) == Cuts{{0, 3}, {3, 4}});
+  CHECK_THROWS_AS(cut({1, 1}, 3), ValueError);
+  CHECK_THROWS_AS(cut({1, 1}, 0), ValueError);
+}

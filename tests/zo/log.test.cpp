@@ -117,8 +117,34 @@ TEST_CASE("log: damaged anywhere, it is refused or ends before the damage") {
         CHECK(e.offset <= std::int64_t(bytes.size()));
       }
     }
-  // All of the header, and all steps but the last: there is a whole one behind them.
-  CHECK(refused >= 3 * (start + (steps.size() - 1) * step_bytes));
+  // All but the mark of the end: something is behind it.
+  CHECK(refused == 3 * (bytes.size() - Log::record_bytes));
+}
+
+TEST_CASE("log: zeros that a stopped system leaves at the end are dropped, and nothing else is") {
+  const TestFolder folder;
+  const std::string bytes = written(folder);
+  const Log log = Log::parse(bytes + std::string(5 * step_bytes + 3, '\0'), "run");
+  CHECK(holds(log, steps.size()));
+  CHECK(log.valid_bytes == bytes.size());
+  CHECK_THROWS_AS(Log::parse(bytes + std::string(5 * step_bytes, '\0') + "x", "run"), FileError);
+  // A step that says it is the end, in the middle.
+  std::string bad = bytes;
+  bad.replace(bytes.size() - 2 * step_bytes, 4, "\xff\xff\xff\xff");
+  CHECK_THROWS_AS(Log::parse(bad, "run"), FileError);
+}
+
+TEST_CASE("log: a new one does not touch the one before until its header is whole") {
+  const TestFolder folder;
+  const std::string path = folder / "run.zolog", before = written(folder, 4);
+  std::filesystem::create_directory(path + ".new");  // so that it can not be written
+  LogWriter log;
+  CHECK_THROWS_AS(log.create(path, header), FileError);
+  CHECK(read_file(path) == before);
+  std::filesystem::remove(path + ".new");
+  log.create(path, header);
+  CHECK(Log::read(path).steps.empty());
+  CHECK(!std::filesystem::exists(path + ".new"));
 }
 
 TEST_CASE("log: records that were moved, repeated or left out are found") {

@@ -23,6 +23,9 @@ struct Schedule {
   std::int64_t warmup = 0;  // steps of linear rise
   double final = 0;         // factor at the end, for linear and cosine
 
+  /// Whether the factors depend on the length of the run.
+  bool decays() const { return kind == Kind::linear || kind == Kind::cosine; }
+
   double operator()(std::int64_t step) const {
     if (step < warmup) return double(step + 1) / double(warmup);
     const double t = std::clamp(double(step - warmup) / double(std::max<std::int64_t>(1, steps - warmup)), 0.0, 1.0);

@@ -1,7 +1,9 @@
 // Block-wise estimation where each block is probed after the blocks before it have moved.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
+#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <string_view>
@@ -18,6 +20,25 @@ inline BlockOrder block_order(std::string_view name) {
   if (name == "jacobi") return BlockOrder::jacobi;
   require(name == "gauss-seidel", "unknown order of blocks '", name, "'; want jacobi or gauss-seidel");
   return BlockOrder::gauss_seidel;
+}
+
+/// Cuts leaves of `sizes` weights into `blocks` runs of neighbours, of sizes as equal as whole leaves allow: each run
+/// ends where its size is nearest to an equal share of what is left.
+///   Returns  for each run its first leaf and the one behind its last, as indices into `sizes`.
+inline std::vector<LeafRange> equal_blocks(std::span<const std::int64_t> sizes, std::size_t blocks) {
+  require(blocks > 0 && blocks <= sizes.size(), "equal_blocks: ", blocks, " blocks of ", sizes.size(), " leaves");
+  std::vector<LeafRange> out;
+  std::int64_t rest = 0;
+  for (const std::int64_t n : sizes) rest += n;
+  for (std::size_t at = 0; blocks > 0; --blocks) {
+    const std::size_t first = at, most = sizes.size() - (blocks - 1);  // each later block wants a leaf
+    std::int64_t size = 0;
+    do size += sizes[at++];
+    while (at < most && (2 * size + sizes[at]) * std::int64_t(blocks) <= 2 * rest);
+    out.push_back({std::uint32_t(first), std::uint32_t(at)});
+    rest -= size;
+  }
+  return out;
 }
 
 /// Of the trained leaves those of a block: what is moved when the block is.

@@ -8,7 +8,7 @@
 //
 // A last record with step 2^32 − 1 says which step the run ended with: its slope is the number of steps to replay.
 // The slopes of a step stand one after another, in the order of its queries. A step's records are written by one call,
-// so a crash can only cut the end, and what is cut is dropped.
+// so a crash can only cut the end, or leave zeros there when the whole system stops; what is cut is dropped.
 #pragma once
 
 #include <algorithm>
@@ -17,6 +17,7 @@
 #include <cerrno>
 #include <charconv>
 #include <cstdint>
+#include <cstdio>
 #include <cstring>
 #include <map>
 #include <span>
@@ -90,8 +91,8 @@ struct Log {
   static constexpr std::uint32_t end_mark = 0xffffffffu;
 
   /// Reads a log.
-  ///   A cut or damaged end is dropped: such a run was interrupted there. Throws FileError where the file is no log,
-  ///   its header is damaged, or whole records follow a damaged one.
+  ///   A damaged last step or mark of the end is dropped, as is a cut one: such a run was interrupted there. Throws
+  ///   FileError where the file is no log, its header is damaged, or anything follows damage.
   static Log read(const std::string& path) {
     const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
     if (fd < 0) throw FileError(path, -1, "can not be opened");
@@ -118,21 +119,24 @@ struct Log {
     log.header = parse_header(bytes.substr(12, length));
     const std::size_t per_step = log.slopes_per_step(path);
     log.valid_bytes = start;
-    for (std::size_t at = start; at + record_bytes <= bytes.size(); at += per_step * record_bytes) {
-      if (detail::get<std::uint32_t>(bytes, at) == end_mark) {
+    const auto sound = [&](std::size_t r) {
+      return r + record_bytes <= bytes.size() &&
+             record_crc(r, raw.subspan(r, 12)) == detail::get<std::uint32_t>(bytes, r + 12);
+    };
+    for (std::size_t at = start; at < bytes.size(); at += per_step * record_bytes) {
+      if (sound(at) && detail::get<std::uint32_t>(bytes, at) == end_mark) {
         const double n = detail::get<double>(bytes, at + 4);
-        if (record_crc(at, raw.subspan(at, 12)) != detail::get<std::uint32_t>(bytes, at + 12)) return log;
         if (!(n >= 0 && n <= double(log.steps.size())) || at + record_bytes != bytes.size())
           throw FileError(path, std::int64_t(at), "the last record does not fit the steps before it");
         log.chosen = std::int64_t(n);
         return log;
       }
-      if (at + per_step * record_bytes > bytes.size()) return log;
       LogStep s;
       for (std::size_t q = 0; q < per_step; ++q) {
         const std::size_t r = at + q * record_bytes;
-        if (record_crc(r, raw.subspan(r, 12)) != detail::get<std::uint32_t>(bytes, r + 12)) {
-          if (at + 2 * per_step * record_bytes <= bytes.size())
+        if (!sound(r)) {
+          const bool last = at + per_step * record_bytes >= bytes.size();
+          if (!last && bytes.find_first_not_of('\0', r + record_bytes) != std::string::npos)
             throw FileError(path, std::int64_t(r), "a damaged record in the middle of the log");
           return log;
         }
@@ -195,16 +199,19 @@ class LogWriter {
     if (fd_ >= 0) ::close(fd_);
   }
 
-  /// A new log. Throws FileError where it can not be written.
+  /// A new log, which takes the name when its header is on the disk. Throws FileError where it can not be written.
   void create(const std::string& path, const LogHeader& header) {
     const std::string text = Log::header_text(header);
     std::string bytes = "tenzozo1";
     detail::put(bytes, std::uint32_t(text.size()));
     bytes += text;
     detail::put(bytes, detail::crc32(detail::as_bytes(bytes)));
-    open(path, O_CREAT | O_TRUNC);
+    open(path + ".new", O_CREAT | O_TRUNC);
     position_ = 0;
     write(bytes);
+    sync();
+    if (::rename(path_.c_str(), path.c_str()) != 0) fail();
+    path_ = path;
   }
 
   /// Goes on with a log from its last whole step.
