@@ -179,7 +179,7 @@ int claims(const Claims& o) {
   };
   note(estimator_orders());
   note(cosine_law(o.seed));
-  note(replay_bits(o.seed));
+  note(replay_bits(o.out));
   note(memory_claim(o, files.model, stages, report.memory));
 
   Study study(o);

@@ -17,10 +17,11 @@ struct Claims : Common {
   std::string out = "zo_llm-out";
 };
 
-/// C1: orders of the estimators' errors; C2: the law of the squared cosine; C3: the same bits from a replay.
+/// C1: orders of the estimators' errors; C2: the law of the squared cosine; C3: the same bits from a replay, whose log
+/// is written to the folder and removed.
 tenzo::Claim estimator_orders();
 tenzo::Claim cosine_law(std::uint64_t seed);
-tenzo::Claim replay_bits(std::uint64_t seed);
+tenzo::Claim replay_bits(const std::string& folder);
 
 int claims(const Claims& o);
 
