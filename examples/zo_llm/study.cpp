@@ -19,7 +19,11 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 /// JSON knows no number that is not finite: there it is null.
-double number(const nlohmann::json& j, const char* key) { return j.at(key).is_null() ? NAN : j.at(key).get<double>(); }
+double number(const nlohmann::json& j, const char* key, double otherwise = NAN) {
+  return j.at(key).is_null() ? otherwise : j.at(key).get<double>();
+}
+
+double finite_or_infinity(double x) { return std::isfinite(x) ? x : INFINITY; }
 
 }  // namespace
 
@@ -41,7 +45,9 @@ void to_json(nlohmann::json& j, const Outcome& o) {
        {"stayed", o.stayed},
        {"forward_share", o.forward_share},
        {"largest_rise", o.largest_rise},
-       {"forwards_a_step", o.forwards_a_step}};
+       {"forwards_a_step", o.forwards_a_step},
+       {"before", o.before},
+       {"after", o.after}};
 }
 
 void from_json(const nlohmann::json& j, Outcome& o) {
@@ -59,9 +65,10 @@ void from_json(const nlohmann::json& j, Outcome& o) {
   o.eps = number(j, "eps");
   o.stayed = number(j, "stayed");
   o.forward_share = number(j, "forward_share");
-  o.largest_rise = number(j, "largest_rise");
-  if (std::isnan(o.largest_rise)) o.largest_rise = INFINITY;
+  o.largest_rise = number(j, "largest_rise", INFINITY);
   o.forwards_a_step = number(j, "forwards_a_step");
+  o.before = number(j, "before", INFINITY);
+  o.after = number(j, "after", INFINITY);
 }
 
 SplitOptions study_split(bool full) { return full ? SplitOptions{1000, 500, 1000, 0} : SplitOptions{240, 80, 300, 0}; }
@@ -136,7 +143,8 @@ Outcome Study::fine_tune(const Plan& plan) {
     s.adapters = adapters;
     s.seed = plan.seed;
     s.schedule = schedule;
-    s.update.lr = s.probe.eps = NAN;
+    s.update.lr = plan.lr;
+    s.probe.eps = plan.eps;
     auto made = std::make_unique<ZoRun>(
         model, s, [this, whole] { return copy(whole); }, std::string(), cache);
     choose_rates(*made, batches, task_.loss, model);
@@ -147,6 +155,12 @@ Outcome Study::fine_tune(const Plan& plan) {
     run = std::move(made);
   }
 
+  const auto first_loss = [&] {
+    double total = 0;
+    for (const int i : {0, 1}) total += 0.5 * zo->loss_at(batch(i), task_.loss);
+    return finite_or_infinity(total);
+  };
+  if (zo && plan.watched > 0) out.before = first_loss();
   const auto start = Clock::now();
   double smooth = NAN, forwards = 0;
   std::optional<DevPoint> best;
@@ -158,8 +172,8 @@ Outcome Study::fine_tune(const Plan& plan) {
     const StepReport r = run->step(b, task_.loss);
     forwards += double(r.forwards);
     if (watched) {
-      const double rise = zo->loss_at(b, task_.loss) - before;
-      out.largest_rise = std::isfinite(rise) ? std::max(out.largest_rise, rise) : INFINITY;
+      const double rise = finite_or_infinity(zo->loss_at(b, task_.loss) - before);
+      out.largest_rise = std::max(out.largest_rise, rise);
     }
     if (plan.method == "zo-cons") {
       stayed += zo->last_choice() == 0;
@@ -177,6 +191,7 @@ Outcome Study::fine_tune(const Plan& plan) {
       }
     }
   }
+  if (zo && plan.watched > 0) out.after = first_loss();
   if (plan.judged) {
     run->return_to_best();
     const Scores test = score_examples(model, task_.test, {}, cache.get());

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <cmath>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -21,11 +22,12 @@ struct Plan {
   std::string method = "zo-sgd", scheme = "full";
   std::uint64_t seed = 1;
   std::int64_t steps = 150, batch = 16;
-  double lr_factor = 1;      // times what the rule chooses
-  bool judged = true;        // selection on dev, figures of test
-  std::int64_t watched = 0;  // every so many steps: by how much the batch's loss rose
-  std::int64_t probes = 8;   // batches that the rates are chosen by
-  bool decays = false;       // the step size falls to zero in a straight line
+  double lr_factor = 1;        // times what the rule chooses
+  bool judged = true;          // selection on dev, figures of test
+  std::int64_t watched = 0;    // every so many steps: by how much the batch's loss rose; and the loss before and after
+  std::int64_t probes = 8;     // batches that the rates are chosen by
+  bool decays = false;         // the step size falls to zero in a straight line
+  double lr = NAN, eps = NAN;  // of a zeroth-order run, times lr_factor; NaN: the rule chooses
 };
 
 /// What it cost and what it brought.
@@ -37,6 +39,7 @@ struct Outcome {
   tenzo::ScoreSummary test;
   std::vector<double> margins;  // of the test examples
   double lr = 0, eps = 0, stayed = 0, forward_share = 0, largest_rise = 0, forwards_a_step = 0;
+  double before = 0, after = 0;  // of a watched run: the loss of its first two batches, infinite where it has no value
   std::int64_t steps = 0;
 };
 
