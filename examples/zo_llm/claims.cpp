@@ -205,7 +205,7 @@ Claim conservative_claim(const Outcome& cons, const Outcome& wild, const Outcome
 int claims(const Claims& o) {
   const auto start = std::chrono::steady_clock::now();
   apply_machine_options(o);
-  check_folder(o.out);
+  check_folder(o.out, {"stages.json", "metrics.json", "report.html"});
   require(o.task == "sst2", "--task ", o.task, ": the claims are of sst2; want --task sst2");
   const LanguageModel files = load_language_model(o.model, WeightFormat::file);
   const EncodedTask task =

@@ -14,7 +14,7 @@ using namespace tenzo;
 int evaluate(const Evaluate& o) {
   apply_machine_options(o);
   check_outputs({o.model, o.data}, {o.json});
-  check_folder_of(o.json);
+  check_file(o.json);
   require(o.split == "train" || o.split == "dev" || o.split == "test", "--split is '", o.split,
           "'; want train, dev or test");
   const LanguageModel m = load_language_model(o.model, weight_format(o.dtype));

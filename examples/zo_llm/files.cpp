@@ -8,9 +8,11 @@
 #include <span>
 
 #include "tenzo/core/hash.hpp"
+#include "tenzo/io/atomic_file.hpp"
 #include "tenzo/io/json.hpp"
 #include "tenzo/models/gguf_export.hpp"
 #include "tenzo/models/llama_config.hpp"
+#include "tenzo/zo/log.hpp"
 
 namespace zo_llm {
 
@@ -114,16 +116,15 @@ void check_save(const std::string& model, const std::string& path, const std::st
   require(path.ends_with(".gguf") || t == DType::f32 || t == DType::f16 || t == DType::bf16, "--save-type ", type,
           " is written to GGUF files only");
   std::error_code ignored;
-  const std::filesystem::path p(path);
-  check_folder_of(path);
   if (path.ends_with(".gguf") || path.ends_with(".safetensors")) {
-    if (std::filesystem::is_directory(p, ignored)) throw FileError(path, -1, "is a folder");
+    check_file(path);
     if (path.ends_with(".gguf") && std::filesystem::is_directory(model, ignored))
       folder_gguf_keys(model, JsonObject::open((std::filesystem::path(model) / "config.json").string()), t);
-  } else if (std::filesystem::exists(p, ignored) && !std::filesystem::is_directory(p, ignored)) {
-    throw FileError(path, -1, "is neither .gguf, .safetensors nor a folder");
-  } else if (!std::filesystem::is_directory(model, ignored)) {
-    bpe_tokenizer_json(GgufFile::open(model));
+  } else {
+    if (std::filesystem::is_regular_file(path, ignored))
+      throw FileError(path, -1, "is neither .gguf, .safetensors nor a folder");
+    check_folder(path, {"model.safetensors", "config.json", "tokenizer.json", "tokenizer_config.json"});
+    if (!std::filesystem::is_directory(model, ignored)) bpe_tokenizer_json(GgufFile::open(model));
   }
 }
 
@@ -146,20 +147,36 @@ void check_outputs(const std::vector<std::string>& inputs, const std::vector<std
   }
 }
 
-void check_folder_of(const std::string& path) {
-  const std::filesystem::path folder = std::filesystem::path(path).parent_path();
-  std::error_code ignored;
-  if (!folder.empty() && !std::filesystem::is_directory(folder, ignored))
-    throw FileError(path, -1, "the folder for it does not exist");
+void check_file(const std::string& path) {
+  if (!path.empty()) writable_file(path);
 }
 
-void check_folder(const std::string& path) {
+void check_folder(const std::string& path, const std::vector<std::string>& files) {
   if (path.empty()) return;
   std::error_code ignored;
-  const std::filesystem::path p(path);
-  if (std::filesystem::exists(p, ignored) && !std::filesystem::is_directory(p, ignored))
+  std::filesystem::path p(path);
+  if (!p.has_filename()) p = p.parent_path();  // of "out/"
+  if (std::filesystem::is_directory(p, ignored)) {
+    for (const std::string& file : files) check_file((p / file).string());
+  } else if (std::filesystem::exists(p, ignored)) {
     throw FileError(path, -1, "is not a folder");
-  check_folder_of(path);
+  } else {
+    check_file(p.string());  // what a new folder needs is what a new file needs
+  }
+}
+
+void check_log(const std::string& path) {
+  if (path.empty()) return;
+  for (const std::string& file : {path, unfinished_log(path)}) {
+    check_file(file);
+    std::error_code none;
+    if (const auto bytes = std::filesystem::file_size(file, none); none || bytes == 0) continue;
+    try {
+      zo::Log::read(file);
+    } catch (const FileError& e) {
+      throw FileError(file, e.offset, cat(e.reason, "; --log does not write over it"));
+    }
+  }
 }
 
 void save_model(const LanguageModel& base, const Model& model, const std::string& path, const std::string& type) {

@@ -46,10 +46,17 @@ void save_model(const tenzo::LanguageModel& base, const Model& model, const std:
 /// Throws FileError where a file or folder to be written is one that is read, or another that is written. Empty names
 /// stand for nothing.
 void check_outputs(const std::vector<std::string>& inputs, const std::vector<std::string>& outputs);
-/// Throws FileError unless the folder that a file is to be written to exists.
-void check_folder_of(const std::string& path);
-/// Throws where a folder for an adapter, or for a report, can not be.
-void check_folder(const std::string& path);
+/// What is written in a folder for an adapter.
+inline const std::vector<std::string> adapter_files = {"adapter_model.safetensors", "adapter_config.json"};
+
+/// Throws FileError where a file can not be written.
+void check_file(const std::string& path);
+/// Throws FileError where a folder can not be made or these files not be written in it. Folders above it must be there.
+void check_folder(const std::string& path, const std::vector<std::string>& files);
+/// Throws FileError where a replay log can not be written, or only over something else than a replay log.
+void check_log(const std::string& path);
+/// The name of a replay log until its run has ended.
+inline std::string unfinished_log(const std::string& path) { return path + ".part"; }
 
 /// Largest resident memory of this process so far, in bytes.
 std::int64_t peak_memory();

@@ -34,10 +34,11 @@ int finetune(const Finetune& o) {
   require(o.steps > 0 && o.batch > 0, "--steps ", o.steps, ", --batch ", o.batch, "; want positive numbers");
   require(!o.resume || !o.checkpoint.empty(), "--resume wants --checkpoint DIR");
   check_directions(o);
+  check_folder(o.checkpoint, {"run.zolog", "state.safetensors", "history.jsonl"});
   check_save(o.model, o.save, o.save_type);
-  check_folder(o.save_adapter);
-  check_folder(o.out);
-  check_folder_of(o.log);
+  check_folder(o.save_adapter, adapter_files);
+  check_folder(o.out, {"metrics.json", "report.html"});
+  check_log(o.log);
   check_outputs({o.model, o.data}, {o.save, o.log, o.save_adapter});
   if (!o.save.empty()) check_merges(scheme_named(o.scheme));
   LanguageModel base = load_language_model(o.model, weight_format(o.dtype));
@@ -58,7 +59,7 @@ int finetune(const Finetune& o) {
                       cat("holds a run", std::filesystem::exists(other) ? " of another method" : "",
                           ": --resume with its options goes on with it, another folder begins anew"));
   } else if (!o.log.empty()) {
-    live = o.log + ".part";
+    live = unfinished_log(o.log);
   }
 
   const Scores zero_shot = score_examples(base.model, task.test);

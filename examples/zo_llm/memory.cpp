@@ -137,7 +137,7 @@ int memory_step(const MemoryStep& o) {
 int memory(const Memory& o) {
   apply_machine_options(o);
   check_outputs({o.model}, {o.json});
-  check_folder_of(o.json);
+  check_file(o.json);
   weight_format(o.dtype);  // refuses an unknown one
   const LanguageModel m = load_language_model(o.model, WeightFormat::file);
   nlohmann::ordered_json out = nlohmann::ordered_json::array();

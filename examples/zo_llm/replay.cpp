@@ -15,7 +15,7 @@ int replay(const Replay& o) {
   require(!o.save.empty() || !o.save_adapter.empty(), "replay wants --save OUT or --save-adapter DIR");
   check_outputs({o.model, o.log}, {o.save, o.save_adapter});
   check_save(o.model, o.save, o.save_type);
-  check_folder(o.save_adapter);
+  check_folder(o.save_adapter, adapter_files);
   const zo::Log log = zo::Log::read(o.log);
   LanguageModel base = load_language_model(o.model, WeightFormat::file);
   const ZoSettings settings = ZoSettings::from_header(log.header, base.hash, o.log);

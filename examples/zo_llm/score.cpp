@@ -33,7 +33,7 @@ std::vector<double> log_probabilities(const float* logits, std::int64_t n) {
 int score(const Score& o) {
   apply_machine_options(o);
   check_outputs({o.model, o.text}, {o.json});
-  check_folder_of(o.json);
+  check_file(o.json);
   const LanguageModel m = load_language_model(o.model, weight_format(o.dtype));
   if (std::filesystem::is_directory(o.text)) throw FileError(o.text, -1, "is a folder, not a file");
   std::ifstream file(o.text);

@@ -77,6 +77,9 @@ TEST_CASE("atomic file: links are followed, modes are kept, other things are ref
   std::filesystem::create_symlink(folder / "none", folder / "dangling");
   CHECK_THROWS_AS(write_file(folder / "dangling", "x"), FileError);
   CHECK_THROWS_WITH_AS(write_file("/dev/null", "x"), "/dev/null: is not a regular file", FileError);
+  ::chmod((folder / "target").c_str(), 0440);
+  CHECK_THROWS_WITH_AS(write_file(folder / "link", "x"), (folder / "target" + ": is read-only").c_str(), FileError);
+  CHECK(read_file(folder / "target") == "new");
   CHECK(folder.count() == 3);
 }
 

@@ -272,5 +272,28 @@ wrong "a negative seed" "at least 0" claims --seed -1 --out none
 wrong "no examples a step" "at least 1" "$program" memory --model "$model" --batch 0
 wrong "lines of a folder" "is a folder" "$program" score --model "$model" --text "$shipped" --json x.json
 
+for name in notes notes.part; do
+  echo "my notes" > $name
+  wrong "a log over $name" "$name: .*not a replay log" tune --steps 1 --log notes
+  check "$name are as they were" grep -qx "my notes" $name
+  rm $name
+done
+check "a log over a log" tune --steps 1 --log run.zolog
+wrong "a log over a device" "not a regular file" tune --steps 1 --log /dev/null
+cp a.gguf kept.gguf
+chmod a-w kept.gguf report/metrics.json e.json run.zolog
+wrong "a read-only model" "kept.gguf: is read-only" tune --steps 1 --save kept.gguf
+wrong "a read-only log" "run.zolog: is read-only" tune --steps 1 --log run.zolog
+wrong "a read-only report" "report/metrics.json: is read-only" tune --steps 1 --out report
+wrong "read-only figures" "e.json: is read-only" "$program" evaluate --model "$model" --data "$shipped" --json e.json
+check "the read-only model is as it was" cmp a.gguf kept.gguf
+mkdir locked
+chmod a-w locked
+((EUID == 0)) || wrong "a read-only folder" "read-only" tune --steps 1 --save locked/x.gguf
+wrong "a checkpoint over a file" "texts.txt: is not a folder" tune --steps 1 --checkpoint texts.txt
+wrong "a checkpoint in no folder" "does not exist" tune --steps 1 --checkpoint nowhere/ck
+check "no folder was made" test ! -e nowhere
+check "a folder with a slash" tune --steps 1 --checkpoint slash/
+
 echo "$passed passed, $failed failed"
 ((failed == 0))

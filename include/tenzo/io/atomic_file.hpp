@@ -22,6 +22,28 @@
 
 namespace tenzo {
 
+/// The file that AtomicFile puts in place for a path: the path, or what it links to.
+///   Throws FileError where that can not be done: the folder is not there or can not be written to, or the name belongs
+///   to a read-only file or to something else than a file.
+inline std::string writable_file(const std::string& path) {
+  std::error_code ignored;
+  std::filesystem::path target(path);
+  if (std::filesystem::is_symlink(target, ignored)) target = std::filesystem::canonical(target, ignored);
+  if (target.empty()) throw FileError(path, -1, "is a link to nothing");
+  struct stat old;
+  if (::stat(target.c_str(), &old) == 0) {
+    if (!S_ISREG(old.st_mode))
+      throw FileError(target.string(), -1, S_ISDIR(old.st_mode) ? "is a folder; want a file" : "is not a regular file");
+    // A rename would replace it all the same, and root may write to anything: its mode says that it is to be kept.
+    if ((old.st_mode & 0222) == 0 || ::access(target.c_str(), W_OK) != 0)
+      throw FileError(target.string(), -1, "is read-only");
+  }
+  const std::filesystem::path parent = target.parent_path(), folder = parent.empty() ? "." : parent;
+  if (!std::filesystem::is_directory(folder, ignored)) throw FileError(path, -1, "the folder for it does not exist");
+  if (::access(folder.c_str(), W_OK | X_OK) != 0) throw FileError(path, -1, "the folder for it is read-only");
+  return target.string();
+}
+
 /// A file that appears under its name only when it is complete.
 ///   The bytes go to `<path>.tenzo-part` in the same folder; `commit` flushes them to the disk, renames the file to
 ///   `path`, replacing what was there, and flushes the folder. Without `commit`, an exception say, the destructor
@@ -30,18 +52,11 @@ namespace tenzo {
 ///   Every failure throws FileError.
 class AtomicFile {
  public:
-  explicit AtomicFile(const std::string& path) : path_(path), buffer_(new std::byte[capacity]) {
-    std::error_code ignored;
-    const std::filesystem::path target(path);
-    if (std::filesystem::is_symlink(target, ignored)) path_ = std::filesystem::canonical(target, ignored).string();
-    if (path_.empty()) throw FileError(path, -1, "is a link to nothing");
-    struct stat old;
-    const bool replaces = ::stat(path_.c_str(), &old) == 0;
-    if (replaces && !S_ISREG(old.st_mode))
-      throw FileError(path_, -1, S_ISDIR(old.st_mode) ? "is a folder; want a file" : "is not a regular file");
-    part_ = path_ + ".tenzo-part";
+  explicit AtomicFile(const std::string& path)
+      : path_(writable_file(path)), part_(path_ + ".tenzo-part"), buffer_(new std::byte[capacity]) {
     open_part();
-    if (replaces) ::fchmod(file_, old.st_mode & 07777);
+    struct stat old;
+    if (::stat(path_.c_str(), &old) == 0) ::fchmod(file_, old.st_mode & 07777);
   }
 
   ~AtomicFile() {
