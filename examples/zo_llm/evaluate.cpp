@@ -20,11 +20,13 @@ int evaluate(const Evaluate& o) {
   const LanguageModel m = load_language_model(o.model, weight_format(o.dtype));
   const EncodedTask task = load_task(o, m, {o.train, o.dev, o.test});
   const auto& examples = o.split == "train" ? task.train : o.split == "dev" ? task.dev : task.test;
-  ScoreSummary s;
+  Scores scores;
   {
     Progress bar("scoring", std::int64_t(examples.size()));
-    s = score_examples(m.model, examples, [&](std::int64_t done) { bar.update(done); }).summary();
+    scores = score_examples(m.model, examples, [&](std::int64_t done) { bar.update(done); });
   }
+  check_finite(o.model, scores.values);
+  const ScoreSummary s = scores.summary();
   std::printf("examples %lld, accuracy %.4f, calibrated accuracy %.4f, auc %.4f, loss %.4f\n",
               static_cast<long long>(s.examples), s.accuracy, s.calibrated_accuracy, s.auc, s.loss);
   if (!o.json.empty()) {

@@ -63,6 +63,7 @@ int finetune(const Finetune& o) {
   }
 
   const Scores zero_shot = score_examples(base.model, task.test);
+  check_finite(o.model, zero_shot.values);
   const std::unique_ptr<Run> run = make_run(o, base, task, live);
   History history(o.checkpoint.empty() ? std::string() : (folder / "history.jsonl").string());
   if (o.resume) {
@@ -83,7 +84,7 @@ int finetune(const Finetune& o) {
     const ScoreSummary s = score_examples(base.model, task.dev).summary();
     const DevPoint point{step, s.loss, s.accuracy, s.auc};
     // Marked first: after a crash in between, the step is judged and marked again.
-    if (!history.best() || point.better_than(*history.best())) run->mark_best();
+    if (point.better_than(history.best())) run->mark_best();
     history.add(point);
   };
   if (history.best()) run->mark_best_at(std::uint32_t(history.best()->step));
@@ -91,7 +92,13 @@ int finetune(const Finetune& o) {
 
   std::signal(SIGINT, [](int) { interrupted = 1; });
   double recent = NAN;
-  int skips = 0;
+  int skips = 0;  // steps in a row
+  const auto tell_skips = [&](std::int64_t step) {
+    if (skips > 0)
+      std::fprintf(stderr, "steps %lld to %lld: the loss was not finite; these updates were skipped\n",
+                   static_cast<long long>(step - skips + 1), static_cast<long long>(step));
+    skips = 0;
+  };
   std::int64_t longest = 0;  // tokens of a batch
   {
     Progress bar("fine-tuning", o.steps, run->step_number());
@@ -102,11 +109,10 @@ int finetune(const Finetune& o) {
       const StepReport r = run->step(batch, task.loss);
       forwards += r.forwards;
       if (r.skipped) {
-        std::fprintf(stderr, "step %lld: the loss is not finite; the update is skipped\n",
-                     static_cast<long long>(step));
-        require(++skips < o.max_skips, "stopped: ", skips, " steps in a row without a finite loss");
+        require(++skips < o.max_skips, "stopped at step ", step + 1, ": ", skips,
+                " steps in a row without a finite loss; --lr may be too large");
       } else {
-        skips = 0;
+        tell_skips(step);
         recent = std::isnan(recent) ? r.loss : 0.95 * recent + 0.05 * r.loss;
       }
       history.add(HistoryPoint{step + 1, forwards, earlier + seconds(), r.loss});
@@ -129,6 +135,9 @@ int finetune(const Finetune& o) {
                  o.checkpoint.empty() ? "" : "; --resume goes on");
     return 130;
   }
+  require(history.best(), "stopped at step ", run->step_number(),
+          ": the loss on dev was never finite; --lr may be too large");
+  tell_skips(run->step_number());
   run->return_to_best();
   const Scores tuned = score_examples(base.model, task.test);
   if (!o.save_adapter.empty())

@@ -32,7 +32,11 @@ int generate(const Generate& o) {
   tenzo::generate(
       detail::as_probes(m.model), prompt, o.tokens,
       SamplingOptions{.temperature = o.temperature, .top_k = o.top_k, .top_p = o.top_p, .seed = o.seed},
-      [](const zo::Probe<float>& y) { return std::as_const(y).read(0); },
+      [&](const zo::Probe<float>& y) {
+        const Tensor<float> logits = y.read(0);
+        check_finite(o.model, logits.values());
+        return logits;
+      },
       [&](int token) {
         if (token == m.tokenizer.eos()) return false;
         all.push_back(token);

@@ -70,7 +70,7 @@ void History::flush() {
 const DevPoint* History::best() const {
   const DevPoint* best = nullptr;
   for (const DevPoint& p : dev_)
-    if (!best || p.better_than(*best)) best = &p;
+    if (p.better_than(best)) best = &p;
   return best;
 }
 

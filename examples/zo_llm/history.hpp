@@ -1,6 +1,7 @@
 // What a run did, step by step: for curves, and for going on after a crash.
 #pragma once
 
+#include <cmath>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -15,9 +16,11 @@ struct DevPoint {
   std::int64_t step = 0;
   double loss = 0, accuracy = 0, auc = 0;
 
-  /// A higher accuracy, or an equal one and less loss.
-  bool better_than(const DevPoint& p) const {
-    return accuracy > p.accuracy || (accuracy == p.accuracy && loss < p.loss);
+  /// Whether it has a higher accuracy than the best so far (nullptr: none), or an equal one and less loss. Without a
+  /// finite loss it never is the better one.
+  bool better_than(const DevPoint* best) const {
+    if (!std::isfinite(loss)) return false;
+    return !best || accuracy > best->accuracy || (accuracy == best->accuracy && loss < best->loss);
   }
 };
 
@@ -35,7 +38,8 @@ class History {
 
   const std::vector<HistoryPoint>& points() const { return points_; }
   const std::vector<DevPoint>& dev() const { return dev_; }
-  /// The judgement that a run ends with: the highest accuracy on dev, of equal ones the least loss; nullptr if none.
+  /// The judgement that a run ends with: the highest accuracy on dev, of equal ones the least loss; nullptr if none has
+  /// a finite loss.
   const DevPoint* best() const;
 
  private:

@@ -52,6 +52,7 @@ int score(const Score& o) {
       PackedTokens tokens;
       tokens.append(ids);
       const Tensor<float> logits = probes.logits(probes.batch(std::move(tokens))).read(0);
+      check_finite(o.model, logits.values());
       const std::int64_t vocab = logits.dim(1);
       for (std::size_t i = 0; i < ids.size(); ++i) {
         const auto p = log_probabilities(std::as_const(logits).data() + std::int64_t(i) * vocab, vocab);

@@ -1,11 +1,15 @@
 // Scores of a task's examples under a model, whatever format its weights are in.
 #pragma once
 
+#include <algorithm>
+#include <cmath>
 #include <functional>
 #include <map>
 #include <span>
+#include <string>
 #include <vector>
 
+#include "tenzo/core/error.hpp"
 #include "tenzo/models/adapters.hpp"
 #include "tenzo/models/scoring.hpp"
 
@@ -20,6 +24,16 @@ struct Scores {
 
   tenzo::ScoreSummary summary() const { return tenzo::summarise_scores(values, labels, candidates); }
 };
+
+/// Throws FileError unless all of what a model gives is finite.
+template <class Values>
+void check_finite(const std::string& model, const Values& scores) {
+  const auto wrong = std::count_if(scores.begin(), scores.end(), [](double x) { return !std::isfinite(x); });
+  if (wrong > 0)
+    throw tenzo::FileError(
+        model, -1,
+        tenzo::cat(wrong, " of ", scores.size(), " scores are not finite: weights are damaged, or too large"));
+}
 
 /// Hidden states before the first trained block, which are the same at all steps: computed once an example, where that
 /// block is not the first. May be shared by runs that train the same blocks of the same model.

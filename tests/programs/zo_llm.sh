@@ -272,6 +272,29 @@ wrong "a negative seed" "at least 0" claims --seed -1 --out none
 wrong "no examples a step" "at least 1" "$program" memory --model "$model" --batch 0
 wrong "lines of a folder" "is a folder" "$program" score --model "$model" --text "$shipped" --json x.json
 
+# A weight that is not a number: the last of the file.
+cp -r base nan
+printf '\377\377\377\377' |
+  dd of=nan/model.safetensors bs=1 seek=$(($(stat -c %s base/model.safetensors) - 4)) conv=notrunc status=none
+wrong "accuracy of NaN" "nan: .* not finite" "$program" evaluate --model nan --data "$shipped" --test 16 --json nan.json
+wrong "text of NaN" "nan: .* not finite" "$program" generate --model nan --prompt "The film" --tokens 2
+wrong "log-probabilities of NaN" "nan: .* not finite" "$program" score --model nan --text texts.txt --json nan.json
+base=nan
+wrong "a run from NaN" "nan: .* not finite" tune --steps 1 --save x.gguf
+base=$model
+check "and none gives figures" test ! -e nan.json
+rates=(--lr 1e300 --eps 1e-3)
+wrong "a run that diverges" "3 steps in a row without a finite loss" tune --steps 8 --max-skips 3 --save x.gguf
+wrong "a run that ends without a finite loss" "loss on dev was never finite" tune --steps 4 --save x.gguf
+rates=(--lr 1e-4 --eps 1e-3)
+check "neither is saved" test ! -e x.gguf
+check "a run to judge" tune --steps 8 --checkpoint judged
+sed -i 's/^{"dev_step":4,.*/{"dev_step":4,"loss":null,"accuracy":1.0,"auc":1.0}/' judged/history.jsonl
+check "a judgement without a finite loss" tune --steps 8 --checkpoint judged --resume
+cp out.txt said.txt
+check "is not the one chosen" grep -qE '^step 4: dev loss -?nan, accuracy 1.000, auc 1.000$' said.txt
+check "another is" grep -q '^step 8: .*(chosen)$' said.txt
+
 for name in notes notes.part; do
   echo "my notes" > $name
   wrong "a log over $name" "$name: .*not a replay log" tune --steps 1 --log notes
