@@ -26,7 +26,8 @@ volatile std::sig_atomic_t interrupted = 0;
 
 }  // namespace
 
-int finetune(const Finetune& o) {
+int finetune(const Finetune& asked) {
+  Finetune o = asked;
   const auto start = std::chrono::steady_clock::now();
   const auto seconds = [&] { return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count(); };
   apply_machine_options(o);
@@ -44,6 +45,7 @@ int finetune(const Finetune& o) {
   LanguageModel base = load_language_model(o.model, weight_format(o.dtype));
   if (!o.save_adapter.empty()) check_peft(adapter_options(o, base.model.depth()), base.model.depth());
   const EncodedTask task = load_task(o, base, {o.train, o.dev, o.test});
+  o.batch = std::min(o.batch, std::int64_t(task.train.size()));
 
   const std::filesystem::path folder(o.checkpoint);
   const bool first_order = back_propagates(o.method);

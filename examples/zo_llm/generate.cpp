@@ -11,6 +11,7 @@ using namespace tenzo;
 int generate(const Generate& o) {
   apply_machine_options(o);
   require(o.tokens > 0, "--tokens is ", o.tokens, "; want a positive number");
+  require(o.top_p > 0 && o.top_p <= 1, "--top-p is ", o.top_p, "; want above 0, at most 1");
   const LanguageModel m = load_language_model(o.model, weight_format(o.dtype));
   const std::vector<int> prompt = m.tokenizer.encode(o.prompt, true);
   require(!prompt.empty(), "--prompt is empty");

@@ -4,6 +4,8 @@
 #include <cstdio>
 #include <exception>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include <CLI/CLI.hpp>
 
@@ -26,17 +28,62 @@ CLI::Validator at_least(int least) {
           least > 0 ? "POSITIVE" : "NONNEGATIVE"};
 }
 
+const CLI::Validator a_path(
+    [](const std::string& text) { return text.empty() ? "is empty; want the name of a file or folder" : ""; }, "PATH");
+
+/// Insertions, deletions, substitutions and swaps of neighbours that make one word of another.
+std::size_t edits(std::string_view a, std::string_view b) {
+  std::vector<std::vector<std::size_t>> d(a.size() + 1, std::vector<std::size_t>(b.size() + 1));
+  for (std::size_t i = 0; i <= a.size(); ++i)
+    for (std::size_t k = 0; k <= b.size(); ++k) {
+      if (i == 0 || k == 0) {
+        d[i][k] = i + k;
+        continue;
+      }
+      d[i][k] = std::min({d[i - 1][k] + 1, d[i][k - 1] + 1, d[i - 1][k - 1] + (a[i - 1] != b[k - 1])});
+      if (i > 1 && k > 1 && a[i - 1] == b[k - 2] && a[i - 2] == b[k - 1])
+        d[i][k] = std::min(d[i][k], d[i - 2][k - 2] + 1);
+    }
+  return d[a.size()][b.size()];
+}
+
+/// The first word of the command line that means nothing, and what may have been meant; empty where there is none.
+std::string unknown_word(const CLI::App& app) {
+  std::string word;
+  for (const std::string& w : app.remaining(true))
+    if (word.empty() && w != "--") word = w;
+  if (word.empty()) return {};
+  word = word.substr(0, word.find('='));
+  std::vector<std::string> known;
+  if (word.front() == '-') {
+    const auto subcommands = app.get_subcommands();
+    for (const CLI::Option* option : (subcommands.empty() ? &app : subcommands.front())->get_options())
+      known.push_back(option->get_name());
+  } else {
+    for (const CLI::App* s : app.get_subcommands([](const CLI::App* s) { return !s->get_group().empty(); }))
+      known.push_back(s->get_name());
+  }
+  std::string text =
+      tenzo::cat(word.front() == '-' ? "unknown option " : "unexpected word ", tenzo::one_line(word, 60));
+  const auto nearest = std::min_element(known.begin(), known.end(),
+                                        [&](const auto& a, const auto& b) { return edits(word, a) < edits(word, b); });
+  if (nearest != known.end() && edits(word, *nearest) <= 2) text += tenzo::cat("; did you mean ", *nearest, "?");
+  return text;
+}
+
 void add_common(CLI::App& app, zo_llm::Common& o, bool with_task) {
   app.add_option("--model", o.model,
                  "Base model: a .gguf file, or a folder with config.json, safetensors and tokenizer.json")
+      ->check(a_path)
       ->required();
   if (with_task) {
     app.add_option("--task", o.task, "sst2, sst2-plain, rte, cb, wsc, wic, boolq, multirc, copa, winogrande")
         ->capture_default_str();
     app.add_option("--data", o.data, "The task's file or folder; for sst2 also rated snippets (id, rating, text)")
+        ->check(a_path)
         ->required();
   }
-  app.add_option("--threads", o.threads, "Threads; 0 takes all")->check(at_least(0))->capture_default_str();
+  app.add_option("--threads", o.threads, "Threads; 0 takes all")->check(CLI::Range(0, 1024))->capture_default_str();
   app.add_option("--device", o.device, "cpu or cuda")->capture_default_str();
   app.add_option("--dtype", o.dtype, "Weights in memory: f32, bf16, or file (as stored)")->capture_default_str();
 }
@@ -82,12 +129,14 @@ int main(int argc, char** argv) {
   app.add_option("--seeds", claims.seeds, "Seeds; 0: one in quick, three in full")
       ->check(CLI::Range(0, 100))
       ->capture_default_str();
-  app.add_option("--out", claims.out, "Folder for metrics.json and report.html")->capture_default_str();
-  app.add_option("--model", claims.model, "Model; by default the one that the set-up fetched");
-  app.add_option("--data", claims.data, "Rated reviews, or a folder of the task's original files");
+  app.add_option("--out", claims.out, "Folder for metrics.json and report.html")->check(a_path)->capture_default_str();
+  app.add_option("--model", claims.model, "Model; by default the one that the set-up fetched")->check(a_path);
+  app.add_option("--data", claims.data, "Rated reviews, or a folder of the task's original files")->check(a_path);
   app.add_option("--task", claims.task, "Task of the data")->capture_default_str();
   app.add_option("--device", claims.device, "cpu or cuda")->capture_default_str();
-  app.add_option("--threads", claims.threads, "Threads; 0 takes all")->check(at_least(0))->capture_default_str();
+  app.add_option("--threads", claims.threads, "Threads; 0 takes all")
+      ->check(CLI::Range(0, 1024))
+      ->capture_default_str();
   app.add_flag("--resume", claims.resume, "Go on with what an interrupted run has finished");
 
   zo_llm::Finetune finetune;
@@ -149,17 +198,18 @@ int main(int argc, char** argv) {
   f->add_option("--max-skips", finetune.max_skips, "Steps in a row without a finite loss before the run stops")
       ->check(at_least(1))
       ->capture_default_str();
-  f->add_option("--log", finetune.log, "Replay log to write");
-  f->add_option("--checkpoint", finetune.checkpoint, "Folder that a killed run is resumed from");
+  f->add_option("--log", finetune.log, "Replay log to write")->check(a_path);
+  f->add_option("--checkpoint", finetune.checkpoint, "Folder that a killed run is resumed from")->check(a_path);
   f->add_option("--checkpoint-every", finetune.checkpoint_every, "Steps between checkpoints")
       ->check(at_least(1))
       ->capture_default_str();
   f->add_flag("--resume", finetune.resume, "Go on from the checkpoint, if there is one");
-  f->add_option("--save", finetune.save, "Tuned model: OUT.gguf, OUT.safetensors or a folder");
+  f->add_option("--save", finetune.save, "Tuned model: OUT.gguf, OUT.safetensors or a folder")->check(a_path);
   f->add_option("--save-type", finetune.save_type, "f16, f32, bf16, q8_0, q4_0 or q4_1")->capture_default_str();
   f->add_option("--save-adapter", finetune.save_adapter,
-                "Folder for what --scheme lora, prefix or prompt has trained, as peft loads it");
-  f->add_option("--out", finetune.out, "Folder for metrics.json and report.html");
+                "Folder for what --scheme lora, prefix or prompt has trained, as peft loads it")
+      ->check(a_path);
+  f->add_option("--out", finetune.out, "Folder for metrics.json and report.html")->check(a_path);
 
   zo_llm::Evaluate evaluate;
   CLI::App* e = app.add_subcommand("evaluate", "Accuracy, calibrated accuracy, AUC and loss of a model on a task");
@@ -170,31 +220,35 @@ int main(int argc, char** argv) {
       ->capture_default_str();
   e->add_option("--dev", evaluate.dev, "Examples of dev, as in finetune")->check(at_least(0))->capture_default_str();
   e->add_option("--split", evaluate.split, "train, dev or test")->capture_default_str();
-  e->add_option("--json", evaluate.json, "File for the figures");
+  e->add_option("--json", evaluate.json, "File for the figures")->check(a_path);
   e->add_option("--test", evaluate.test, "Examples to judge by")->capture_default_str();
 
   zo_llm::Replay replay;
   CLI::App* r = app.add_subcommand("replay", "Rebuild a tuned model from its base and the log of the run");
   add_common(*r, replay, false);
   r->get_option("--dtype")->description("Weights in memory: those of the run, as its log says");
-  r->add_option("--log", replay.log, "The run's log")->required();
-  r->add_option("--save", replay.save, "Tuned model: OUT.gguf, OUT.safetensors or a folder");
-  r->add_option("--save-adapter", replay.save_adapter, "Folder for the adapter alone, as peft loads it");
+  r->add_option("--log", replay.log, "The run's log")->check(a_path)->required();
+  r->add_option("--save", replay.save, "Tuned model: OUT.gguf, OUT.safetensors or a folder")->check(a_path);
+  r->add_option("--save-adapter", replay.save_adapter, "Folder for the adapter alone, as peft loads it")->check(a_path);
   r->add_option("--save-type", replay.save_type, "f16, f32, bf16, q8_0, q4_0 or q4_1")->capture_default_str();
 
   zo_llm::Score score;
   CLI::App* s = app.add_subcommand("score", "Log-probabilities of texts, one a line");
   add_common(*s, score, false);
-  s->add_option("--text", score.text, "File of texts")->required();
-  s->add_option("--json", score.json, "File for ids, log-probabilities and top-5");
+  s->add_option("--text", score.text, "File of texts")->check(a_path)->required();
+  s->add_option("--json", score.json, "File for ids, log-probabilities and top-5")->check(a_path);
 
   zo_llm::Generate generate;
   CLI::App* g = app.add_subcommand("generate", "Continue a text");
   add_common(*g, generate, false);
   g->add_option("--prompt", generate.prompt, "The text")->required();
   g->add_option("--tokens", generate.tokens, "Tokens at most")->capture_default_str();
-  g->add_option("--temperature", generate.temperature, "0: the most likely token")->capture_default_str();
-  g->add_option("--top-k", generate.top_k, "Keep the k most likely tokens; 0: all")->capture_default_str();
+  g->add_option("--temperature", generate.temperature, "0: the most likely token")
+      ->check(at_least(0))
+      ->capture_default_str();
+  g->add_option("--top-k", generate.top_k, "Keep the k most likely tokens; 0: all")
+      ->check(at_least(0))
+      ->capture_default_str();
   g->add_option("--top-p", generate.top_p, "Keep the most likely tokens of this probability")->capture_default_str();
   g->add_option("--seed", generate.seed, "Seed of the draws")->check(at_least(0))->capture_default_str();
 
@@ -204,7 +258,7 @@ int main(int argc, char** argv) {
   m->add_option("--batch", memory.batch, "Examples a step")->check(at_least(1))->capture_default_str();
   m->add_option("--length", memory.length, "Tokens an example")->check(at_least(1))->capture_default_str();
   m->add_flag("--no-measure", memory.no_measure, "Predict only");
-  m->add_option("--json", memory.json, "File for the figures");
+  m->add_option("--json", memory.json, "File for the figures")->check(a_path);
 
   zo_llm::MemoryStep memory_step;  // the process that is measured
   CLI::App* ms = app.add_subcommand("memory-step", "")->group("");
@@ -233,7 +287,8 @@ int main(int argc, char** argv) {
     if (*g) return zo_llm::generate(generate);
   } catch (const CLI::ParseError& error) {
     if (error.get_exit_code() == 0) return app.exit(error);  // help
-    std::string why = error.what();
+    std::string why = unknown_word(app);                     // told first: it may be why a required option is missing
+    if (why.empty()) why = error.what();
     std::replace(why.begin(), why.end(), '\n', ' ');
     std::fprintf(stderr, "zo_llm: %s (see --help)\n", why.c_str());
     return 2;

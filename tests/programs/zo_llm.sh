@@ -164,7 +164,7 @@ rates=(--lr fast)
 wrong "a wrong step size" "lr is 'fast'" tune --steps 1
 rates=(--lr 1e-4 --eps 1e-3)
 wrong "a wrong range of layers" "layers" tune --steps 1 --layers 3:99
-wrong "a wrong option" "" "$program" finetune --model "$model" --data "$shipped" --stepz 4
+wrong "a wrong option" "unknown option --stepz; did you mean --steps\?" "$program" finetune --model "$model" --data "$shipped" --stepz 4
 wrong "an unknown mask" "unknown kind 'wanda'" tune --steps 1 --mask wanda:0.5
 wrong "a mask of all weights" "from 0 on, below 1" tune --steps 1 --mask random:1
 wrong "a mask without a share" "from 0 on, below 1" tune --steps 1 --mask magnitude
@@ -271,6 +271,8 @@ check "says so" grep -q "has no end" why.txt
 wrong "a negative seed" "at least 0" claims --seed -1 --out none
 wrong "no examples a step" "at least 1" "$program" memory --model "$model" --batch 0
 wrong "lines of a folder" "is a folder" "$program" score --model "$model" --text "$shipped" --json x.json
+wrong "an option misspelt that is required" "unknown option --modle; did you mean --model\?" "$program" evaluate --modle "$model"
+wrong "a misspelt subcommand" "unexpected word finetun; did you mean finetune\?" "$program" finetun --model "$model"
 
 # A weight that is not a number: the last of the file.
 cp -r base nan
@@ -313,10 +315,19 @@ check "the read-only model is as it was" cmp a.gguf kept.gguf
 mkdir locked
 chmod a-w locked
 ((EUID == 0)) || wrong "a read-only folder" "read-only" tune --steps 1 --save locked/x.gguf
+
+wrong "no name of a model" "model: is empty" "$program" evaluate --model "" --data "$shipped"
+wrong "no name to save as" "save: is empty" tune --steps 1 --save ""
 wrong "a checkpoint over a file" "texts.txt: is not a folder" tune --steps 1 --checkpoint texts.txt
 wrong "a checkpoint in no folder" "does not exist" tune --steps 1 --checkpoint nowhere/ck
 check "no folder was made" test ! -e nowhere
 check "a folder with a slash" tune --steps 1 --checkpoint slash/
+wrong "a temperature below zero" "temperature: is -1; want at least 0" "$program" generate --model "$model" --prompt The --temperature -1
+wrong "a share of no tokens" "top-p is 0" "$program" generate --model "$model" --prompt The --top-p 0
+wrong "too many threads" "threads: .*1024" tune --steps 1 --threads 1000000
+check "a batch of more than all" "$program" finetune --model "$model" "${few[@]:0:8}" "${rates[@]}" \
+  --steps 1 --batch 9223372036854775807 --out batch
+check "is one of all" grep -q "1 of 64 examples" batch/report.html
 
 echo "$passed passed, $failed failed"
 ((failed == 0))
