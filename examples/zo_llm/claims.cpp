@@ -179,25 +179,32 @@ Claim learning_claim(const ScoreSummary& zero_shot, const std::vector<Outcome>& 
   return c;
 }
 
-/// C9: the conservative method at its step size and at ten times as much, where ZO-SGD diverges.
-Claim conservative_claim(const Outcome& cons, const Outcome& wild, const Outcome& sgd) {
-  Claim c{.id = "C9",
-          .statement =
-              "Cons never raises its batch's loss, costs 2q + 3 forwards, goes downhill in 90 % of the steps, stays "
-              "more often at ten times the step size, and does not diverge there, where ZO-SGD ends above the loss "
-              "it began with",
-          .value = cons.forward_share,
-          .threshold = 0.9,
-          .relation = "≥"};
-  c.holds = cons.largest_rise <= 1e-6 && wild.largest_rise <= 1e-6 && cons.forwards_a_step == 5 &&
-            cons.forward_share >= 0.9 && wild.stayed > cons.stayed && wild.after <= wild.before &&
-            sgd.after > sgd.before;
-  c.reason = cat("forward in ", rounded(100 * cons.forward_share), " % of the steps, stayed in ",
-                 rounded(100 * cons.stayed), " % and at ten times in ", rounded(100 * wild.stayed),
-                 " %; the loss rose by at most ", std::max(cons.largest_rise, wild.largest_rise), "; ",
-                 cons.forwards_a_step, " forwards a step; at ten times ", wild.steps, " steps lead from ",
-                 rounded(wild.before), " to ", rounded(wild.after), ", those of ZO-SGD to ", rounded(sgd.after));
-  return c;
+/// C9, in two parts: the conservative method at its step size and at ten times as much; and there beside ZO-SGD.
+std::vector<Claim> conservative_claims(const Outcome& cons, const Outcome& wild, const Outcome& sgd) {
+  Claim steps{.id = "C9a",
+              .statement =
+                  "Cons never raises its batch's loss, costs 2q + 3 forwards, goes downhill in 90 % of the steps, and "
+                  "stays more often at ten times the step size",
+              .value = cons.forward_share,
+              .threshold = 0.9,
+              .relation = "≥"};
+  steps.holds = cons.largest_rise <= 1e-6 && wild.largest_rise <= 1e-6 && cons.forwards_a_step == 5 &&
+                cons.forward_share >= 0.9 && wild.stayed > cons.stayed;
+  steps.reason =
+      cat("forward in ", rounded(100 * cons.forward_share), " % of the steps, stayed in ", rounded(100 * cons.stayed),
+          " % and at ten times in ", rounded(100 * wild.stayed), " %; the loss rose by at most ",
+          std::max(cons.largest_rise, wild.largest_rise), "; ", cons.forwards_a_step, " forwards a step");
+  Claim divergence{.id = "C9b",
+                   .statement =
+                       "At ten times the step size ZO-SGD diverges, that is, ends above the loss it began with, and "
+                       "Cons does not",
+                   .value = sgd.after - sgd.before,
+                   .threshold = 0,
+                   .relation = ">"};
+  divergence.holds = sgd.after > sgd.before && wild.after <= wild.before;
+  divergence.reason = cat(wild.steps, " steps lead from ", rounded(wild.before), " to ", rounded(sgd.after),
+                          " with ZO-SGD and to ", rounded(wild.after), " with Cons");
+  return {steps, divergence};
 }
 
 }  // namespace
@@ -266,8 +273,8 @@ int claims(const Claims& o) {
   const Outcome wild = run("conservative, ten times", watched);
   watched.method = "zo-sgd";
   watched.watched = watched.steps;  // its ends only
-  const Outcome diverging = run("zo-sgd, ten times", watched);
-  note(conservative_claim(cons, wild, diverging));
+  const Outcome fast = run("zo-sgd, ten times", watched);
+  for (Claim& c : conservative_claims(cons, wild, fast)) note(std::move(c));
 
   // Every method runs under every scheme. In full with figures, but where all blocks are computed in each step.
   for (const auto& [method, scheme] : table_rows()) {
