@@ -185,7 +185,7 @@ Outcome Study::fine_tune(const Plan& plan) {
     if (plan.judged && ((i + 1) % std::max<std::int64_t>(1, plan.steps / 4) == 0 || i + 1 == plan.steps)) {
       const ScoreSummary dev = score_examples(model, task_.dev, {}, cache.get()).summary();
       const DevPoint point{i + 1, dev.loss, dev.accuracy, dev.auc};
-      if (!best || point.better_than(*best)) {
+      if (point.better_than(best ? &*best : nullptr)) {
         best = point;
         run->mark_best();
       }
