@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstdint>
 
+#include "tenzo/ops/cpu/lanes.hpp"
 #include "tenzo/ops/cpu/loops.hpp"
 #include "tenzo/tree/tree.hpp"
 
@@ -119,26 +120,32 @@ struct Adam {
     using T = scalar_t<V>;
     ++s.step;
     const double rate = lr * lr_factor;
-    const T b1 = T(beta1), b2 = T(beta2), c1 = T(1 - beta1), c2 = T(1 - beta2), decay = T(rate * weight_decay);
-    const T scale1 = T(rate / (1 - std::pow(beta1, double(s.step))));
-    const T scale2 = T(1 / std::sqrt(1 - std::pow(beta2, double(s.step)))), tiny = T(eps);
-    const bool ams = amsgrad;
+    using L = Simd<T>;
+    const L b1{T(beta1)}, b2{T(beta2)}, c1{T(1 - beta1)}, c2{T(1 - beta2)}, decay{T(rate * weight_decay)};
+    const L scale1{T(rate / (1 - std::pow(beta1, double(s.step))))}, tiny{T(eps)};
+    const L scale2{T(1 / std::sqrt(1 - std::pow(beta2, double(s.step))))};
     for_each_leaf(
         [&](const Path& at, V& theta, const V& g, V& first, V& second, V& largest) {
           if (!g.defined()) return;
           detail::expect_same_shape(at, theta, g);
           T *w = theta.data(), *m = detail::ensure_zeros(first, theta).data(),
             *v = detail::ensure_zeros(second, theta).data();
-          T* top = ams ? detail::ensure_zeros(largest, theta).data() : v;
+          T* top = amsgrad ? detail::ensure_zeros(largest, theta).data() : nullptr;
           const T* d = g.data();
-          parallel_for(theta.size(), cpu::element_grain, [&](std::int64_t begin, std::int64_t end) {
-#pragma omp simd
-            for (std::int64_t i = begin; i < end; ++i) {
-              m[i] = b1 * m[i] + c1 * d[i];
-              v[i] = b2 * v[i] + c2 * d[i] * d[i];
-              if (ams) top[i] = top[i] > v[i] ? top[i] : v[i];
-              w[i] -= scale1 * m[i] / (std::sqrt(top[i]) * scale2 + tiny) + decay * w[i];
-            }
+          parallel_for(theta.size(), cpu::element_grain, [=](std::int64_t begin, std::int64_t end) {
+            cpu::for_lanes<T>(end - begin, [=](std::int64_t offset, std::int64_t n) {
+              const std::int64_t i = begin + offset;
+              const L slope = cpu::load_lanes(d + i, n), x = cpu::load_lanes(w + i, n);
+              const L mean = b1 * cpu::load_lanes(m + i, n) + c1 * slope;
+              L square = b2 * cpu::load_lanes(v + i, n) + c2 * slope * slope;
+              cpu::store_lanes(mean, m + i, n);
+              cpu::store_lanes(square, v + i, n);
+              if (top) {
+                square = max(cpu::load_lanes(top + i, n), square);
+                cpu::store_lanes(square, top + i, n);
+              }
+              cpu::store_lanes(x - (scale1 * mean / (sqrt(square) * scale2 + tiny) + decay * x), w + i, n);
+            });
           });
         },
         model, gradient, s.first, s.second, s.largest);

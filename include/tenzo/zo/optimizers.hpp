@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "tenzo/ops/cpu/lanes.hpp"
 #include "tenzo/tree/stored.hpp"
 #include "tenzo/zo/estimate.hpp"
 #include "tenzo/zo/probe.hpp"
@@ -105,10 +106,12 @@ void apply_estimate_(Model& model, const std::vector<std::uint8_t>& trained, con
   for (const Slope& s : g.slopes) gradient.push_back({s.direction, g.weight * s.value});
   const NoiseKey key =
       g.slopes.empty() ? NoiseKey{} : NoiseKey{g.slopes[0].direction.seed, g.slopes[0].direction.step, 0, 0};
-  const float beta = float(o.momentum), b1 = float(o.beta1), b2 = float(o.beta2), eps = float(o.adam_eps);
-  const float scale1 = float(lr / (1 - std::pow(o.beta1, double(t)))),
-              scale2 = float(1 / (1 - std::pow(o.beta2, double(t))));
-  const float rate = float(lr);
+  using Lanes = Simd<float>;
+  const Lanes b1{float(o.beta1)}, b2{float(o.beta2)}, c1{1 - float(o.beta1)}, c2{1 - float(o.beta2)},
+      eps{float(o.adam_eps)};
+  const Lanes scale1{float(lr / (1 - std::pow(o.beta1, double(t))))},
+      scale2{float(1 / (1 - std::pow(o.beta2, double(t))))};
+  const float rate = float(lr), beta = float(o.momentum);
 
   std::uint32_t leaf = 0;
   for_each_leaf(
@@ -161,12 +164,14 @@ void apply_estimate_(Model& model, const std::vector<std::uint8_t>& trained, con
               }
               break;
             default:
-#pragma omp simd
-              for (std::int64_t j = 0; j < count; ++j) {
-                m[at + j] = b1 * m[at + j] + (1 - b1) * d[j];
-                v[at + j] = b2 * v[at + j] + (1 - b2) * (d[j] * d[j]);
-                x[j] -= scale1 * m[at + j] / (std::sqrt(scale2 * v[at + j]) + eps);
-              }
+              cpu::for_lanes<float>(count, [&](std::int64_t j, std::int64_t k) {
+                const Lanes slope = cpu::load_lanes(d + j, k);
+                const Lanes mean = b1 * cpu::load_lanes(m + at + j, k) + c1 * slope;
+                const Lanes square = b2 * cpu::load_lanes(v + at + j, k) + c2 * (slope * slope);
+                cpu::store_lanes(mean, m + at + j, k);
+                cpu::store_lanes(square, v + at + j, k);
+                cpu::store_lanes(cpu::load_lanes(x + j, k) - scale1 * mean / (sqrt(scale2 * square) + eps), x + j, k);
+              });
           }
         });
       },
