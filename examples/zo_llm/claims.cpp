@@ -263,8 +263,12 @@ int claims(const Claims& o) {
     report.reviews.push_back({study.task().texts.test[i].text, study.task().test[i].label,
                               z.values[2 * i + 1] - z.values[2 * i], report.runs.front().margins.at(i)});
 
-  Plan watched{
-      .method = "zo-cons", .seed = o.seed, .steps = o.full ? 100 : 30, .judged = false, .watched = o.full ? 1 : 5};
+  Plan watched{.method = "zo-cons",
+               .seed = o.seed,
+               .steps = o.full ? 100 : 30,
+               .batch = o.full ? 16 : 8,
+               .judged = false,
+               .watched = o.full ? 1 : 5};
   watched.lr_factor = tuned;
   const Outcome cons = run("conservative", watched);
   watched.lr = cons.lr;
