@@ -2,7 +2,7 @@
 
 set(config_dir ${CMAKE_INSTALL_LIBDIR}/cmake/tenzo)
 
-install(TARGETS tenzo EXPORT tenzo-targets FILE_SET HEADERS)
+install(TARGETS tenzo tenzo_native EXPORT tenzo-targets FILE_SET HEADERS)
 if(TARGET tenzo_io)
   install(TARGETS tenzo_io EXPORT tenzo-targets)
 endif()

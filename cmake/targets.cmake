@@ -30,6 +30,16 @@ else()
   target_compile_options(tenzo INTERFACE $<${gcc_like}:-fopenmp-simd>)
 endif()
 
+if(NOT CMAKE_BUILD_TYPE AND NOT CMAKE_CONFIGURATION_TYPES AND NOT PROJECT_IS_TOP_LEVEL)
+  message(NOTICE "tenzo: CMAKE_BUILD_TYPE is empty, so nothing is optimised; want -DCMAKE_BUILD_TYPE=Release")
+endif()
+
+# For programs that run where they are built: all vector instructions of this machine.
+add_library(tenzo_native INTERFACE)
+add_library(tenzo::native ALIAS tenzo_native)
+set_target_properties(tenzo_native PROPERTIES EXPORT_NAME native)
+target_compile_options(tenzo_native INTERFACE $<${gcc_like}:-march=native>)
+
 if(nlohmann_json_FOUND)
   add_library(tenzo_io INTERFACE)
   add_library(tenzo::io ALIAS tenzo_io)

@@ -13,16 +13,35 @@ fail() {
   exit 1
 }
 
+# watch LOG: on a terminal shows how far a build is, the last [n/m] of its log, behind the stage's name.
+watch() {
+  local at
+  while sleep 2 && kill -0 $$ 2>/dev/null; do
+    at=$(grep -oE '^\[[0-9]+/[0-9]+\]' "$1" | tail -n 1) || continue
+    printf '%-10s\e[10D' "$at"
+  done
+}
+
 # stage NAME COMMAND...: runs the command with its output in a log; one line says how it went and how long it took.
 # On failure shows the end of the log and ends the script.
 stage() {
-  local name=$1 start=$SECONDS log
+  local name=$1 start=$SECONDS log watcher='' status=0
   shift
   log=$logs/${name// /_}.log
   mkdir -p "$logs"
+  : >"$log"
   printf '%-28s ' "$name"
-  if "$@" >"$log" 2>&1 </dev/null; then
-    printf '%5d s\n' $((SECONDS - start))
+  if [[ -t 1 ]]; then
+    watch "$log" &
+    watcher=$!
+  fi
+  "$@" >"$log" 2>&1 </dev/null || status=$?
+  if [[ $watcher ]]; then
+    kill "$watcher" 2>/dev/null
+    wait "$watcher" 2>/dev/null || true
+  fi
+  if ((status == 0)); then
+    printf '%5d s    \n' $((SECONDS - start))
   else
     printf 'failed after %d s\n' $((SECONDS - start))
     tail -n "${TENZO_LOG_LINES:-60}" "$log" >&2

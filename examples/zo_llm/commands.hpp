@@ -13,6 +13,7 @@ struct Evaluate : Common {
 };
 struct Replay : Common {
   std::string log, save, save_type = "f16", save_adapter;
+  bool unfinished = false;
 
   Replay() { dtype = "log"; }  // that of the run
 };

@@ -139,9 +139,16 @@ void check_outputs(const std::vector<std::string>& inputs, const std::vector<std
     return !a.empty() && !b.empty() &&
            std::filesystem::weakly_canonical(a, ignored) == std::filesystem::weakly_canonical(b, ignored);
   };
+  // A file of a folder that is read, such as the weights of a model's folder.
+  const auto within = [&](const std::string& folder, const std::string& file) {
+    std::error_code ignored;
+    return std::filesystem::is_directory(folder, ignored) && std::filesystem::is_regular_file(file, ignored) &&
+           same(folder, std::filesystem::absolute(file, ignored).parent_path().string());
+  };
   for (std::size_t i = 0; i < outputs.size(); ++i) {
     for (const std::string& in : inputs)
-      if (same(in, outputs[i])) throw FileError(outputs[i], -1, "is read by this run; it can not be written, too");
+      if (same(in, outputs[i]) || within(in, outputs[i]))
+        throw FileError(outputs[i], -1, "is read by this run; it can not be written, too");
     for (std::size_t k = 0; k < i; ++k)
       if (same(outputs[k], outputs[i])) throw FileError(outputs[i], -1, "is named twice among what is to be written");
   }

@@ -43,8 +43,8 @@ void check_merges(tenzo::Scheme scheme);
 /// model.
 void save_model(const tenzo::LanguageModel& base, const Model& model, const std::string& path, const std::string& type);
 
-/// Throws FileError where a file or folder to be written is one that is read, or another that is written. Empty names
-/// stand for nothing.
+/// Throws FileError where a file or folder to be written is one that is read, a file of a folder that is read, or
+/// another that is written. Empty names stand for nothing.
 void check_outputs(const std::vector<std::string>& inputs, const std::vector<std::string>& outputs);
 /// What is written in a folder for an adapter.
 inline const std::vector<std::string> adapter_files = {"adapter_model.safetensors", "adapter_config.json"};

@@ -40,12 +40,16 @@ int finetune(const Finetune& asked) {
   check_folder(o.save_adapter, adapter_files);
   check_folder(o.out, {"metrics.json", "report.html"});
   check_log(o.log);
-  check_outputs({o.model, o.data}, {o.save, o.log, o.save_adapter});
+  check_outputs({o.model, o.data}, {o.save, o.log, o.save_adapter, o.checkpoint});
   if (!o.save.empty()) check_merges(scheme_named(o.scheme));
   LanguageModel base = load_language_model(o.model, weight_format(o.dtype));
   if (!o.save_adapter.empty()) check_peft(adapter_options(o, base.model.depth()), base.model.depth());
   const EncodedTask task = load_task(o, base, {o.train, o.dev, o.test});
-  o.batch = std::min(o.batch, std::int64_t(task.train.size()));
+  if (const auto all = std::int64_t(task.train.size()); o.batch > all) {
+    std::fprintf(stderr, "--batch %lld: there are %lld examples to train on; each step takes all\n",
+                 static_cast<long long>(o.batch), static_cast<long long>(all));
+    o.batch = all;
+  }
 
   const std::filesystem::path folder(o.checkpoint);
   const bool first_order = back_propagates(o.method);
@@ -71,6 +75,14 @@ int finetune(const Finetune& asked) {
   if (o.resume) {
     run->resume();
     history.load(run->step_number());
+    // The log is written first: of a step that it alone has, all but the loss is known.
+    for (auto p = history.points().empty() ? HistoryPoint{} : history.points().back(); p.step > 0;) {
+      const std::int64_t a_step = p.forwards / p.step;
+      if (++p.step > run->step_number()) break;
+      p.forwards += a_step;
+      p.loss = NAN;
+      history.add(p);
+    }
     std::printf("resumed at step %u\n", run->step_number());
   } else if (!o.checkpoint.empty()) {
     history.load(-1);
@@ -118,10 +130,7 @@ int finetune(const Finetune& asked) {
         recent = std::isnan(recent) ? r.loss : 0.95 * recent + 0.05 * r.loss;
       }
       history.add(HistoryPoint{step + 1, forwards, earlier + seconds(), r.loss});
-      if ((step + 1) % o.checkpoint_every == 0) {
-        run->checkpoint();
-        history.flush();
-      }
+      if ((step + 1) % o.checkpoint_every == 0) run->checkpoint();
       judge();
       char note[96];
       std::snprintf(note, sizeof note, "loss %.4f", recent);
@@ -132,14 +141,16 @@ int finetune(const Finetune& asked) {
   }
   if (interrupted) {
     run->checkpoint();
-    history.flush();
-    std::fprintf(stderr, "interrupted at step %u%s\n", run->step_number(),
-                 o.checkpoint.empty() ? "" : "; --resume goes on");
+    std::string next = "; with --checkpoint DIR it could go on";
+    if (!o.checkpoint.empty()) next = "; --resume goes on";
+    else if (!o.log.empty()) next += cat("; replay --unfinished takes its steps from ", live);
+    std::fprintf(stderr, "interrupted at step %u%s\n", run->step_number(), next.c_str());
     return 130;
   }
   require(history.best(), "stopped at step ", run->step_number(),
           ": the loss on dev was never finite; --lr may be too large");
   tell_skips(run->step_number());
+  if (o.steps % o.checkpoint_every != 0) run->checkpoint();  // a longer run goes on from here
   run->return_to_best();
   const Scores tuned = score_examples(base.model, task.test);
   if (!o.save_adapter.empty())

@@ -16,6 +16,8 @@ using namespace tenzo;
 using namespace tenzo::zo;
 
 void check_directions(const Finetune& o) {
+  require(o.directions != "coordinate", "--directions coordinate: one element a step of millions; want gaussian, ",
+          "rademacher or sphere");
   require(!back_propagates(o.method) || (o.blocks.empty() && o.mask.empty()), "--method ", o.method,
           " takes neither --blocks nor --mask");
   require(o.blocks.empty() || o.queries == 1, "--blocks takes one direction a block, not --queries ", o.queries);
@@ -38,14 +40,11 @@ AdapterOptions adapter_options(const Finetune& o, std::size_t depth) {
   a.prefix = o.prefix;
   a.prompt = o.prompt;
   if (!o.layers.empty()) {
-    const std::size_t colon = o.layers.find(':');
-    require(colon != std::string::npos, "--layers is '", o.layers, "'; want A:B");
-    try {
-      a.first_layer = std::stoul(o.layers.substr(0, colon));
-      a.last_layer = std::stoul(o.layers.substr(colon + 1));
-    } catch (const std::logic_error&) {
-      require(false, "--layers is '", o.layers, "'; want A:B");
-    }
+    const char *from = o.layers.data(), *end = from + o.layers.size();
+    const auto first = std::from_chars(from, end, a.first_layer);
+    const bool colon = first.ec == std::errc() && first.ptr != end && *first.ptr == ':';
+    const auto last = std::from_chars(colon ? first.ptr + 1 : end, end, a.last_layer);
+    require(colon && last.ec == std::errc() && last.ptr == end, "--layers is '", o.layers, "'; want A:B");
     require(a.first_layer < a.last_layer && a.last_layer <= depth, "--layers ", o.layers, " of a model with ", depth,
             " blocks");
   }
@@ -139,7 +138,8 @@ std::unique_ptr<Run> make_run(const Finetune& o, LanguageModel& base, const Enco
   ZoSettings zo = settings_of(o, base, task);
   const bool fresh = !(o.resume && std::filesystem::exists(live));
   const auto announce = [&](const std::string& text) {
-    if (fresh && (o.lr == "auto" || o.eps == "auto" || o.zo_lr == "auto"))
+    const bool lr = o.lr == "auto", eps = o.eps == "auto", zo_lr = o.zo_lr == "auto";
+    if (fresh && (lr || (eps && o.method != "sgd" && o.method != "adam") || (zo_lr && o.method == "hybrid")))
       std::printf("%s: %s (auto)\n", o.method.c_str(), text.c_str());
   };
 

@@ -143,6 +143,12 @@ void FoRun::checkpoint() {
   std::map<std::string, std::string> metadata{{"step", cat(step_)}, {"updates", cat(updates)}};
   for (const auto& [key, value] : description()) metadata[setting + key] = value;
   write_safetensors(file_, metadata, specs, [&](std::size_t i) { return tensors[i]; });
+  // Nothing goes on from before this step: of the marks the last one is enough.
+  const std::filesystem::path at(file_), folder = at.has_parent_path() ? at.parent_path() : ".";
+  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
+    const bool mark = entry.path().filename().string().starts_with(at.filename().string() + ".best-");
+    if (mark && entry.path().string() != mark_file(best_step_)) std::filesystem::remove(entry.path());
+  }
 }
 
 bool FoRun::resume() {
@@ -195,6 +201,8 @@ zo::LogHeader FoRun::description() const {
   return h;
 }
 
+std::string FoRun::mark_file(std::uint32_t step) const { return cat(file_, ".best-", step); }
+
 void FoRun::mark_best() {
   std::uint32_t n = 0;
   for_each_leaf(
@@ -202,6 +210,7 @@ void FoRun::mark_best() {
         if (zo_ || trained_[n++]) kept = w.clone();
       },
       std::as_const(weights_), best_);
+  best_step_ = step_;
   if (file_.empty()) return;
   std::vector<TensorSpec> specs;
   std::vector<StoredTensor> tensors;
@@ -211,18 +220,18 @@ void FoRun::mark_best() {
         tensors.push_back(StoredTensor::from(kept));
       },
       std::as_const(best_));
-  write_safetensors(file_ + ".best", {}, specs, [&](std::size_t i) { return tensors[i]; });
+  write_safetensors(mark_file(step_), {}, specs, [&](std::size_t i) { return tensors[i]; });
 }
 
-void FoRun::mark_best_at(std::uint32_t) {
-  // What was marked before the crash lies beside the checkpoint.
-  std::error_code ignored;
-  if (file_.empty() || !std::filesystem::exists(file_ + ".best", ignored)) return mark_best();
-  const SafetensorsFile file = SafetensorsFile::open(file_ + ".best");
+void FoRun::mark_best_at(std::uint32_t step) {
+  const SafetensorsFile file = SafetensorsFile::open(mark_file(step));
+  best_step_ = step;
   for_each_leaf(
       [&](const Path& at, const T& w, T& kept) {
         const StoredTensor* s = file.tensors().find(at.str());
-        if (!s || !(s->shape() == w.shape())) return;
+        if (!s) return;
+        if (s->dtype() != DType::f32 || !(s->shape() == w.shape()))
+          throw FileError(mark_file(step), -1, cat("'", at.str(), "' is ", s->dtype(), " ", s->shape()));
         kept = T(w.shape());
         s->decode(kept.data());
       },

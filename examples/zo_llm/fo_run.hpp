@@ -64,6 +64,8 @@ class FoRun : public Run {
   using Weights = tenzo::Llama<tenzo::Tensor<float>>;
   tenzo::ValueAnd<tenzo::Tensor<float>, Weights> gradient(const Batch& batch, tenzo::TaskLoss kind);
   void apply(const Weights& gradient);
+  /// The weights marked at a step lie beside the checkpoint. A run that goes on from an older step needs older marks.
+  std::string mark_file(std::uint32_t step) const;
   /// What decides the bits of the run.
   tenzo::zo::LogHeader description() const;
 
@@ -78,7 +80,7 @@ class FoRun : public Run {
   std::unique_ptr<ZoRun> zo_;  // of the prefix, for hybrid
   std::shared_ptr<HiddenCache> cache_;
   Weights best_;
-  std::uint32_t step_ = 0;
+  std::uint32_t step_ = 0, best_step_ = 0;
 };
 
 }  // namespace zo_llm

@@ -1,4 +1,5 @@
 #include <cstdio>
+#include <string_view>
 
 #include "commands.hpp"
 #include "files.hpp"
@@ -7,6 +8,21 @@
 namespace zo_llm {
 
 using namespace tenzo;
+
+namespace {
+
+/// Bytes of a text without the character at its end that is not whole yet: a token may be a part of one.
+std::size_t whole_characters(std::string_view text) {
+  const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
+  std::size_t lead = text.size();
+  while (lead > 0 && text.size() - lead < 3 && (byte(lead - 1) & 0xc0) == 0x80) --lead;
+  if (lead == 0) return text.size();
+  const unsigned char b = byte(lead - 1);
+  const std::size_t length = b >= 0xf0 ? 4 : b >= 0xe0 ? 3 : b >= 0xc0 ? 2 : 1;
+  return text.size() - (lead - 1) < length ? lead - 1 : text.size();
+}
+
+}  // namespace
 
 int generate(const Generate& o) {
   apply_machine_options(o);
@@ -19,12 +35,9 @@ int generate(const Generate& o) {
           " tokens; the context has ", m.model.config.max_position_embeddings);
   std::vector<int> all = prompt;
   std::size_t shown = 0;
-  const auto show = [&] {  // a token may be part of a character: the text is shown as far as it is whole
-    std::string text = m.tokenizer.decode(all);
-    std::size_t end = text.size();
-    while (end > 0 && text.size() - end < 3 && (static_cast<unsigned char>(text[end - 1]) & 0xc0) == 0x80) --end;
-    if (end > 0 && (static_cast<unsigned char>(text[end - 1]) & 0xc0) == 0xc0) --end;
-    else end = text.size();
+  const auto show = [&](bool last = false) {
+    const std::string text = m.tokenizer.decode(all);
+    const std::size_t end = last ? text.size() : whole_characters(text);
     if (end > shown) std::fwrite(text.data() + shown, 1, end - shown, stdout);
     shown = std::max(shown, end);
     std::fflush(stdout);
@@ -44,6 +57,7 @@ int generate(const Generate& o) {
         show();
         return true;
       });
+  show(true);
   std::printf("\n");
   return 0;
 }

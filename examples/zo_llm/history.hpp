@@ -29,12 +29,12 @@ class History {
  public:
   explicit History(std::string path = {}) : path_(std::move(path)) {}
 
-  /// Reads what is there up to a step, and drops the rest: the run goes on from that step.
+  /// Reads what is there up to a step, and drops the rest: the run goes on from that step. Throws FileError for a line
+  /// that no run writes; a last line that was cut is dropped.
   void load(std::int64_t up_to);
+  /// With the system when this returns, so that a killed process loses nothing.
   void add(const HistoryPoint& p);
   void add(const DevPoint& p);
-  /// Writes what was added since the last call.
-  void flush();
 
   const std::vector<HistoryPoint>& points() const { return points_; }
   const std::vector<DevPoint>& dev() const { return dev_; }
@@ -43,7 +43,9 @@ class History {
   const DevPoint* best() const;
 
  private:
-  std::string path_, pending_;
+  void append(const std::string& line) const;
+
+  std::string path_;
   std::vector<HistoryPoint> points_;
   std::vector<DevPoint> dev_;
 };

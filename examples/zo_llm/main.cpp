@@ -1,6 +1,8 @@
 // zo_llm: zeroth-order fine-tuning of language models (Zhang et al. 2024), from a real model file to a real model file.
 #include <algorithm>
 #include <charconv>
+#include <cmath>
+#include <cstdint>
 #include <cstdio>
 #include <exception>
 #include <string>
@@ -14,18 +16,37 @@
 #include "files.hpp"
 #include "memory.hpp"
 #include "tenzo/core/error.hpp"
+#include "tenzo/version.hpp"
 
 namespace {
 
-/// A number that is not below `least`.
+/// The number that a text is; NaN where it is none.
+double number(const std::string& text) {
+  double x = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), x);
+  return error == std::errc() && end == text.data() + text.size() ? x : NAN;
+}
+
+/// A number that is not below `least`, and that 63 bits hold.
 CLI::Validator at_least(int least) {
-  return {[least](std::string& text) {
-            double x = 0;
-            const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), x);
-            if (error == std::errc() && end == text.data() + text.size() && x >= least) return std::string();
-            return tenzo::cat("is ", text, "; want at least ", least);
+  return {[least](const std::string& text) {
+            const double x = number(text);
+            std::int64_t whole = 0;
+            if (std::from_chars(text.data(), text.data() + text.size(), whole).ec == std::errc::result_out_of_range)
+              return tenzo::cat("is ", text, "; want less than 2^63");
+            return x >= least ? std::string() : tenzo::cat("is ", text, "; want at least ", least);
           },
           least > 0 ? "POSITIVE" : "NONNEGATIVE"};
+}
+
+/// A number from `low` to `high`; NaN is none.
+CLI::Validator between(double low, double high) {
+  return {[=](const std::string& text) {
+            const double x = number(text);
+            return x >= low && x <= high ? std::string()
+                                         : tenzo::cat("is ", text, "; want a number from ", low, " to ", high);
+          },
+          "NUMBER"};
 }
 
 const CLI::Validator a_path(
@@ -62,12 +83,15 @@ std::string unknown_word(const CLI::App& app) {
   } else {
     for (const CLI::App* s : app.get_subcommands([](const CLI::App* s) { return !s->get_group().empty(); }))
       known.push_back(s->get_name());
+    if (std::find(known.begin(), known.end(), word) != known.end())
+      return tenzo::cat(word, " stands behind another subcommand; want one of them");
   }
   std::string text =
       tenzo::cat(word.front() == '-' ? "unknown option " : "unexpected word ", tenzo::one_line(word, 60));
+  const auto distance = [&](const std::string& name) { return name.starts_with(word) ? 0 : edits(word, name); };
   const auto nearest = std::min_element(known.begin(), known.end(),
-                                        [&](const auto& a, const auto& b) { return edits(word, a) < edits(word, b); });
-  if (nearest != known.end() && edits(word, *nearest) <= 2) text += tenzo::cat("; did you mean ", *nearest, "?");
+                                        [&](const auto& a, const auto& b) { return distance(a) < distance(b); });
+  if (nearest != known.end() && distance(*nearest) <= 2) text += tenzo::cat("; did you mean ", *nearest, "?");
   return text;
 }
 
@@ -118,6 +142,7 @@ void check_effects(const CLI::App& app, const zo_llm::Finetune& o) {
 int main(int argc, char** argv) {
   CLI::App app("Fine-tunes language models by zeroth-order optimization, in the memory of inference.");
   app.require_subcommand(0, 1);
+  app.set_version_flag("--version", "zo_llm of tenzo " TENZO_VERSION);
 
   zo_llm::Claims claims;
   claims.model = zo_llm::fetched_model();
@@ -149,8 +174,10 @@ int main(int argc, char** argv) {
       ->capture_default_str();
   f->add_option("--scheme", finetune.scheme, "full, lora, prefix, prompt or head")->capture_default_str();
   f->add_option("--layers", finetune.layers, "Adapt blocks A:B only (B excluded)");
-  f->add_option("--steps", finetune.steps, "Steps")->capture_default_str();
-  f->add_option("--batch", finetune.batch, "Examples a step")->capture_default_str();
+  f->add_option("--steps", finetune.steps, "Steps")
+      ->check(CLI::Range(std::int64_t(1), std::int64_t(0xffffffff)))
+      ->capture_default_str();
+  f->add_option("--batch", finetune.batch, "Examples a step")->check(at_least(1))->capture_default_str();
   f->add_option("--lr", finetune.lr, "Step size, or auto")->capture_default_str();
   f->add_option("--zo-lr", finetune.zo_lr, "Of --method hybrid: step size of the zeroth-order blocks, or auto")
       ->capture_default_str();
@@ -169,6 +196,7 @@ int main(int argc, char** argv) {
       "random:S or magnitude:S: leave a share S of each tensor's weights alone, drawn at random or the largest "
       "ones; takes one byte a trained weight");
   f->add_option("--hybrid", finetune.hybrid, "Of --method hybrid: last blocks trained by back-propagation; 0: a third")
+      ->check(at_least(0))
       ->capture_default_str();
   f->add_option("--rank", finetune.rank, "Rank of low-rank directions; 0: full")
       ->check(CLI::Range(0, 4096))
@@ -177,16 +205,18 @@ int main(int argc, char** argv) {
       ->check(at_least(0))
       ->capture_default_str();
   f->add_option("--schedule", finetune.schedule, "constant, linear, cosine or inverse-sqrt")->capture_default_str();
-  f->add_option("--momentum", finetune.momentum, "Momentum of zo-mmt")
-      ->check(CLI::Range(0.0, 1.0))
-      ->capture_default_str();
+  f->add_option("--momentum", finetune.momentum, "Momentum of zo-mmt")->check(between(0, 1))->capture_default_str();
   f->add_option("--weight-decay", finetune.weight_decay, "Decoupled weight decay")
-      ->check(CLI::Range(0.0, 1e6))
+      ->check(between(0, 1e6))
       ->capture_default_str();
-  f->add_option("--lora-rank", finetune.lora_rank, "Rank of the adapters")->capture_default_str();
-  f->add_option("--lora-alpha", finetune.lora_alpha, "Their scale is alpha / rank")->capture_default_str();
-  f->add_option("--prefix", finetune.prefix, "Positions of prefix tuning")->capture_default_str();
-  f->add_option("--prompt-tokens", finetune.prompt, "Virtual tokens of prompt tuning")->capture_default_str();
+  f->add_option("--lora-rank", finetune.lora_rank, "Rank of the adapters")->check(at_least(1))->capture_default_str();
+  f->add_option("--lora-alpha", finetune.lora_alpha, "Their scale is alpha / rank")
+      ->check(between(1e-3, 1e6))
+      ->capture_default_str();
+  f->add_option("--prefix", finetune.prefix, "Positions of prefix tuning")->check(at_least(1))->capture_default_str();
+  f->add_option("--prompt-tokens", finetune.prompt, "Virtual tokens of prompt tuning")
+      ->check(at_least(1))
+      ->capture_default_str();
   f->add_option("--train", finetune.train, "Examples to train on")->check(at_least(1))->capture_default_str();
   f->add_option("--dev", finetune.dev, "Examples to choose the checkpoint by")
       ->check(at_least(1))
@@ -221,13 +251,14 @@ int main(int argc, char** argv) {
   e->add_option("--dev", evaluate.dev, "Examples of dev, as in finetune")->check(at_least(0))->capture_default_str();
   e->add_option("--split", evaluate.split, "train, dev or test")->capture_default_str();
   e->add_option("--json", evaluate.json, "File for the figures")->check(a_path);
-  e->add_option("--test", evaluate.test, "Examples to judge by")->capture_default_str();
+  e->add_option("--test", evaluate.test, "Examples to judge by")->check(at_least(1))->capture_default_str();
 
   zo_llm::Replay replay;
   CLI::App* r = app.add_subcommand("replay", "Rebuild a tuned model from its base and the log of the run");
   add_common(*r, replay, false);
   r->get_option("--dtype")->description("Weights in memory: those of the run, as its log says");
   r->add_option("--log", replay.log, "The run's log")->check(a_path)->required();
+  r->add_flag("--unfinished", replay.unfinished, "Replay a log without an end, of a run that was stopped");
   r->add_option("--save", replay.save, "Tuned model: OUT.gguf, OUT.safetensors or a folder")->check(a_path);
   r->add_option("--save-adapter", replay.save_adapter, "Folder for the adapter alone, as peft loads it")->check(a_path);
   r->add_option("--save-type", replay.save_type, "f16, f32, bf16, q8_0, q4_0 or q4_1")->capture_default_str();
@@ -290,6 +321,8 @@ int main(int argc, char** argv) {
     std::string why = unknown_word(app);                     // told first: it may be why a required option is missing
     if (why.empty()) why = error.what();
     std::replace(why.begin(), why.end(), '\n', ' ');
+    if (const std::size_t at = why.find(": At Most 1 required"); at != std::string::npos)
+      why = why.substr(0, at) + " is given more than once";
     std::fprintf(stderr, "zo_llm: %s (see --help)\n", why.c_str());
     return 2;
   } catch (const std::exception& error) {

@@ -18,6 +18,10 @@ int replay(const Replay& o) {
   check_folder(o.save_adapter, adapter_files);
   const zo::Log log = zo::Log::read(o.log);
   LanguageModel base = load_language_model(o.model, WeightFormat::file);
+  if (log.chosen < 0 && !o.unfinished)
+    throw FileError(o.log, std::int64_t(log.valid_bytes),
+                    cat("has no end: the run was stopped after ", log.steps.size(),
+                        " steps, or the file was cut; --unfinished replays what is there"));
   const ZoSettings settings = ZoSettings::from_header(log.header, base.hash, o.log);
   require(o.dtype == "log" || weight_format(o.dtype) == settings.format, "--dtype ", o.dtype,
           ": the run had another, and its replay has none of its own; leave the option out");
@@ -25,9 +29,6 @@ int replay(const Replay& o) {
   if (!o.save.empty()) check_merges(settings.adapters.scheme);
   if (settings.format != WeightFormat::file) base = load_language_model(o.model, settings.format);
   ZoRun run(base.model, settings);
-  if (log.chosen < 0)
-    std::fprintf(stderr, "%s: has no end, of a run that was stopped: all of its %zu steps are replayed\n",
-                 o.log.c_str(), log.steps.size());
   {
     const std::int64_t steps = log.chosen < 0 ? std::int64_t(log.steps.size()) : log.chosen;
     Progress bar("replaying", steps);

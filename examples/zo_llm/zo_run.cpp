@@ -364,6 +364,11 @@ bool ZoRun::resume() {
   return true;
 }
 
+void ZoRun::mark_best_at(std::uint32_t step) {
+  require(step <= step_, "zo: step ", step, " of ", step_, " is to be the best");
+  best_ = step;
+}
+
 void ZoRun::return_to_best() {
   if (best_ != step_) {
     require(bool(rebuild_), "zo: no way back to step ", best_);
@@ -445,7 +450,9 @@ void choose_rates(ZoRun& run, const std::vector<Batch>& batches, TaskLoss kind, 
     change = changes[changes.size() / 2];
     slope = 0;
     for (const double x : squares) slope += x / double(squares.size());
-    slope = std::max(std::sqrt(slope), 1e-12);
+    slope = std::sqrt(slope);
+    require(slope > 0, "--lr/--eps auto: a probe of radius ", s.probe.eps,
+            " does not change the loss; want a larger --eps");
     loss /= double(squares.size());
   };
   const std::string method = s.method;

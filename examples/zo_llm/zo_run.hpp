@@ -78,7 +78,7 @@ class ZoRun : public Run {
   void checkpoint() override { writer_.sync(); }
   bool resume() override;
   void mark_best() override { best_ = step_; }
-  void mark_best_at(std::uint32_t step) override { best_ = step; }
+  void mark_best_at(std::uint32_t step) override;
   void return_to_best() override;
 
  private:

@@ -23,7 +23,7 @@ void check(const std::string& bytes) {
   } catch (const FileError& e) {
     return check_one_line(e);
   }
-  const std::size_t slopes = log.slopes_per_step("input");
+  const std::size_t slopes = Log::slopes_per_step(log.header, "input");
   for (const zo::LogStep& s : log.steps)
     if (s.slopes.size() != slopes || &s - log.steps.data() != s.step) std::abort();
   if (log.valid_bytes > bytes.size() || log.chosen > std::int64_t(log.steps.size())) std::abort();

@@ -284,3 +284,31 @@ TEST_CASE("split: a permutation holds every number once, another for each stream
   CHECK(a != shuffled(1000, 7, 1));
   CHECK(shuffled(0, 7, 0).empty());
 }
+
+TEST_CASE("split: a folder's small train file is shared by train and dev; what is not asked for may be empty") {
+  const TestFolder folder;
+  std::filesystem::create_directory(folder / "glue");
+  put_file(folder / "glue/train.tsv", sentences(30));
+  put_file(folder / "glue/dev.tsv", sentences(8));
+  const Task& task = Task::named("sst2");
+  const TaskData d = read_task(task, folder / "glue");  // 1000 : 500 of 30
+  CHECK(d.train.size() == 20);
+  CHECK(d.dev.size() == 10);
+  CHECK(d.test.size() == 8);
+  put_file(folder / "held.tsv", sentences(8));
+  const TaskData held = read_task(task, folder / "held.tsv", {.train = 0, .dev = 0, .test = 1000});
+  CHECK(held.train.empty());
+  CHECK(held.test.size() == 8);
+}
+
+TEST_CASE("task: the mark of UTF-8 before a table or JSON is no part of it, and offsets count it") {
+  const TestFolder folder;
+  const Task& task = Task::named("sst2");
+  for (const std::string text : {"sentence\tlabel\ngood\t1\n", "{\"sentence\": \"good\", \"label\": 1}\n"}) {
+    const auto plain = parse_examples(task, text, "data"), marked = parse_examples(task, "\xef\xbb\xbf" + text, "data");
+    REQUIRE(marked.size() == 1);
+    CHECK(marked[0].text == plain[0].text);
+  }
+  CHECK_THROWS_WITH_AS(parse_examples(task, "\xef\xbb\xbfsentence\tlabel\nbad\n", "data"),
+                       "data: offset 18: 1 columns; the header row has 2", FileError);
+}

@@ -70,7 +70,8 @@ TEST_CASE("export: matrices are rounded to the format asked for, vectors are not
   for (std::size_t block = 0; block < exact.size(); block += 32) {
     float largest = 0;
     for (std::size_t i = block; i < block + 32; ++i) largest = std::max(largest, std::abs(exact[i]));
-    for (std::size_t i = block; i < block + 32; ++i) CHECK(std::abs(near[i] - exact[i]) <= largest * (0.5f / 127 + 1e-3f));
+    for (std::size_t i = block; i < block + 32; ++i)
+      CHECK(std::abs(near[i] - exact[i]) <= largest * (0.5f / 127 + 1e-3f));
   }
 }
 
@@ -104,7 +105,8 @@ TEST_CASE("export: factors of peft's layout give the merged weights, in halves")
     merge_adapters(merged);
     for (const std::string name : {"q_proj", "v_proj"}) {
       const auto turned = [&](const StoredTensor& w) {
-        return values(layout == RopeLayout::interleaved && name == "q_proj" ? halves_from_interleaved(w, c.head_dim) : w);
+        return values(layout == RopeLayout::interleaved && name == "q_proj" ? halves_from_interleaved(w, c.head_dim)
+                                                                            : w);
       };
       const auto of = [&](const Llama<StoredTensor>& from) {
         const auto& a = from.model.layers[2].self_attn;

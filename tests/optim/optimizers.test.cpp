@@ -188,3 +188,12 @@ TEST_CASE("clip: by norm only what is longer, by value each element") {
   CHECK(clip_norm_(none, 1) == 2);
   CHECK(none[1](0) == 1);
 }
+
+TEST_CASE("clip: floats whose squares are none") {
+  using Floats = std::vector<Tensor<float>>;
+  for (const float size : {1e25f, 1e-25f}) {
+    Floats g{Tensor<float>::full({4}, size)};
+    CHECK(clip_norm_(g, double(size)) == doctest::Approx(2 * double(size)).epsilon(1e-6));
+    CHECK(double(g[0](3)) == doctest::Approx(double(size) / 2).epsilon(1e-6));
+  }
+}

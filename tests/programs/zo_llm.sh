@@ -216,6 +216,75 @@ wrong "layers of a prompt" "layers goes with" tune --scheme prompt --layers 1:2
 wrong "queries of adam" "queries goes with" exact --method adam --queries 2
 wrong "a replay in another format" "dtype bf16: the run" "$program" replay --model "$model" --log a.zolog --save x.gguf --dtype bf16
 
+# What is marked as the best at a step is what that step's weights were, whatever the run did after it.
+adam() {
+  "$program" finetune --model "$base" --data "$shipped" --train 64 --dev 16 --test 16 --batch 8 --eval-every 2 \
+    --method adam --lr 3e-3 "$@"
+}
+check "adam, six steps" adam --steps 6 --save six.gguf
+check "adam, five steps" adam --steps 5 --checkpoint marks --checkpoint-every 2
+check "one mark is left" test "$(find marks -name '*.best-*' | wc -l)" = 1
+"$program" finetune --model "$base" --data "$shipped" --train 64 --dev 16 --test 16 --batch 8 --eval-every 2 \
+  --method adam --lr 3e-3 --steps 4000 --checkpoint marks --checkpoint-every 5000 --resume > /dev/null 2>&1 &
+victim=$!
+for _ in $(seq 1000); do
+  grep -qs '"dev_step":10,' marks/history.jsonl && break
+  sleep 0.01
+done
+kill -9 "$victim" 2> /dev/null || true
+wait "$victim" 2> /dev/null || true
+check "goes on from the checkpoint" adam --steps 6 --checkpoint marks --resume --save again6.gguf
+cp out.txt said.txt
+check "which is of step 5" grep -q '^resumed at step 5$' said.txt
+check "with the weights of the step that was chosen" cmp six.gguf again6.gguf
+# Steps, forwards and judgements of a killed run are those of one that was not.
+check "history of a run" tune --steps 12 --checkpoint whole --checkpoint-every 100
+"$program" finetune --model "$base" "${few[@]}" "${rates[@]}" --steps 12 --checkpoint-every 100 --checkpoint torn > /dev/null 2>&1 &
+victim=$!
+for _ in $(seq 400); do
+  [[ -s torn/run.zolog && $(stat -c %s torn/run.zolog) -gt 620 ]] && break
+  sleep 0.01
+done
+kill -9 "$victim" 2> /dev/null || true
+wait "$victim" 2> /dev/null || true
+check "goes on" tune --steps 12 --checkpoint torn --resume
+steps_of() { grep -oE '"(dev_)?step":[0-9]+|"forwards":[0-9]+' "$1/history.jsonl" | sort; }
+steps_of whole > whole.txt
+steps_of torn > torn.txt
+check "with the history of a run that was not killed" cmp whole.txt torn.txt
+mkdir damaged
+printf '{"dev_step":-5,"loss":0.1,"accuracy":1,"auc":1}\n' > damaged/history.jsonl
+cp whole/run.zolog damaged/
+wrong "a history that no run writes" "history.jsonl: offset 0: no line of a run" tune --steps 12 --checkpoint damaged --resume
+
+cp -r folder read
+wrong "a file of the model's folder" "is read by this run" \
+  "$program" evaluate --model read --data "$shipped" --test 16 --json read/config.json
+wrong "the weights of the model's folder" "is read by this run" \
+  "$program" finetune --model read "${few[@]}" --steps 1 --save read/model.safetensors
+check "the folder is as it was" diff -r folder read
+printf '\xef\xbb\xbfsentence\tlabel\n' > marked.tsv
+for i in $(seq 10); do printf 'a fine film %d\t1\na dull film %d\t0\n' "$i" "$i"; done >> marked.tsv
+check "a table with the mark of UTF-8, judged whole" \
+  "$program" evaluate --model "$model" --data marked.tsv --train 0 --dev 0
+cp out.txt said.txt
+check "all its examples" grep -q '^examples 20,' said.txt
+mkdir glue
+cp marked.tsv glue/train.tsv
+cp marked.tsv glue/dev.tsv
+check "a folder of few examples" "$program" finetune --model "$model" --data glue --steps 1 --lr 1e-4 --eps 1e-3
+wrong "layers that are none" "layers is '1abc:3xyz'" tune --steps 1 --layers 1abc:3xyz
+wrong "a momentum that is no number" "momentum: is nan" tune --steps 1 --method zo-mmt --momentum nan
+wrong "a scale of nothing" "lora-alpha: is 0" tune --steps 1 --scheme lora --lora-alpha 0
+wrong "a seed beyond 64 bits" "less than 2.63" tune --steps 1 --seed 18446744073709551616
+wrong "a negative number of judged examples" "test: is -5" "$program" evaluate --model "$model" --data "$shipped" --test -5
+wrong "a radius that changes nothing" "does not change the loss" \
+  "$program" finetune --model "$base" "${few[@]}" --steps 1 --eps 1e-30
+wrong "one element a step" "directions coordinate" tune --steps 1 --directions coordinate
+wrong "two subcommands" "finetune stands behind another" "$program" score finetune
+wrong "the beginning of an option" "did you mean --batch" tune --ba 4
+check "a version" "$program" --version
+
 claims() { "$program" --model "$model" --data "$shipped" --threads 1 "$@"; }
 # What a run has to say, but for its time and memory.
 figures() { grep -E '"(zo-|adam|zero_shot|table)[^"]*":' "$1/metrics.json"; }
@@ -265,9 +334,11 @@ check "evaluate after the examples that were trained on" "$program" evaluate --m
 cp out.txt said.txt
 check "it says how many" grep -q '^examples 16,' said.txt
 head -c -16 a.zolog > unended.zolog
-check "a log without its end" "$program" replay --model "$model" --log unended.zolog --save unended.gguf
-cp err.txt why.txt
-check "says so" grep -q "has no end" why.txt
+wrong "a log without its end" "has no end: the run was stopped after 12 steps" \
+  "$program" replay --model "$model" --log unended.zolog --save unended.gguf
+check "it is replayed when that is wanted" \
+  "$program" replay --model "$model" --log unended.zolog --save unended.gguf --unfinished
+check "with the bits of the last step" cmp a.gguf unended.gguf
 wrong "a negative seed" "at least 0" claims --seed -1 --out none
 wrong "no examples a step" "at least 1" "$program" memory --model "$model" --batch 0
 wrong "lines of a folder" "is a folder" "$program" score --model "$model" --text "$shipped" --json x.json

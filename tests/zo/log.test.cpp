@@ -221,9 +221,37 @@ TEST_CASE("log: other files and headers are refused in one sentence") {
   using namespace std::string_literals;
   for (const std::string& slopes : {""s, "0"s, "-1"s, "two"s, "2000000"s, "2x"s, "2\0x"s, " 2"s}) {
     LogWriter log;
-    log.create(folder / "run.zolog", {{"slopes", slopes}});
-    CHECK_THROWS_AS(Log::read(folder / "run.zolog"), FileError);
+    CHECK_THROWS_AS(log.create(folder / "run.zolog", {{"slopes", slopes}}), FileError);
+    std::string bytes = "tenzozo1";
+    const std::string text = "slopes " + slopes + "\n";
+    zo::detail::put(bytes, std::uint32_t(text.size()));
+    bytes += text;
+    zo::detail::put(bytes, zo::detail::crc32(zo::detail::as_bytes(bytes)));
+    CHECK_THROWS_AS(Log::parse(bytes, "run"), FileError);
   }
+  CHECK(folder.count() == 0);
   LogWriter nowhere;
   CHECK_THROWS_AS(nowhere.create(folder / "no/such/folder", header), FileError);
+}
+
+TEST_CASE("log: what could not be read back is not written") {
+  const TestFolder folder;
+  LogWriter log;
+  for (const LogHeader& bad : {LogHeader{{"slopes", "2"}, {"task", "a\nslopes 5"}},
+                               LogHeader{{"slopes", "2"}, {"a b", "c"}}, LogHeader{{"slopes", "2"}, {"", "c"}}})
+    CHECK_THROWS_AS(log.create(folder / "run.zolog", bad), ValueError);
+  log.create(folder / "run.zolog", header);
+  CHECK_THROWS_AS(log.append({0, {1.0}}), ValueError);
+  CHECK_THROWS_AS(log.append({0, {1.0, 2.0, 3.0}}), ValueError);
+  log.append(steps[0]);
+  CHECK(Log::read(folder / "run.zolog").steps.size() == 1);
+}
+
+TEST_CASE("log: an end between two steps is none") {
+  const TestFolder folder;
+  std::string bytes = written(folder), end;
+  zo::detail::put(end, Log::end_mark);
+  zo::detail::put(end, 1.5);
+  zo::detail::put(end, Log::record_crc(bytes.size(), zo::detail::as_bytes(end)));
+  CHECK_THROWS_AS(Log::parse(bytes + end, "run"), FileError);
 }

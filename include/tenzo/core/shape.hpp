@@ -56,6 +56,7 @@ class Shape {
   std::int64_t inner(int axis) const { return product(axis + 1, rank_); }
 
   Shape with(int axis, std::int64_t n) const {
+    expect(n >= 0, "shape: axis ", axis, " has negative size ", n);
     Shape s = *this;
     s.dims_[normalized_axis(axis)] = n;
     return s;
@@ -78,6 +79,7 @@ class Shape {
   }
   void push_back(std::int64_t n) {
     expect(rank_ < max_rank, "shape: at most ", max_rank, " axes");
+    expect(n >= 0, "shape: axis ", rank_, " has negative size ", n);
     dims_[rank_++] = n;
   }
 

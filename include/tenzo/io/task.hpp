@@ -286,10 +286,16 @@ inline std::vector<TextExample> parse_examples(const Task& task, std::string_vie
       throw FileError(path, offset, e.what());
     }
   };
+  constexpr std::string_view mark = "\xef\xbb\xbf";  // that some editors write before UTF-8
+  const std::int64_t skipped = text.starts_with(mark) ? std::int64_t(mark.size()) : 0;
+  text.remove_prefix(std::size_t(skipped));
+  const auto for_lines = [&](auto&& f) {
+    detail::for_lines(text, [&](std::string_view line, std::int64_t offset) { f(line, offset + skipped); });
+  };
   const bool sentiment = task.fields == std::vector<std::string>{"sentence", "label"};
   const std::size_t first = text.find_first_not_of(" \t\r\n");
   if (sentiment && is_rating_file(text)) {
-    detail::for_lines(text, [&](std::string_view line, std::int64_t offset) {
+    for_lines([&](std::string_view line, std::int64_t offset) {
       if (line.empty()) return;
       const auto parts = detail::split_tabs(line);
       double rating = 0;
@@ -299,7 +305,7 @@ inline std::vector<TextExample> parse_examples(const Task& task, std::string_vie
         add({{"sentence", detail::latin1_to_utf8(parts[2])}, {"label", rating > 0 ? "1" : "0"}}, offset);
     });
   } else if (first != std::string::npos && text[first] == '{') {
-    detail::for_lines(text, [&](std::string_view line, std::int64_t offset) {
+    for_lines([&](std::string_view line, std::int64_t offset) {
       if (line.find_first_not_of(" \t") == std::string_view::npos) return;
       const auto j = [&] {
         try {
@@ -312,7 +318,7 @@ inline std::vector<TextExample> parse_examples(const Task& task, std::string_vie
     });
   } else {
     std::vector<std::string_view> names;
-    detail::for_lines(text, [&](std::string_view line, std::int64_t offset) {
+    for_lines([&](std::string_view line, std::int64_t offset) {
       if (line.empty()) return;
       const auto parts = detail::split_tabs(line);
       if (names.empty()) {

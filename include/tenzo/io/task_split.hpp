@@ -73,7 +73,8 @@ inline std::string find_file(const std::filesystem::path& folder, const std::vec
 
 /// Reads a task's data: one file, which is split; or a folder with train and dev (or val, validation) files, of which
 /// the train file gives train and dev, the other one test; or a folder with one file of rated film reviews.
-///   Throws FileError where there is nothing to read, or too little to split.
+///   Where there are too few examples each part has the share of them that it was to have. Throws FileError where there
+///   is nothing to read, or nothing for a part that was asked for.
 inline TaskData read_task(const Task& task, const std::string& path, const SplitOptions& o = {}) {
   std::error_code ignored;
   std::string train = path, test;
@@ -85,22 +86,16 @@ inline TaskData read_task(const Task& task, const std::string& path, const Split
   }
   TaskData data;
   std::vector<TextExample> all = detail::shuffled_in_turn(read_examples(task, train), o.seed, 0);
-  if (test.empty() && std::int64_t(all.size()) < o.train + o.dev + o.test) {
-    // A small file: the same shares of what there is.
-    const double share = double(all.size()) / double(o.train + o.dev + o.test);
-    data.train = detail::take(all, std::int64_t(double(o.train) * share));
-    data.dev = detail::take(all, std::int64_t(double(o.dev) * share));
-    data.test = detail::take(all, o.test);
-  } else {
-    data.train = detail::take(all, o.train);
-    data.dev = detail::take(all, o.dev);
-    if (test.empty()) data.test = detail::take(all, o.test);
-  }
+  const double wanted = double(o.train) + double(o.dev) + (test.empty() ? double(o.test) : 0);
+  const double share = std::min(1.0, double(all.size()) / std::max(1.0, wanted));  // of a small file: the same of each
+  data.train = detail::take(all, std::int64_t(double(o.train) * share));
+  data.dev = detail::take(all, test.empty() ? std::int64_t(double(o.dev) * share) : o.dev);
+  if (test.empty()) data.test = detail::take(all, o.test);
   if (!test.empty()) {
     std::vector<TextExample> held = detail::shuffled_in_turn(read_examples(task, test), o.seed, 1);
     data.test = detail::take(held, o.test);
   }
-  if (data.train.empty() || data.dev.empty() || data.test.empty())
+  if ((o.train > 0 && data.train.empty()) || (o.dev > 0 && data.dev.empty()) || (o.test > 0 && data.test.empty()))
     throw FileError(path, -1,
                     cat("has too few examples to split: ", data.train.size(), " to train, ", data.dev.size(),
                         " to choose by, ", data.test.size(), " to judge by"));

@@ -146,6 +146,8 @@ void expect_bias(const AttentionLayout& l, const B& bias) {
 template <Value Q, Value K, Value W, Value B = Q>
 auto attention(const Q& q, const K& k, const W& v, std::shared_ptr<const AttentionLayout> layout, const B& bias = {}) {
   const AttentionLayout& l = *layout;
+  expect(l.head_dim > 0 && l.kv_heads > 0 && l.heads % l.kv_heads == 0, "attention: ", l.heads, " heads and ",
+         l.kv_heads, " of keys, of size ", l.head_dim);
   const auto check = [&](std::string_view what, const Shape& s, std::int64_t heads) {
     expect(s.rank() == 2 && s[1] == heads * l.head_dim, "attention: ", what, " is ", s, "; want (tokens, ", heads,
            " · ", l.head_dim, ")");
@@ -167,8 +169,8 @@ template <Value Q, Value K, Value W, Value B = Q>
 auto batched_attention(const Q& q, const K& k, const W& v, AttentionLayout layout = {}, const B& bias = {}) {
   const Shape &sq = q.shape(), &sk = k.shape();
   expect(sq.rank() == 4 && sk.rank() == 4 && v.shape() == sk && sq[0] == sk[0] && sq[3] == sk[3] && sk[1] > 0 &&
-             sq[1] % sk[1] == 0,
-         "attention: q is ", sq, ", k is ", sk, ", v is ", v.shape(), "; want (batch, heads, time, dim)");
+             sq[1] % sk[1] == 0 && sq[3] > 0,
+         "attention: q is ", sq, ", k is ", sk, ", v is ", v.shape(), "; want (batch, heads, time, dim), dim above 0");
   layout.heads = sq[1];
   layout.kv_heads = sk[1];
   layout.head_dim = sq[3];

@@ -135,7 +135,7 @@ struct Pow {
   }
   template <class T>
   TENZO_INLINE T slope(T x, T) const {
-    return T(exponent) * std::pow(x, T(exponent - 1));
+    return exponent == 0 ? T(0) : T(exponent) * std::pow(x, T(exponent - 1));
   }
   template <class V>
   V derivative(const V& x, const V&) const {

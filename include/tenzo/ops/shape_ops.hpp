@@ -177,7 +177,7 @@ V slice(const V& x, int axis, std::int64_t start, std::int64_t stop, std::int64_
   const int a = in.normalized_axis(axis);
   const auto within = [n = in[a]](std::int64_t i) { return std::clamp<std::int64_t>(i < 0 ? i + n : i, 0, n); };
   const std::int64_t begin = within(start), end = std::max(begin, within(stop));
-  const Shape out = in.with(a, (end - begin + step - 1) / step);
+  const Shape out = in.with(a, end > begin ? 1 + (end - begin - 1) / step : 0);
   if (out == in) return x;
   if (step == 1 && in.outer(a) == 1) return apply_linear(ContiguousSlice{in, out, begin * in.inner(a)}, x);
   Slice s{in, out};

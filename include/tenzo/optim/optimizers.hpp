@@ -157,15 +157,15 @@ template <Tree Model>
 double clip_norm_(Model& gradient, double limit) {
   using V = leaf_t<Model>;
   using T = scalar_t<V>;
-  double squares = 0;
+  double squares = 0;  // in double: a square of a float may be none
   for_each_leaf(
       [&](const Path&, const V& g) {
         if (!g.defined()) return;
         for (std::int64_t i = 0; i < g.size(); i += 4096) {  // fixed runs: the sum does not depend on threads
-          T part[16] = {};
+          double part[16] = {};
           const std::int64_t end = std::min(g.size(), i + 4096);
-          for (std::int64_t j = i; j < end; ++j) part[(j - i) % 16] += g(j) * g(j);
-          for (const T p : part) squares += double(p);
+          for (std::int64_t j = i; j < end; ++j) part[(j - i) % 16] += double(g(j)) * double(g(j));
+          for (const double p : part) squares += p;
         }
       },
       gradient);

@@ -16,6 +16,7 @@
 #include <bit>
 #include <cerrno>
 #include <charconv>
+#include <cmath>
 #include <cstdint>
 #include <cstdio>
 #include <cstring>
@@ -117,7 +118,7 @@ struct Log {
       throw FileError(path, std::int64_t(start - 4), "the header's checksum is wrong");
     Log log;
     log.header = parse_header(bytes.substr(12, length));
-    const std::size_t per_step = log.slopes_per_step(path);
+    const std::size_t per_step = slopes_per_step(log.header, path);
     log.valid_bytes = start;
     const auto sound = [&](std::size_t r) {
       return r + record_bytes <= bytes.size() &&
@@ -126,7 +127,7 @@ struct Log {
     for (std::size_t at = start; at < bytes.size(); at += per_step * record_bytes) {
       if (sound(at) && detail::get<std::uint32_t>(bytes, at) == end_mark) {
         const double n = detail::get<double>(bytes, at + 4);
-        if (!(n >= 0 && n <= double(log.steps.size())) || at + record_bytes != bytes.size())
+        if (!(n >= 0 && n <= double(log.steps.size()) && n == std::floor(n)) || at + record_bytes != bytes.size())
           throw FileError(path, std::int64_t(at), "the last record does not fit the steps before it");
         log.chosen = std::int64_t(n);
         return log;
@@ -164,7 +165,7 @@ struct Log {
   }
 
   /// Number of slopes that each step has: the header's "slopes".
-  std::size_t slopes_per_step(const std::string& path) const {
+  static std::size_t slopes_per_step(const LogHeader& header, const std::string& path) {
     const auto it = header.find("slopes");
     std::size_t n = 0;
     if (it != header.end()) {
@@ -199,8 +200,13 @@ class LogWriter {
     if (fd_ >= 0) ::close(fd_);
   }
 
-  /// A new log, which takes the name when its header is on the disk. Throws FileError where it can not be written.
+  /// A new log, which takes the name when its header is on the disk. Throws FileError where it can not be written,
+  /// ValueError for a header that could not be read back.
   void create(const std::string& path, const LogHeader& header) {
+    for (const auto& [key, value] : header)
+      require(!key.empty() && key.find_first_of(" \n") == std::string::npos && value.find('\n') == std::string::npos,
+              "log: the setting ", printable(key), " is ", printable(value), "; want a word, and a value of one line");
+    slopes_ = Log::slopes_per_step(header, path);
     const std::string text = Log::header_text(header);
     std::string bytes = "tenzozo1";
     detail::put(bytes, std::uint32_t(text.size()));
@@ -217,12 +223,14 @@ class LogWriter {
   /// Goes on with a log from its last whole step.
   void resume(const std::string& path, const Log& log) {
     open(path, 0);
+    slopes_ = Log::slopes_per_step(log.header, path);
     if (::ftruncate(fd_, off_t(log.valid_bytes)) != 0 || ::lseek(fd_, 0, SEEK_END) < 0) fail();
     position_ = log.valid_bytes;
   }
 
   /// Adds a step; it is with the system when this returns, so that a killed process loses nothing.
   void append(const LogStep& s) {
+    require(s.slopes.size() == slopes_, "log: step ", s.step, " has ", s.slopes.size(), " slopes; want ", slopes_);
     std::string bytes;
     for (const double slope : s.slopes) {
       const std::size_t at = position_ + bytes.size();
@@ -272,7 +280,7 @@ class LogWriter {
 
   std::string path_;
   int fd_ = -1;
-  std::size_t position_ = 0;
+  std::size_t position_ = 0, slopes_ = 0;
 };
 
 }  // namespace tenzo::zo

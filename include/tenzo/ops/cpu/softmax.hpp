@@ -75,6 +75,7 @@ TENZO_INLINE Simd<T> column_anchor(const T* x, std::int64_t n, std::int64_t inne
 template <Real T>
 void logsumexp(std::int64_t outer, std::int64_t n, std::int64_t inner, const T* x, T* y) {
   using V = Simd<T>;
+  if (n == 0) return void(std::fill_n(y, outer * inner, -std::numeric_limits<T>::infinity()));
   if (inner == 1) return for_rows(outer, n, [&](std::int64_t r) { y[r] = max_and_sum(x + r * n, n).log(); });
   for_columns<T>(outer, n, inner, [&](std::int64_t at, std::int64_t w) {
     const V a = column_anchor(x + at, n, inner, w);
