@@ -64,7 +64,8 @@ TEST_CASE("empty: shapes, products and rows without elements") {
   CHECK(answer([](const auto& v) { return rms_norm(v, Doubles::zeros({4})); }, none).shape() == Shape{0, 4});
   CHECK(answer([](const auto& v) { return layer_norm(v, Doubles::zeros({4}), Doubles::zeros({4})); }, none).shape() ==
         Shape{0, 4});
-  CHECK(answer([](const auto& v) { return cross_entropy(v, Indices(Shape{0}), {.reduction = Reduction::sum}); }, none).item() == 0);
+  CHECK(answer([](const auto& v) { return cross_entropy(v, Indices(Shape{0}), {.reduction = Reduction::sum}); }, none)
+            .item() == 0);
 }
 
 TEST_CASE("empty: attention without sequences, queries or keys answers; heads of no size are refused") {
@@ -76,11 +77,13 @@ TEST_CASE("empty: attention without sequences, queries or keys answers; heads of
   CHECK(to({1, 2, 0, 4}, {1, 2, 3, 4}).shape() == Shape{1, 2, 0, 4});
   CHECK_THROWS_AS(to({1, 2, 3, 0}, {1, 2, 3, 0}), ShapeError);
   const auto layout = std::make_shared<const AttentionLayout>();
-  CHECK_THROWS_AS(attention(Doubles::zeros({2, 0}), Doubles::zeros({2, 0}), Doubles::zeros({2, 0}), layout), ShapeError);
+  CHECK_THROWS_AS(attention(Doubles::zeros({2, 0}), Doubles::zeros({2, 0}), Doubles::zeros({2, 0}), layout),
+                  ShapeError);
 }
 
 TEST_CASE("edges: a slice of huge steps and positions") {
-  constexpr std::int64_t most = std::numeric_limits<std::int64_t>::max(), least = std::numeric_limits<std::int64_t>::min();
+  constexpr std::int64_t most = std::numeric_limits<std::int64_t>::max(),
+                         least = std::numeric_limits<std::int64_t>::min();
   const Doubles x = arbitrary({2, 3});
   const Doubles first = answer([](const auto& v) { return slice(v, 1, 0, most, most); }, x);
   CHECK(first.shape() == Shape{2, 1});

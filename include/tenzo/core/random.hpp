@@ -60,10 +60,11 @@ template <class T>
 requires Real<T> || std::same_as<T, bfloat16>
 void add_scaled_(T* w, std::int64_t rows, std::int64_t cols, Law law, const NoiseKey& key, double scale);
 
-/// The same for each term in turn, with one pass over memory: the bits of calling it term by term.
+/// The same for each term in turn, with one pass over memory: the bits of calling it term by term. With `from`, a
+/// matrix apart from w or w itself, w becomes from + Σ scale z.
 template <class T>
 requires Real<T> || std::same_as<T, bfloat16>
-void add_scaled_(T* w, std::int64_t rows, std::int64_t cols, std::span<const NoiseTerm> terms);
+void add_scaled_(T* w, std::int64_t rows, std::int64_t cols, std::span<const NoiseTerm> terms, const T* from = nullptr);
 
 // ---- norms ---------------------------------------------------------------------------------------------------------
 
@@ -78,21 +79,21 @@ TENZO_INTRINSICS_BEGIN
 
 namespace detail {
 
-/// w ← w + scale z.
+/// w ← from + scale z.
 template <Real T>
-void add_scaled_part_(T* w, const float* z, std::int64_t size, double scale) {
+void add_scaled_part_(T* w, const T* from, const float* z, std::int64_t size, double scale) {
   const Simd<T> s(static_cast<T>(scale));
   std::int64_t i = 0;
   for (; i + 16 <= size; i += 16) {
     const Simd<float> x = Simd<float>::load(z + i);
     if constexpr (std::same_as<T, float>) {
-      fmadd(x, s, Simd<T>::load(w + i)).store(w + i);
+      fmadd(x, s, Simd<T>::load(from + i)).store(w + i);
     } else {
-      fmadd(low_half(x), s, Simd<T>::load(w + i)).store(w + i);
-      fmadd(high_half(x), s, Simd<T>::load(w + i + 8)).store(w + i + 8);
+      fmadd(low_half(x), s, Simd<T>::load(from + i)).store(w + i);
+      fmadd(high_half(x), s, Simd<T>::load(from + i + 8)).store(w + i + 8);
     }
   }
-  for (; i < size; ++i) w[i] = std::fma(T(z[i]), static_cast<T>(scale), w[i]);
+  for (; i < size; ++i) w[i] = std::fma(T(z[i]), static_cast<T>(scale), from[i]);
 }
 
 /// x rounded to bfloat16, away from zero when the 16 bits of its lane in `noise` carry into the upper half. NaN stays
@@ -103,19 +104,20 @@ TENZO_INLINE Words round_stochastically(const Simd<float>& x, const Words& noise
   return and_or(shift_right<16>(plus(bits, noise)), Words(0xffffu), quiet_nan);
 }
 
-/// w ← w + scale z, rounded by `noise`, whose words hold 16 bits each.
-inline void add_scaled_part_(bfloat16* w, const float* z, std::int64_t size, double scale, const float* noise) {
+/// w ← from + scale z, rounded by `noise`, whose words hold 16 bits each.
+inline void add_scaled_part_(bfloat16* w, const bfloat16* from, const float* z, std::int64_t size, double scale,
+                             const float* noise) {
   const Simd<float> s(static_cast<float>(scale));
-  const auto sixteen = [&](bfloat16* v, std::int64_t at) {
-    const Simd<float> sum = fmadd(Simd<float>::load(z + at), s, Simd<float>::load(v));
+  const auto sixteen = [&](bfloat16* v, const bfloat16* old, std::int64_t at) {
+    const Simd<float> sum = fmadd(Simd<float>::load(z + at), s, Simd<float>::load(old));
     store_halves(round_stochastically(sum, as_words(Simd<float>::load(noise + at))), &v->bits);
   };
   std::int64_t i = 0;
-  for (; i + 16 <= size; i += 16) sixteen(w + i, i);
+  for (; i + 16 <= size; i += 16) sixteen(w + i, from + i, i);
   if (i == size) return;
   bfloat16 rest[16] = {};
-  std::copy(w + i, w + size, rest);
-  sixteen(rest, i);
+  std::copy(from + i, from + size, rest);
+  sixteen(rest, rest, i);
   std::copy(rest, rest + (size - i), w + i);
 }
 
@@ -206,7 +208,8 @@ void add_scaled_(T* w, std::int64_t rows, std::int64_t cols, Law law, const Nois
 
 template <class T>
 requires Real<T> || std::same_as<T, bfloat16>
-void add_scaled_(T* w, std::int64_t rows, std::int64_t cols, std::span<const NoiseTerm> terms) {
+void add_scaled_(T* w, std::int64_t rows, std::int64_t cols, std::span<const NoiseTerm> terms, const T* from) {
+  if (terms.empty() && from && from != w) std::copy_n(from, rows * cols, w);
   std::vector<AnyNoise> directions;
   std::vector<Noise<detail::sixteen_bits>> rounding;
   for (const NoiseTerm& term : terms) {
@@ -217,13 +220,14 @@ void add_scaled_(T* w, std::int64_t rows, std::int64_t cols, std::span<const Noi
     const std::int64_t size = part.rows * part.cols;
     detail::NoiseBuffer z;
     for (std::size_t k = 0; k < terms.size(); ++k) {
+      const T* const old = (from && k == 0 ? from : w) + part.offset;
       detail::write_noise(directions[k], part, z.at);
       if constexpr (Real<T>) {
-        detail::add_scaled_part_(w + part.offset, z.at, size, terms[k].scale);
+        detail::add_scaled_part_(w + part.offset, old, z.at, size, terms[k].scale);
       } else {
         detail::NoiseBuffer bits;
         detail::write_noise(rounding[k], part, bits.at);
-        detail::add_scaled_part_(w + part.offset, z.at, size, terms[k].scale, bits.at);
+        detail::add_scaled_part_(w + part.offset, old, z.at, size, terms[k].scale, bits.at);
       }
     }
   });

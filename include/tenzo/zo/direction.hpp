@@ -169,11 +169,13 @@ void for_row_runs(std::int64_t rows, std::int64_t cols, F&& f) {
 }  // namespace detail
 
 /// w ← w + Σ factor u in place: one pass over memory, one fused multiply-add an element and step, in the order of the
-/// steps.
+/// steps. With `from`, a matrix apart from w, w becomes from + Σ factor u.
 template <Real T>
-void add_steps_(T* w, std::int64_t rows, std::int64_t cols, std::uint32_t leaf, const std::vector<Step>& steps) {
+void add_steps_(T* w, std::int64_t rows, std::int64_t cols, std::uint32_t leaf, const std::vector<Step>& steps,
+                const T* from = nullptr) {
   if (const auto terms = detail::noise_terms(steps, leaf, rows); !terms.empty())
-    return add_scaled_(w, rows, cols, std::span<const NoiseTerm>(terms));
+    return add_scaled_(w, rows, cols, std::span<const NoiseTerm>(terms), from);
+  if (from) std::copy_n(from, rows * cols, w);
   if (std::none_of(steps.begin(), steps.end(), [&](const Step& s) { return s.direction.covers(leaf); })) return;
   detail::for_row_runs(rows, cols, [&](std::int64_t row, std::int64_t col, std::int64_t n) {
     detail::add_steps_to_row_(w + row * cols + col, steps, leaf, rows, cols, row, col, n);

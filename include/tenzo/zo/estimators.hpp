@@ -179,15 +179,6 @@ class ModelLoss {
   std::vector<std::uint8_t> trained_;
 };
 
-/// to = from + Σ factor u on one leaf.
-template <Real T>
-void perturbed(const Tensor<T>& from, std::uint32_t leaf, const std::vector<Step>& steps, Tensor<T>& to) {
-  const std::int64_t rows = from.matrix_rows(), cols = from.matrix_cols();
-  cpu::map(
-      from.size(), to.data(), [](T x) { return x; }, from.data());
-  add_steps_(to.data(), rows, cols, leaf, steps);
-}
-
 /// Losses of any callable over a tree of tensors (a vector, say). Each point is made in a second copy of the tree; the
 /// original is not touched, so nothing drifts.
 template <Tree T, class Loss>
@@ -213,7 +204,7 @@ class CallableLoss {
           std::vector<Step> steps;
           for (const ProbeTerm& t : p.terms)
             if (t.direction.covers(leaf)) steps.push_back({t.direction, t.factor[std::size_t(side)]});
-          perturbed(from, leaf++, steps, to);
+          add_steps_(to.data(), from.matrix_rows(), from.matrix_cols(), leaf++, steps, from.data());
         },
         x_, *point_);
     return *point_;
