@@ -61,8 +61,9 @@ MemoryEstimate predict_memory(const Model& m, const std::string& dtype, const Me
               : k.method == "zo-adam"      ? 8 * trained
               : k.method == "forward-grad" ? 4 * trained
                                            : 0;
-    if (k.method == "forward-grad" && dtype != "f32") e.state += 4 * all;  // dual numbers want floats
-    const double sides = 2;                                                // or value and tangent
+    // Dual numbers want floats.
+    if (k.method == "forward-grad" && dtype != "f32") e.state += 4 * all;
+    const double sides = k.method == "inference" ? 1 : 2;  // two points, or value and tangent
     e.passing = 4 * tokens * sides * (2 * h + 2 * f);
   }
   return e;
@@ -115,7 +116,11 @@ int memory_step(const MemoryStep& o) {
   Batch batch;
   for (const EncodedExample& e : examples) batch.push_back(&e);
   std::unique_ptr<Run> run;
-  if (is_first_order(c.method)) {
+  if (c.method == "inference") {
+    const auto m = tenzo::detail::as_probes(base.model);
+    const auto scored = scoring_batch(base.model, batch);
+    for (int i = 0; i < 2; ++i) scoring_loss(m, scored, TaskLoss::classification);
+  } else if (is_first_order(c.method)) {
     FoSettings s;
     s.method = c.method;
     s.adapters.scheme = scheme_named(c.scheme);
@@ -129,7 +134,7 @@ int memory_step(const MemoryStep& o) {
     s.update.lr = 1e-9;
     run = std::make_unique<ZoRun>(base.model, s);
   }
-  for (int i = 0; i < 2; ++i) run->step(batch, TaskLoss::classification);
+  for (int i = 0; run && i < 2; ++i) run->step(batch, TaskLoss::classification);
   std::printf("%lld\n", static_cast<long long>(peak_memory()));
   return 0;
 }

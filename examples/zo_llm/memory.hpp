@@ -12,7 +12,7 @@
 namespace zo_llm {
 
 struct MemoryCase {
-  std::string method = "zo-sgd", scheme = "full";
+  std::string method = "zo-sgd", scheme = "full";  // or the method inference: a forward pass that scores
   std::int64_t batch = 16, length = 32;
 };
 

@@ -1,43 +1,14 @@
 // The tokenizers of the real models against golden/real. A model that is not there is skipped with a message.
 #include <doctest/doctest.h>
 
-#include <cstdlib>
-#include <filesystem>
-#include <fstream>
-#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
+#include "real_models.hpp"
 #include "tenzo/io/tokenizer/folder.hpp"
 #include "tenzo/io/tokenizer/gguf.hpp"
 
 using namespace tenzo;
-
-namespace {
-
-#ifndef TENZO_SOURCE_DIR
-#define TENZO_SOURCE_DIR "."
-#endif
-#ifndef TENZO_MODEL_DIR
-#define TENZO_MODEL_DIR TENZO_SOURCE_DIR "/data"
-#endif
-
-/// The file that the environment variable names, else the one that the set-up fetched; empty if it is not there.
-std::string model_file(const char* variable, const std::string& fetched) {
-  const char* named = std::getenv(variable);
-  const char* data = std::getenv("TENZO_DATA");
-  const std::string path = named ? named : (data ? data : TENZO_MODEL_DIR) + ("/" + fetched);
-  if (std::filesystem::exists(path)) return path;
-  MESSAGE("skipped: ", path, " is not there (scripts/fetch brings it, ", variable, " names another place)");
-  return {};
-}
-
-nlohmann::json golden(const std::string& name) {
-  std::ifstream file(std::string(TENZO_SOURCE_DIR) + "/tests/golden/real/" + name);
-  return nlohmann::json::parse(file);
-}
-
-}  // namespace
 
 TEST_CASE("tokenizer: SmolLM2's golden ids from its GGUF file") {
   const std::string path = model_file("TENZO_SMOLLM2", "smollm2/SmolLM2-135M-Instruct.Q4_1.gguf");
