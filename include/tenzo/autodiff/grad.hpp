@@ -1,6 +1,7 @@
 // Derivatives of functions of trees: gradients, Jacobian and Hessian products.
 #pragma once
 
+#include <concepts>
 #include <utility>
 
 #include "tenzo/autodiff/dual.hpp"
@@ -17,6 +18,14 @@ struct ValueAnd {
 };
 
 namespace detail {
+
+/// A function that is differentiated is called with a lifted model, so it has to take more than tensors.
+template <class F, class Lifted>
+constexpr void expect_generic() {
+  static_assert(
+      std::invocable<F&, Lifted&>,
+      "a function to differentiate takes the model on any value type: write it as [&](const auto& m) { ... }");
+}
 
 template <class V>
 V constant_like(const V& like, double c) {
@@ -61,6 +70,7 @@ template <class F, Tree T, class V = leaf_t<T>>
 ValueAnd<V, T> vjp(F&& f, const T& x, const V& cotangent) {
   Tape<V> tape;
   const auto lifted = detail::recorded(tape, x);
+  detail::expect_generic<F, decltype(lifted)>();
   const Var<V> y = f(lifted);
   expect(y.shape() == cotangent.shape(), "vjp: the cotangent is ", cotangent.shape(), ", the result ", y.shape());
   auto g = tape.backward(y, cotangent);
@@ -73,6 +83,7 @@ template <class F, Tree T, class V = leaf_t<T>>
 ValueAnd<V, T> value_and_grad(F&& loss, const T& x) {
   Tape<V> tape;
   const auto lifted = detail::recorded(tape, x);
+  detail::expect_generic<F, decltype(lifted)>();
   const Var<V> y = loss(lifted);
   expect(y.defined() && y.shape().numel() == 1, "grad: the loss is not a single number");
   auto g = tape.backward(y, detail::constant_like(y.value, 1));
@@ -86,6 +97,7 @@ ValueAnd<V, T> value_and_grad(F&& loss, const T& x, Trained&& trained) {
   Tape<V> tape;
   const auto lifted =
       map_tree<Var<V>>(x, [&](const Path& at, const V& v) { return trained(at) ? tape.leaf(v) : Var<V>{v}; });
+  detail::expect_generic<F, decltype(lifted)>();
   const Var<V> y = loss(lifted);
   expect(y.defined() && y.shape().numel() == 1, "grad: the loss is not a single number");
   auto g = tape.backward(y, detail::constant_like(y.value, 1));
@@ -107,6 +119,7 @@ std::pair<V, V> jvp(F&& f, const T& x, const T& dx) {
         return Dual<V>{v, dv};
       },
       dx);
+  detail::expect_generic<F, decltype(lifted)>();
   Dual<V> y = f(lifted);
   if (!y.tangent.defined()) y.tangent = detail::constant_like(y.value, 0);
   return {y.value, y.tangent};

@@ -129,6 +129,8 @@ bool goes_on(O& watch, const State& s) {
 /// The loss at a point that is put into the box; counted, and remembered where it is the best so far.
 template <Tree T, class Loss>
 double evaluate(MinimizeState<T>& s, Loss&& loss, const MinimizeOptions& o, const T& point) {
+  static_assert(std::is_constructible_v<double, std::invoke_result_t<Loss&, const T&>>,
+                "minimize: the loss is a number; of a tensor with one element take .item()");
   T inside = point;
   if (o.lower > -INFINITY || o.upper < INFINITY) {
     inside = clone(point);
