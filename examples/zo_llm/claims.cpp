@@ -204,8 +204,10 @@ std::vector<Claim> conservative_claims(const Outcome& cons, const Outcome& wild,
                    .threshold = 0,
                    .relation = ">"};
   divergence.holds = sgd.after > sgd.before && wild.after <= wild.before;
-  divergence.reason = cat(wild.steps, " steps lead from ", rounded(wild.before), " to ", rounded(sgd.after),
-                          " with ZO-SGD and to ", rounded(wild.after), " with Cons");
+  divergence.reason =
+      cat(wild.steps, " steps lead from ", rounded(wild.before), " to ", rounded(sgd.after), " with ZO-SGD and to ",
+          rounded(wild.after), " with Cons",
+          wild.after > wild.before ? ", which looks at the batch of the step alone: others' loss may rise" : "");
   return {steps, divergence};
 }
 
