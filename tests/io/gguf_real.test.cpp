@@ -1,35 +1,20 @@
 // The file of the real model, where it is there: what it holds, and that it comes out of our writer byte for byte.
 #include <doctest/doctest.h>
 
-#include <cstdlib>
-#include <filesystem>
 #include <string>
 #include <vector>
 
 #include "files.hpp"
+#include "real_models.hpp"
 #include "tenzo/io/gguf.hpp"
 #include "tenzo/io/gguf_writer.hpp"
 #include "tenzo/io/model_hash.hpp"
 
 using namespace tenzo;
 
-#ifndef TENZO_SOURCE_DIR
-#define TENZO_SOURCE_DIR "."
-#endif
-#ifndef TENZO_MODEL_DIR
-#define TENZO_MODEL_DIR TENZO_SOURCE_DIR "/data"
-#endif
-
 TEST_CASE("gguf: SmolLM2, read and written") {
-  const char* named = std::getenv("TENZO_SMOLLM2");
-  const char* data = std::getenv("TENZO_DATA");
-  const std::string path =
-      named ? named : (data ? data : TENZO_MODEL_DIR) + std::string("/smollm2/SmolLM2-135M-Instruct.Q4_1.gguf");
-  CHECK_FALSE(path.empty());
-  if (!std::filesystem::exists(path)) {
-    MESSAGE("skipped: ", path, " is not there (scripts/fetch brings it, TENZO_SMOLLM2 names another place)");
-    return;
-  }
+  const std::string path = model_file("TENZO_SMOLLM2", "smollm2/SmolLM2-135M-Instruct.Q4_1.gguf");
+  if (path.empty()) return;
   const GgufFile f = GgufFile::open(path);
   CHECK(f.metadata().size() == 33);
   CHECK(f.text("general.architecture") == "llama");

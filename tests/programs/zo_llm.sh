@@ -29,6 +29,22 @@ wrong() {
   check "$what: one line" test "$(wc -l < why.txt)" = 1
   check "$what: says why" grep -qE "$pattern" why.txt
 }
+# beyond FILE BYTES: whether a file is larger.
+beyond() { [[ -s $1 && $(stat -c %s "$1") -gt $2 ]]; }
+# kill_when CONDITION COMMAND...: runs a program and kills it as soon as the condition holds. Not
+# for functions: what is killed then is the shell that runs them.
+kill_when() {
+  local condition=$1 victim
+  shift
+  "$@" > /dev/null 2>&1 &
+  victim=$!
+  for _ in $(seq 6000); do
+    if eval "$condition" || ! kill -0 "$victim" 2> /dev/null; then break; fi
+    sleep 0.01
+  done
+  kill -9 "$victim" 2> /dev/null || true
+  wait "$victim" 2> /dev/null || true
+}
 base=$model rates=(--lr 1e-4 --eps 1e-3) rate=(--lr 1e-4)
 few=(--data "$shipped" --train 64 --dev 16 --test 16 --eval-every 4 --batch 8)
 tune() { "$program" finetune --model "$base" "${few[@]}" "${rates[@]}" "$@"; }
@@ -42,15 +58,7 @@ check "replay has the bits of the run" cmp a.gguf b.gguf
 check "one thread" tune --steps 12 --threads 1 --save c.gguf
 check "one thread has the bits of all" cmp a.gguf c.gguf
 
-# Not by `tune`: the process to kill would be the shell that runs it.
-"$program" finetune --model "$base" "${few[@]}" "${rates[@]}" --steps 12 --checkpoint ck --save d.gguf > /dev/null 2>&1 &
-victim=$!
-for _ in $(seq 200); do
-  [[ -s ck/run.zolog && $(stat -c %s ck/run.zolog) -gt 560 ]] && break
-  sleep 0.02
-done
-kill -9 "$victim" 2> /dev/null || true
-wait "$victim" 2> /dev/null || true
+kill_when 'beyond ck/run.zolog 560' "$program" finetune --model "$base" "${few[@]}" "${rates[@]}" --steps 12 --checkpoint ck --save d.gguf
 check "resume" tune --steps 12 --checkpoint ck --resume --save d.gguf
 cp out.txt said.txt
 check "resume says where" grep -q '^resumed at step' said.txt
@@ -224,29 +232,15 @@ adam() {
 check "adam, six steps" adam --steps 6 --save six.gguf
 check "adam, five steps" adam --steps 5 --checkpoint marks --checkpoint-every 2
 check "one mark is left" test "$(find marks -name '*.best-*' | wc -l)" = 1
-"$program" finetune --model "$base" --data "$shipped" --train 64 --dev 16 --test 16 --batch 8 --eval-every 2 \
-  --method adam --lr 3e-3 --steps 4000 --checkpoint marks --checkpoint-every 5000 --resume > /dev/null 2>&1 &
-victim=$!
-for _ in $(seq 1000); do
-  grep -qs '"dev_step":10,' marks/history.jsonl && break
-  sleep 0.01
-done
-kill -9 "$victim" 2> /dev/null || true
-wait "$victim" 2> /dev/null || true
+kill_when 'grep -qs '\''"dev_step":10,'\'' marks/history.jsonl' "$program" finetune --model "$base" --data "$shipped" --train 64 --dev 16 --test 16 --batch 8 --eval-every 2 \
+  --method adam --lr 3e-3 --steps 4000 --checkpoint marks --checkpoint-every 5000 --resume
 check "goes on from the checkpoint" adam --steps 6 --checkpoint marks --resume --save again6.gguf
 cp out.txt said.txt
 check "which is of step 5" grep -q '^resumed at step 5$' said.txt
 check "with the weights of the step that was chosen" cmp six.gguf again6.gguf
 # Steps, forwards and judgements of a killed run are those of one that was not.
 check "history of a run" tune --steps 12 --checkpoint whole --checkpoint-every 100
-"$program" finetune --model "$base" "${few[@]}" "${rates[@]}" --steps 12 --checkpoint-every 100 --checkpoint torn > /dev/null 2>&1 &
-victim=$!
-for _ in $(seq 400); do
-  [[ -s torn/run.zolog && $(stat -c %s torn/run.zolog) -gt 620 ]] && break
-  sleep 0.01
-done
-kill -9 "$victim" 2> /dev/null || true
-wait "$victim" 2> /dev/null || true
+kill_when 'beyond torn/run.zolog 620' "$program" finetune --model "$base" "${few[@]}" "${rates[@]}" --steps 12 --checkpoint-every 100 --checkpoint torn
 check "goes on" tune --steps 12 --checkpoint torn --resume
 steps_of() { grep -oE '"(dev_)?step":[0-9]+|"forwards":[0-9]+' "$1/history.jsonl" | sort; }
 steps_of whole > whole.txt
@@ -291,14 +285,7 @@ figures() { grep -E '"(zo-|adam|zero_shot|table)[^"]*":' "$1/metrics.json"; }
 check "the claims" claims --out claims
 check "a report of the claims" grep -q "</html>" claims/report.html
 check "all stages ended" test ! -e claims/stages.json
-"$program" --model "$model" --data "$shipped" --threads 1 --out killed > /dev/null 2>&1 &
-victim=$!
-for _ in $(seq 3000); do
-  grep -qs 'learning/zo-sgd' killed/stages.json && break
-  sleep 0.02
-done
-kill -9 "$victim" 2> /dev/null || true
-wait "$victim" 2> /dev/null || true
+kill_when 'grep -qs "learning/zo-sgd" killed/stages.json' "$program" --model "$model" --data "$shipped" --threads 1 --out killed
 check "the killed claims left stages" test -s killed/stages.json
 check "claims resumed" claims --out killed --resume
 cp out.txt said.txt
