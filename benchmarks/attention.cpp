@@ -7,7 +7,7 @@
 
 namespace {
 
-using tenzo::cpu::AttentionProblem;
+using tenzo::AttentionProblem;
 
 std::vector<float> numbers(std::int64_t n, std::uint32_t state) {
   std::vector<float> x(static_cast<std::size_t>(n));
@@ -30,11 +30,11 @@ struct Tensors {
         gv(v.size()) {}
 
   void forward(const AttentionProblem& p) {
-    tenzo::cpu::attention<float>(p, q.data(), k.data(), v.data(), nullptr, out.data(), lse.data());
+    tenzo::cpu::attention<float>(tenzo::Cpu{}, p, q.data(), k.data(), v.data(), nullptr, out.data(), lse.data());
   }
   void backward(const AttentionProblem& p) {
-    tenzo::cpu::attention_backward<float>(p, q.data(), k.data(), v.data(), nullptr, out.data(), lse.data(), g.data(),
-                                          gq.data(), gk.data(), gv.data());
+    tenzo::cpu::attention_backward<float>(tenzo::Cpu{}, p, q.data(), k.data(), v.data(), nullptr, out.data(),
+                                          lse.data(), g.data(), gq.data(), gk.data(), gv.data());
   }
 };
 

@@ -46,9 +46,10 @@ void conv(benchmark::State& s, const Layer& l, Pass pass) {
   std::vector<float> x = numbers(g.batch * g.in * g.in_plane()), y = numbers(g.batch * g.out * g.out_plane()),
                      w = numbers(g.out * g.group_in() * g.taps());
   for (auto _ : s) {
-    if (pass == forward) cpu::conv2d<float>(g, x.data(), w.data(), nullptr, y.data());
-    else if (pass == input_gradient) cpu::conv2d_input_gradient<float>(g, y.data(), w.data(), nullptr, x.data());
-    else cpu::conv2d_weight_gradient(g, x.data(), y.data(), w.data());
+    if (pass == forward) cpu::conv2d<float>(tenzo::Cpu{}, g, x.data(), w.data(), nullptr, y.data());
+    else if (pass == input_gradient)
+      cpu::conv2d_input_gradient<float>(tenzo::Cpu{}, g, y.data(), w.data(), nullptr, x.data());
+    else cpu::conv2d_weight_gradient(tenzo::Cpu{}, g, x.data(), y.data(), w.data());
     benchmark::ClobberMemory();
   }
   s.counters["GFLOP/s"] =

@@ -24,7 +24,7 @@ void forward(benchmark::State& s) {
   const Logits in;
   std::vector<float> loss(rows), lse(rows);
   for (auto _ : s) {
-    tenzo::cpu::cross_entropy(rows, classes, in.x.data(), in.labels.data(), {}, loss.data(), lse.data());
+    tenzo::cpu::cross_entropy(tenzo::Cpu{}, rows, classes, in.x.data(), in.labels.data(), {}, loss.data(), lse.data());
     benchmark::ClobberMemory();
   }
   s.SetBytesProcessed(s.iterations() * rows * classes * std::int64_t(sizeof(float)));
@@ -33,10 +33,11 @@ void forward(benchmark::State& s) {
 void backward(benchmark::State& s) {
   const Logits in;
   std::vector<float> loss(rows), lse(rows), gx(in.x.size());
-  tenzo::cpu::cross_entropy(rows, classes, in.x.data(), in.labels.data(), {}, loss.data(), lse.data());
+  tenzo::cpu::cross_entropy(tenzo::Cpu{}, rows, classes, in.x.data(), in.labels.data(), {}, loss.data(), lse.data());
   const float g = 1.f / rows;
   for (auto _ : s) {
-    tenzo::cpu::cross_entropy_backward(rows, classes, in.x.data(), in.labels.data(), {}, lse.data(), &g, 0, gx.data());
+    tenzo::cpu::cross_entropy_backward(tenzo::Cpu{}, rows, classes, in.x.data(), in.labels.data(), {}, lse.data(), &g,
+                                       0, gx.data());
     benchmark::ClobberMemory();
   }
   s.SetBytesProcessed(s.iterations() * 2 * rows * classes * std::int64_t(sizeof(float)));

@@ -14,7 +14,7 @@ void fft2(benchmark::State& s) {
   std::uint32_t state = 1;
   for (float& v : x) v = float((state = state * 1664525u + 1013904223u) >> 8) * 0x1p-23f - 1.f;
   for (auto _ : s) {
-    tenzo::cpu::fft2<float>(batch, size, size, false, 1.0 / double(size), x.data(), y.data());
+    tenzo::cpu::fft2<float>(tenzo::Cpu{}, batch, size, size, false, 1.0 / double(size), x.data(), y.data());
     benchmark::ClobberMemory();
   }
   s.SetBytesProcessed(s.iterations() * 2 * std::int64_t(x.size() * sizeof(float)));

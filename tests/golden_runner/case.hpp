@@ -10,12 +10,24 @@
 
 #include "tenzo/core/tensor.hpp"
 #include "tenzo/ops/value.hpp"
+#if defined(TENZO_TEST_CUDA)
+#include "tenzo_kernels/all.cuh"
+#endif
 
 namespace golden {
 
 using Json = nlohmann::json;
+
+/// The device that the runner is built for; golden values are read on the host.
+#if defined(TENZO_TEST_CUDA)
+using Device = tenzo::Cuda;
+#else
+using Device = tenzo::Cpu;
+#endif
+template <class T>
+using OnDevice = tenzo::Tensor<T, Device>;
+
 using Double = tenzo::Tensor<double>;
-using Float = tenzo::Tensor<float>;
 using Integers = tenzo::Tensor<std::int64_t>;
 
 /// A folder that can not be read as golden values.

@@ -14,8 +14,9 @@
 namespace golden {
 
 /// Largest difference relative to the largest magnitude expected, or to `least` where that is more.
-template <class T>
-double relative_error(const tenzo::Tensor<T>& got, const Double& want, double least = 0) {
+template <class T, class D>
+double relative_error(const tenzo::Tensor<T, D>& computed, const Double& want, double least = 0) {
+  const tenzo::Tensor<T> got = computed.template to<tenzo::Cpu>();
   double top = least, worst = 0;
   for (std::int64_t i = 0; i < want.size(); ++i) {
     top = std::max(top, std::abs(want(i)));
@@ -25,24 +26,24 @@ double relative_error(const tenzo::Tensor<T>& got, const Double& want, double le
   return top > 0 ? worst / top : worst;
 }
 
-/// A stored tensor as T, exactly.
+/// A stored tensor as T on the device, exactly.
 template <class T>
-tenzo::Tensor<T> as_tensor(const tenzo::StoredTensor& s) {
+OnDevice<T> as_tensor(const tenzo::StoredTensor& s) {
   tenzo::Tensor<float> t(s.shape());
   s.decode(t.data());
-  return t.template cast<T>();
+  return t.template cast<T>().template to<Device>();
 }
 
 template <class T, template <class> class M, class Forward>
 std::string check_model_in(const M<tenzo::StoredTensor>& stored, const Tensors& expect, const std::string& output,
                            const std::vector<std::int64_t>& places, double tolerance, const Forward& forward) {
   using namespace tenzo;
-  const auto model = map_tree<Tensor<T>>(stored, [](const StoredTensor& s) { return as_tensor<T>(s); });
+  const auto model = map_tree<OnDevice<T>>(stored, [](const StoredTensor& s) { return as_tensor<T>(s); });
   const auto too_far = [&](const std::string& what, double error) {
     return error <= tolerance ? std::string() : cat(what, " in ", dtype_name<T>(), ": relative error ", error);
   };
   const Double& whole = expect.real.at(output);
-  const Tensor<T> got = forward(model).first;
+  const OnDevice<T> got = forward(model).first;
   const std::int64_t width = got.dim(-1);
   Double want(got.shape());
   for (std::size_t r = 0; r < places.size(); ++r)
@@ -61,7 +62,7 @@ std::string check_model_in(const M<tenzo::StoredTensor>& stored, const Tensors& 
   std::string wrong;
   std::size_t checked = 0;
   for_each_leaf(
-      [&](const Path& at, const Tensor<T>& g) {
+      [&](const Path& at, const OnDevice<T>& g) {
         ++checked;
         const Double& truth = expect.real.at("grad/" + at.str());
         if (!wrong.empty()) return;

@@ -34,20 +34,20 @@ template <class V>
 std::optional<V> attentions(const Case& c, const std::vector<V>& x);
 
 /// Values that the runner differentiates with: first order in both types, nested in double.
-#define GOLDEN_FOR_EACH_VALUE(M)     \
-  M(Double)                          \
-  M(tenzo::Dual<Double>)             \
-  M(tenzo::Var<Double>)              \
-  M(tenzo::Var<tenzo::Dual<Double>>) \
-  M(tenzo::Var<tenzo::Var<Double>>)  \
-  M(tenzo::Dual<tenzo::Var<Double>>) \
-  M(Float)                           \
-  M(tenzo::Dual<Float>)              \
-  M(tenzo::Var<Float>)
+#define GOLDEN_FOR_EACH_VALUE(M)               \
+  M(OnDevice<double>)                          \
+  M(tenzo::Dual<OnDevice<double>>)             \
+  M(tenzo::Var<OnDevice<double>>)              \
+  M(tenzo::Var<tenzo::Dual<OnDevice<double>>>) \
+  M(tenzo::Var<tenzo::Var<OnDevice<double>>>)  \
+  M(tenzo::Dual<tenzo::Var<OnDevice<double>>>) \
+  M(OnDevice<float>)                           \
+  M(tenzo::Dual<OnDevice<float>>)              \
+  M(tenzo::Var<OnDevice<float>>)
 
 template <class V>
 tenzo::plain_t<V> number_tensor(const Integers& t) {
-  return t.cast<tenzo::scalar_t<V>>();
+  return t.cast<tenzo::scalar_t<V>>().template to<Device>();
 }
 
 inline tenzo::Shape shape_of(const Json& list) {

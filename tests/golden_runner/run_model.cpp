@@ -44,6 +44,12 @@ Unpadded unpad(const Integers& ids, const Integers& mask, const Integers* labels
   return out;
 }
 
+/// Numbers of the type and on the device of a value.
+template <Value V>
+plain_t<V> data_for(const V&, const Double& numbers) {
+  return numbers.cast<scalar_t<V>>().template to<device_t<V>>();
+}
+
 /// Causal models predict the next token: the label of a token is that of the one behind it.
 Indices shifted(const Unpadded& u) {
   Indices out(u.labels.shape());
@@ -85,13 +91,12 @@ std::string check_bert(const JsonObject& config, const std::string& folder) {
   const Double& pooled = expect.real.at("output/mean_pooled_normalized");
   Double weight(pooled.shape());
   for (std::int64_t i = 0; i < weight.size(); ++i) weight(i) = -1 + 2 * double(i) / double(weight.size() - 1);
-  return check_model(bert_spec(bert_config(config)), folder, expect, "output/last_hidden_state", u.places,
-                     [&](const auto& m) {
-                       const auto batch = m.batch(u.tokens);
-                       const auto hidden = m(batch, kept);
-                       using T = scalar_t<std::remove_cvref_t<decltype(hidden)>>;
-                       return std::pair{hidden, sum(mul(mean_pool_normalized(hidden, batch), weight.cast<T>()))};
-                     });
+  return check_model(
+      bert_spec(bert_config(config)), folder, expect, "output/last_hidden_state", u.places, [&](const auto& m) {
+        const auto batch = m.batch(u.tokens);
+        const auto hidden = m(batch, kept);
+        return std::pair{hidden, sum(mul(mean_pool_normalized(hidden, batch), data_for(hidden, weight)))};
+      });
 }
 
 std::string check_t5(const JsonObject& config, const std::string& folder) {
@@ -132,19 +137,19 @@ std::string check_resnet(const JsonObject& config, const std::string& folder) {
   std::string wrong = check_model(resnet_spec(c), folder, expect, "output/logits", places, [&](const auto& m) {
     using V = leaf_t<std::remove_cvref_t<decltype(m)>>;
     BatchStatistics<plain_t<V>> statistics;
-    const auto x = lift<V>(expect.real.at("input/x").cast<scalar_t<V>>());
+    const auto x = lift<V>(expect.real.at("input/x").cast<scalar_t<V>>().template to<device_t<V>>());
     const V logits = m(x, training ? &statistics : nullptr);
     return std::pair{logits, cross_entropy(logits, labels)};
   });
   if (!wrong.empty() || !training) return wrong;
 
-  auto model =
-      map_tree<Double>(load_stored(resnet_spec(c), folder), [](const StoredTensor& s) { return as_tensor<double>(s); });
-  BatchStatistics<Double> statistics;
-  model(expect.real.at("input/x"), &statistics);
+  auto model = map_tree<OnDevice<double>>(load_stored(resnet_spec(c), folder),
+                                          [](const StoredTensor& s) { return as_tensor<double>(s); });
+  BatchStatistics<OnDevice<double>> statistics;
+  model(expect.real.at("input/x").to<Device>(), &statistics);
   model.update_running_(statistics);
   for_each_leaf(
-      [&](const Path& at, const Double& t) {
+      [&](const Path& at, const OnDevice<double>& t) {
         if (!is_running_statistic(at) || !wrong.empty()) return;
         const double error = relative_error(t, expect.real.at("state/" + at.str()));
         if (!(error <= 1e-9)) wrong = cat("state/", at.str(), ": relative error ", error);

@@ -32,8 +32,9 @@ class Complaints {
   /// |got − want| <= tolerance · scale for all elements; the scale is the largest |want|, but at least `floor`, and the
   /// case's largest number where nothing but zeros is wanted.
   template <class T>
-  void compare(const std::string& what, const tenzo::Tensor<T>& got, const Double& want, double tolerance,
+  void compare(const std::string& what, const OnDevice<T>& computed, const Double& want, double tolerance,
                double floor = 0) {
+    const tenzo::Tensor<T> got = computed.template to<tenzo::Cpu>();
     if (!(got.shape() == want.shape())) {
       text_ << "\n    " << what << ": shape " << got.shape() << ", want " << want.shape();
       return;
@@ -49,7 +50,7 @@ class Complaints {
       text_ << "\n    " << what << ": error " << worst << " where the largest magnitude is " << scale;
   }
   template <class T>
-  void compare(const std::string& what, const std::vector<tenzo::Tensor<T>>& got, const std::vector<Double>& want,
+  void compare(const std::string& what, const std::vector<OnDevice<T>>& got, const std::vector<Double>& want,
                double tolerance, double floor = 0) {
     for (std::size_t i = 0; i < want.size(); ++i)
       compare(what + " by input " + std::to_string(i), got[i], want[i], tolerance, floor);
@@ -62,9 +63,13 @@ class Complaints {
 };
 
 template <class T>
-std::vector<tenzo::Tensor<T>> cast(const std::vector<Double>& x) {
-  std::vector<tenzo::Tensor<T>> y;
-  for (const Double& v : x) y.push_back(v.cast<T>());
+OnDevice<T> moved(const Double& x) {
+  return x.cast<T>().template to<Device>();
+}
+template <class T>
+std::vector<OnDevice<T>> moved(const std::vector<Double>& x) {
+  std::vector<OnDevice<T>> y;
+  for (const Double& v : x) y.push_back(moved<T>(v));
   return y;
 }
 
@@ -73,9 +78,9 @@ const auto applied = [](const Case& c) { return [&c](const auto& x) { return run
 template <class T>
 void first_order(const Case& c, const std::string& type, double tolerance, Complaints& complaints) {
   const auto f = applied(c);
-  const auto x = cast<T>(c.inputs), t = cast<T>(c.tangents);
+  const auto x = moved<T>(c.inputs), t = moved<T>(c.tangents);
   complaints.compare(type + " value", f(x), c.output, tolerance);
-  const auto reverse = tenzo::vjp(f, x, c.cotangent.cast<T>());
+  const auto reverse = tenzo::vjp(f, x, moved<T>(c.cotangent));
   complaints.compare(type + " value of vjp", reverse.value, c.output, tolerance);
   complaints.compare(type + " vjp", reverse.grad, c.gradients, tolerance);
   const auto [y, dy] = tenzo::jvp(f, x, t);
@@ -84,7 +89,7 @@ void first_order(const Case& c, const std::string& type, double tolerance, Compl
   double floor = 0;
   if (c.jvp.size() == 1) {
     for (std::size_t i = 0; i < t.size(); ++i)
-      for (std::int64_t k = 0; k < t[i].size(); ++k) floor += std::abs(c.gradients[i](k) * c.tangents[i](k));
+      for (std::int64_t k = 0; k < c.tangents[i].size(); ++k) floor += std::abs(c.gradients[i](k) * c.tangents[i](k));
     floor *= 8 * double(std::numeric_limits<T>::epsilon()) / (tolerance * std::abs(c.cotangent.item()));
   }
   complaints.compare(type + " jvp", dy, c.jvp, tolerance, floor);
@@ -118,27 +123,32 @@ std::vector<Double> gradient_difference(const F& gradient, double size) {
 /// errors are in proportion to the gradient: that sets the floor.
 void second_order(const Case& c, Complaints& complaints) {
   const auto f = applied(c);
-  const auto loss = [&](const auto& x) { return tenzo::sum(tenzo::mul(f(x), c.cotangent)); };
+  const auto inputs = moved<double>(c.inputs), tangents = moved<double>(c.tangents);
+  const auto loss = [f, weight = moved<double>(c.cotangent)](const auto& x) {
+    return tenzo::sum(tenzo::mul(f(x), weight));
+  };
   const auto gradient_at = [&](double s) {
     auto x = tenzo::clone(c.inputs);
     tenzo::axpy_(s, c.tangents, x);
-    return tenzo::grad(loss, x);
+    std::vector<Double> g;
+    for (const auto& v : tenzo::grad(loss, moved<double>(x))) g.push_back(v.template to<tenzo::Cpu>());
+    return g;
   };
   double size = 0;
   for (const Double& g : c.gradients) size = std::max(size, largest(g));
   const double floor = 1e-3 * size;
   const auto want = gradient_difference(gradient_at, size);
 
-  complaints.compare("jvp of vjp", tenzo::hvp(loss, c.inputs, c.tangents), want, nested_tolerance, floor);
-  const auto slope_of_gradient = [&](const auto& x) { return tenzo::dot(tenzo::grad(loss, x), c.tangents); };
-  complaints.compare("vjp of vjp", tenzo::grad(slope_of_gradient, c.inputs), want, nested_tolerance, floor);
+  complaints.compare("jvp of vjp", tenzo::hvp(loss, inputs, tangents), want, nested_tolerance, floor);
+  const auto slope_of_gradient = [&](const auto& x) { return tenzo::dot(tenzo::grad(loss, x), tangents); };
+  complaints.compare("vjp of vjp", tenzo::grad(slope_of_gradient, inputs), want, nested_tolerance, floor);
   const auto slope = [&](const auto& x) {
     using V = tenzo::leaf_t<std::remove_cvref_t<decltype(x)>>;
     std::vector<V> t;
-    for (const Double& v : c.tangents) t.push_back(tenzo::lift<V>(v));
+    for (const auto& v : tangents) t.push_back(tenzo::lift<V>(v));
     return tenzo::jvp(loss, x, t).second;
   };
-  complaints.compare("vjp of jvp", tenzo::grad(slope, c.inputs), want, nested_tolerance, floor);
+  complaints.compare("vjp of jvp", tenzo::grad(slope, inputs), want, nested_tolerance, floor);
 }
 
 }  // namespace

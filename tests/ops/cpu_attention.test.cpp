@@ -4,7 +4,6 @@
 
 using namespace tenzo;
 using namespace tenzo::test;
-using cpu::AttentionProblem;
 
 namespace {
 
@@ -34,9 +33,9 @@ struct Case {
       p.bias_kv = std::max(p.bias_kv, b + 2);
     }
     const std::int64_t time_q = lengths[0].first, time_kv = lengths[0].second;
-    p.q = p.out = batched ? cpu::HeadStrides{dim, time_q * dim} : cpu::HeadStrides{heads * dim, dim};
-    p.k = p.v = batched ? cpu::HeadStrides{dim, time_kv * dim} : cpu::HeadStrides{kv_heads * dim, dim};
-    p.lse = batched ? cpu::HeadStrides{1, time_q} : cpu::HeadStrides{heads, 1};
+    p.q = p.out = batched ? HeadStrides{dim, time_q * dim} : HeadStrides{heads * dim, dim};
+    p.k = p.v = batched ? HeadStrides{dim, time_kv * dim} : HeadStrides{kv_heads * dim, dim};
+    p.lse = batched ? HeadStrides{1, time_q} : HeadStrides{heads, 1};
     return p;
   }
   std::int64_t queries() const {
@@ -61,7 +60,7 @@ struct Reference {
       for (std::int64_t h = 0; h < p.heads; ++h)
         for (std::int64_t i = 0; i < s.q_length; ++i) {
           const double* qi = &q[std::size_t((s.q_begin + i) * p.q.token + h * p.q.head)];
-          const auto row = [&](const Doubles& x, const cpu::HeadStrides& t, std::int64_t j) {
+          const auto row = [&](const Doubles& x, const HeadStrides& t, std::int64_t j) {
             return &x[std::size_t((s.kv_begin + j) * t.token + h / (p.heads / p.kv_heads) * t.head)];
           };
           Doubles score;
@@ -111,8 +110,8 @@ struct Results {
   explicit Results(const Inputs<T>& x)
       : out(x.q.size()), lse(x.g_lse.size()), gq(x.q.size()), gk(x.k.size()), gv(x.v.size()), g_bias(x.bias.size()) {
     const T* bias = x.bias.empty() ? nullptr : x.bias.data();
-    cpu::attention(x.p, x.q.data(), x.k.data(), x.v.data(), bias, out.data(), lse.data());
-    cpu::attention_backward(x.p, x.q.data(), x.k.data(), x.v.data(), bias, out.data(), lse.data(), x.g.data(),
+    cpu::attention(Cpu{}, x.p, x.q.data(), x.k.data(), x.v.data(), bias, out.data(), lse.data());
+    cpu::attention_backward(Cpu{}, x.p, x.q.data(), x.k.data(), x.v.data(), bias, out.data(), lse.data(), x.g.data(),
                             gq.data(), gk.data(), gv.data(), bias ? g_bias.data() : nullptr, x.g_lse.data());
   }
   std::vector<T> all() const {
@@ -223,7 +222,7 @@ TEST_CASE("cpu attention: a query gives the same bits alone, in any block, in an
     AttentionProblem one = x.p;  // token i of the sequence, with the keys up to it
     one.sequences = {{i, 1, 0, i + 1}};
     std::vector<float> out(y.out.size()), lse(y.lse.size());
-    cpu::attention<float>(one, x.q.data(), x.k.data(), x.v.data(), nullptr, out.data(), lse.data());
+    cpu::attention<float>(Cpu{}, one, x.q.data(), x.k.data(), x.v.data(), nullptr, out.data(), lse.data());
     std::int64_t differ = 0;
     for (std::int64_t e = i * 6 * 64; e < (i + 1) * 6 * 64; ++e) differ += out[std::size_t(e)] != y.out[std::size_t(e)];
     for (std::int64_t e = i * 6; e < (i + 1) * 6; ++e) differ += lse[std::size_t(e)] != y.lse[std::size_t(e)];
@@ -269,15 +268,15 @@ TEST_CASE("cpu attention: huge scores, and keys that are not numbers") {
 
 TEST_CASE("cpu attention: what is wrong is said") {
   AttentionProblem p{.heads = 3, .kv_heads = 2, .head_dim = 4};
-  const auto run = [&] { cpu::attention<float>(p, nullptr, nullptr, nullptr, nullptr, nullptr, nullptr); };
+  const auto run = [&] { cpu::attention<float>(Cpu{}, p, nullptr, nullptr, nullptr, nullptr, nullptr, nullptr); };
   CHECK_THROWS_WITH_AS(run(), "attention: 3 heads share 2 heads of keys; want a multiple", ShapeError);
   p.kv_heads = 3;
   CHECK_NOTHROW(run());  // no sequences
   p.sequences = {{0, 0, 4, 2}, {0, 0, 3, 2}};
   CHECK_NOTHROW(run());
   const auto back = [&] {
-    cpu::attention_backward<float>(p, nullptr, nullptr, nullptr, nullptr, nullptr, nullptr, nullptr, nullptr, nullptr,
-                                   nullptr);
+    cpu::attention_backward<float>(Cpu{}, p, nullptr, nullptr, nullptr, nullptr, nullptr, nullptr, nullptr, nullptr,
+                                   nullptr, nullptr);
   };
   CHECK_THROWS_WITH_AS(back(), "attention: two sequences share the keys from 4 on", ValueError);
   p.sequences = {{0, 2, 0, 0}, {1, 1, 0, 0}};

@@ -89,10 +89,10 @@ template <class T>
 Results<T> run_kernels(const ConvGeometry& g, const std::vector<T>& x, const std::vector<T>& w,
                        const std::vector<T>& dy, const T* bias, const T* bias_in) {
   Guarded<T> y(y_size(g)), dx(x_size(g)), dw(w_size(g)), db(g.out);
-  cpu::conv2d(g, x.data(), w.data(), bias, y.data());
-  cpu::conv2d_input_gradient(g, dy.data(), w.data(), bias_in, dx.data());
-  cpu::conv2d_weight_gradient(g, x.data(), dy.data(), dw.data());
-  cpu::conv2d_bias_gradient(g, dy.data(), db.data());
+  cpu::conv2d(Cpu{}, g, x.data(), w.data(), bias, y.data());
+  cpu::conv2d_input_gradient(Cpu{}, g, dy.data(), w.data(), bias_in, dx.data());
+  cpu::conv2d_weight_gradient(Cpu{}, g, x.data(), dy.data(), dw.data());
+  cpu::conv2d_bias_gradient(Cpu{}, g, dy.data(), db.data());
   return {y.values(), dx.values(), dw.values(), db.values(), y.intact() && dx.intact() && dw.intact() && db.intact()};
 }
 

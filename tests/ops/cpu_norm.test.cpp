@@ -30,7 +30,7 @@ enum class Kind { layer, rms, group, batch };
 
 struct Case {
   Kind kind;
-  cpu::Channels s;          // rows and columns of layer and RMS norm are n and channels
+  Channels s;               // rows and columns of layer and RMS norm are n and channels
   std::int64_t groups = 1;  // of a group norm
   double eps = 1e-5;
 
@@ -59,21 +59,23 @@ struct Results {
     T *m = mean.data(), *r = rstd.data();
     switch (c.kind) {
       case Kind::layer:
-        cpu::layer_norm(n, channels, x.data(), w.data(), b.data(), c.eps, y.data(), m, r);
-        cpu::layer_norm_backward(n, channels, x.data(), w.data(), m, r, gy.data(), gx.data(), gw.data(), gb.data());
+        cpu::layer_norm(Cpu{}, n, channels, x.data(), w.data(), b.data(), c.eps, y.data(), m, r);
+        cpu::layer_norm_backward(Cpu{}, n, channels, x.data(), w.data(), m, r, gy.data(), gx.data(), gw.data(),
+                                 gb.data());
         break;
       case Kind::rms:
-        cpu::rms_norm(n, channels, x.data(), w.data(), c.eps, y.data(), r);
-        cpu::rms_norm_backward(n, channels, x.data(), w.data(), r, gy.data(), gx.data(), gw.data());
+        cpu::rms_norm(Cpu{}, n, channels, x.data(), w.data(), c.eps, y.data(), r);
+        cpu::rms_norm_backward(Cpu{}, n, channels, x.data(), w.data(), r, gy.data(), gx.data(), gw.data());
         break;
       case Kind::group:
-        cpu::group_norm(c.s, c.groups, x.data(), w.data(), b.data(), c.eps, y.data(), m, r);
-        cpu::group_norm_backward(c.s, c.groups, x.data(), w.data(), m, r, gy.data(), gx.data(), gw.data(), gb.data());
+        cpu::group_norm(Cpu{}, c.s, c.groups, x.data(), w.data(), b.data(), c.eps, y.data(), m, r);
+        cpu::group_norm_backward(Cpu{}, c.s, c.groups, x.data(), w.data(), m, r, gy.data(), gx.data(), gw.data(),
+                                 gb.data());
         break;
       case Kind::batch:
-        cpu::batch_statistics(c.s, x.data(), m, r);
-        cpu::batch_norm(c.s, x.data(), m, r, w.data(), b.data(), c.eps, y.data());
-        cpu::batch_norm_backward(c.s, x.data(), m, r, w.data(), c.eps, true, gy.data(), gx.data(), gw.data(),
+        cpu::batch_statistics(Cpu{}, c.s, x.data(), m, r);
+        cpu::batch_norm(Cpu{}, c.s, x.data(), m, r, w.data(), b.data(), c.eps, y.data());
+        cpu::batch_norm_backward(Cpu{}, c.s, x.data(), m, r, w.data(), c.eps, true, gy.data(), gx.data(), gw.data(),
                                  gb.data());
     }
   }
@@ -146,40 +148,40 @@ TEST_CASE("cpu norm: gradients in float are those in double") {
 TEST_CASE("cpu norm: a large mean loses no digits") {
   std::vector<float> x, y(64), mean(1), rstd(1);
   for (int i = 0; i < 64; ++i) x.push_back(10000.f + float(i % 4));
-  cpu::layer_norm<float>(1, 64, x.data(), nullptr, nullptr, 0, y.data(), mean.data(), rstd.data());
+  cpu::layer_norm<float>(Cpu{}, 1, 64, x.data(), nullptr, nullptr, 0, y.data(), mean.data(), rstd.data());
   CHECK(mean[0] == 10001.5f);
   CHECK(rstd[0] == doctest::Approx(1 / std::sqrt(1.25)).epsilon(1e-6));
   CHECK(y[0] == doctest::Approx(-1.5 / std::sqrt(1.25)).epsilon(1e-6));
 }
 
 TEST_CASE("cpu norm: constant statistics, missing weights, missing gradients") {
-  const cpu::Channels s{2, 3, 5};
+  const Channels s{2, 3, 5};
   const auto x = numbers<double>(30, 1), g = numbers<double>(30, 2);
   const Doubles mean{0.1, 0.2, -0.3}, var{0.5, 2, 1}, one(3, 1), zero(3);
   Doubles y(30), same(30), gx(30), gw(3), gb(3);
-  cpu::batch_norm<double>(s, x.data(), mean.data(), var.data(), nullptr, nullptr, 1e-5, y.data());
-  cpu::batch_norm<double>(s, x.data(), mean.data(), var.data(), one.data(), zero.data(), 1e-5, same.data());
+  cpu::batch_norm<double>(Cpu{}, s, x.data(), mean.data(), var.data(), nullptr, nullptr, 1e-5, y.data());
+  cpu::batch_norm<double>(Cpu{}, s, x.data(), mean.data(), var.data(), one.data(), zero.data(), 1e-5, same.data());
   CHECK(same_bits(y, same));
-  cpu::batch_norm_backward<double>(s, x.data(), mean.data(), var.data(), nullptr, 1e-5, false, g.data(), gx.data(),
-                                   gw.data(), gb.data());
+  cpu::batch_norm_backward<double>(Cpu{}, s, x.data(), mean.data(), var.data(), nullptr, 1e-5, false, g.data(),
+                                   gx.data(), gw.data(), gb.data());
   const auto f = [&](const Doubles& t) {
     Doubles out(30);
-    cpu::batch_norm<double>(s, t.data(), mean.data(), var.data(), nullptr, nullptr, 1e-5, out.data());
+    cpu::batch_norm<double>(Cpu{}, s, t.data(), mean.data(), var.data(), nullptr, nullptr, 1e-5, out.data());
     return dot(out, g);
   };
   CHECK(distance(gx, difference_quotients(f, x)) < 1e-9);
 
   Doubles rstd(2), kept(2), layer(30), only(15);
-  cpu::layer_norm<double>(2, 15, x.data(), nullptr, nullptr, 1e-5, layer.data(), kept.data(), rstd.data());
-  cpu::layer_norm_backward<double>(2, 15, x.data(), nullptr, kept.data(), rstd.data(), g.data(), nullptr, only.data(),
-                                   nullptr);
+  cpu::layer_norm<double>(Cpu{}, 2, 15, x.data(), nullptr, nullptr, 1e-5, layer.data(), kept.data(), rstd.data());
+  cpu::layer_norm_backward<double>(Cpu{}, 2, 15, x.data(), nullptr, kept.data(), rstd.data(), g.data(), nullptr,
+                                   only.data(), nullptr);
   Doubles gx2(30), gw2(15), gb2(15);
-  cpu::layer_norm_backward<double>(2, 15, x.data(), nullptr, kept.data(), rstd.data(), g.data(), gx2.data(), gw2.data(),
-                                   gb2.data());
+  cpu::layer_norm_backward<double>(Cpu{}, 2, 15, x.data(), nullptr, kept.data(), rstd.data(), g.data(), gx2.data(),
+                                   gw2.data(), gb2.data());
   CHECK(same_bits(only, gw2));
   auto in_place = g;
-  cpu::layer_norm_backward<double>(2, 15, x.data(), nullptr, kept.data(), rstd.data(), in_place.data(), in_place.data(),
-                                   nullptr, nullptr);
+  cpu::layer_norm_backward<double>(Cpu{}, 2, 15, x.data(), nullptr, kept.data(), rstd.data(), in_place.data(),
+                                   in_place.data(), nullptr, nullptr);
   CHECK(same_bits(in_place, gx2));
 }
 

@@ -86,7 +86,7 @@ void check_max(const PoolGeometry& g, const std::vector<T>& x) {
   });
   Guarded<T> got(g.planes * g.out_plane());
   Guarded<I> at(g.planes * g.out_plane());
-  cpu::max_pool2d(g, x.data(), got.data(), at.data());
+  cpu::max_pool2d(Cpu{}, g, x.data(), got.data(), at.data());
   CHECK(got.intact());
   CHECK(at.intact());
   CHECK(same_bits(got.values(), y));
@@ -127,12 +127,12 @@ TEST_CASE("max_pool2d: taking and putting by the index are adjoint") {
   const auto x = numbers<double>(g.planes * g.in_plane(), 1), t = numbers<double>(g.planes * g.in_plane(), 2);
   std::vector<double> y(std::size_t(g.planes * g.out_plane())), ty(y.size()), dx(x.size());
   std::vector<std::int64_t> index(y.size());
-  cpu::max_pool2d(g, x.data(), y.data(), index.data());
-  cpu::take_in_planes(g.planes, g.in_plane(), g.out_plane(), index.data(), x.data(), ty.data());
+  cpu::max_pool2d(Cpu{}, g, x.data(), y.data(), index.data());
+  cpu::take_in_planes(Cpu{}, g.planes, g.in_plane(), g.out_plane(), index.data(), x.data(), ty.data());
   CHECK(ty == y);
   const auto dy = numbers<double>(Index(y.size()), 3);
-  cpu::take_in_planes(g.planes, g.in_plane(), g.out_plane(), index.data(), t.data(), ty.data());
-  cpu::put_in_planes(g.planes, g.in_plane(), g.out_plane(), index.data(), dy.data(), dx.data());
+  cpu::take_in_planes(Cpu{}, g.planes, g.in_plane(), g.out_plane(), index.data(), t.data(), ty.data());
+  cpu::put_in_planes(Cpu{}, g.planes, g.in_plane(), g.out_plane(), index.data(), dy.data(), dx.data());
   CHECK(std::abs(dot(ty, dy) - dot(t, dx)) < double(y.size()) * 8 * 0x1p-53);
 }
 
@@ -150,11 +150,11 @@ TEST_CASE("mean_pool2d: both ways of counting, value and adjoint") {
           });
           for (std::size_t o = 0; o < want.size(); ++o) want[o] /= include ? double(kernel * kernel) : count[o];
           Guarded<double> y(Index(want.size())), dx(Index(x.size()));
-          cpu::mean_pool2d(g, x.data(), y.data());
+          cpu::mean_pool2d(Cpu{}, g, x.data(), y.data());
           CHECK(y.intact());
           CHECK(same_bits(y.values(), want));
           const auto dy = numbers<double>(Index(want.size()), 2);
-          cpu::mean_pool2d_adjoint(g, dy.data(), dx.data());
+          cpu::mean_pool2d_adjoint(Cpu{}, g, dy.data(), dx.data());
           CHECK(dx.intact());
           CHECK(std::abs(dot(want, dy) - dot(x, dx.values())) <
                 double(g.planes * g.out_plane() * kernel * kernel) * 0x1p-50);
@@ -179,14 +179,14 @@ TEST_CASE("adaptive_mean_pool2d: ranges overlap where sizes do not divide") {
             want.push_back(s / n);
           }
       Guarded<double> y(Index(want.size())), dx(Index(x.size()));
-      cpu::adaptive_mean_pool2d(planes, in, out, x.data(), y.data());
+      cpu::adaptive_mean_pool2d(Cpu{}, planes, in, out, x.data(), y.data());
       CHECK(y.intact());
       double worst = 0;
       const auto got = y.values();
       for (std::size_t o = 0; o < want.size(); ++o) worst = std::max(worst, std::abs(got[o] - want[o]));
       CHECK(worst < 200 * 0x1p-53);  // a mean of at most 200 numbers below 1
       const auto dy = numbers<double>(Index(want.size()), 2);
-      cpu::adaptive_mean_pool2d_adjoint(planes, in, out, dy.data(), dx.data());
+      cpu::adaptive_mean_pool2d_adjoint(Cpu{}, planes, in, out, dy.data(), dx.data());
       CHECK(dx.intact());
       CHECK(std::abs(dot(want, dy) - dot(x, dx.values())) < 4000 * 0x1p-53);
     }
@@ -199,11 +199,11 @@ TEST_CASE("pooling: the same bits with one thread and two; an empty batch") {
     std::vector<float> y(std::size_t(g.planes * g.out_plane())), z(y.size()), dx(x.size()),
         r(std::size_t(g.planes * 900));
     std::vector<std::int32_t> index(y.size());
-    cpu::max_pool2d(g, x.data(), y.data(), index.data());
-    cpu::mean_pool2d(g, x.data(), z.data());
-    cpu::put_in_planes(g.planes, g.in_plane(), g.out_plane(), index.data(), z.data(), dx.data());
-    cpu::resample2d(g.planes, g.in_size, {30, 30}, Interpolation::bilinear, dx.data(), r.data());
-    cpu::resample2d_adjoint(g.planes, g.in_size, {30, 30}, Interpolation::bilinear, r.data(), dx.data());
+    cpu::max_pool2d(Cpu{}, g, x.data(), y.data(), index.data());
+    cpu::mean_pool2d(Cpu{}, g, x.data(), z.data());
+    cpu::put_in_planes(Cpu{}, g.planes, g.in_plane(), g.out_plane(), index.data(), z.data(), dx.data());
+    cpu::resample2d(Cpu{}, g.planes, g.in_size, {30, 30}, Interpolation::bilinear, dx.data(), r.data());
+    cpu::resample2d_adjoint(Cpu{}, g.planes, g.in_size, {30, 30}, Interpolation::bilinear, r.data(), dx.data());
     return dx;
   };
   const int before = threads();
@@ -215,9 +215,9 @@ TEST_CASE("pooling: the same bits with one thread and two; an empty batch") {
   CHECK(same_bits(one, two));
 
   const PoolGeometry none = geometry(0, 8, 8, 2, 2, 0, 1);
-  cpu::max_pool2d<float, std::int32_t>(none, nullptr, nullptr, nullptr);
-  cpu::mean_pool2d<float>(none, nullptr, nullptr);
-  cpu::resample2d<float>(0, {4, 4}, {8, 8}, Interpolation::nearest, nullptr, nullptr);
+  cpu::max_pool2d<float, std::int32_t>(Cpu{}, none, nullptr, nullptr, nullptr);
+  cpu::mean_pool2d<float>(Cpu{}, none, nullptr, nullptr);
+  cpu::resample2d<float>(Cpu{}, 0, {4, 4}, {8, 8}, Interpolation::nearest, nullptr, nullptr);
 }
 
 TEST_CASE("pooling: what does not fit is a sentence") {
@@ -257,14 +257,14 @@ TEST_CASE("resample2d: nearest repeats, bilinear weighs by nearness, both have t
               want.push_back(s);
             }
         Guarded<double> y(Index(want.size())), dx(Index(x.size()));
-        cpu::resample2d(planes, in, out, how, x.data(), y.data());
+        cpu::resample2d(Cpu{}, planes, in, out, how, x.data(), y.data());
         CHECK(y.intact());
         const auto got = y.values();
         double worst = 0;
         for (std::size_t o = 0; o < want.size(); ++o) worst = std::max(worst, std::abs(got[o] - want[o]));
         CHECK(worst < 64 * 0x1p-53);  // coordinates below 32 are known to 16 eps, and slopes are below 2
         const auto dy = numbers<double>(Index(want.size()), 2);
-        cpu::resample2d_adjoint(planes, in, out, how, dy.data(), dx.data());
+        cpu::resample2d_adjoint(Cpu{}, planes, in, out, how, dy.data(), dx.data());
         CHECK(dx.intact());
         CHECK(std::abs(dot(got, dy) - dot(x, dx.values())) < double(want.size()) * 16 * 0x1p-53);
       }

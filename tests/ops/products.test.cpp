@@ -89,6 +89,11 @@ TEST_CASE("a gate is written over only where it was given away and nobody else s
   CHECK(distance(y, want) == 0);
 }
 
+TEST_CASE("rope: wrong positions and heads are said") {
+  CHECK_THROWS_WITH_AS(RopeTable({0, -1}, 4, 1e4), "rope: a position of -1; want at least 0", ValueError);
+  CHECK_THROWS_WITH_AS(RopeTable({0}, 5, 1e4), "rope: a head of 5 features; want an even number", ValueError);
+}
+
 TEST_CASE("rope differentiates in every mode, and turns back") {
   for (const RopeLayout layout : {RopeLayout::half, RopeLayout::interleaved}) {
     const RopeTable table({0, 1, 5, 2}, 4, 100.0, layout);

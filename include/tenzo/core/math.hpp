@@ -7,14 +7,15 @@
 #include <cstdint>
 #include <limits>
 
+#include "tenzo/core/device.hpp"
 #include "tenzo/core/simd.hpp"
 
 namespace tenzo::math {
 
 namespace detail {
 
-TENZO_INLINE std::uint32_t bits(float x) { return std::bit_cast<std::uint32_t>(x); }
-TENZO_INLINE float real(std::uint32_t u) { return std::bit_cast<float>(u); }
+TENZO_FUNCTION std::uint32_t bits(float x) { return std::bit_cast<std::uint32_t>(x); }
+TENZO_FUNCTION float real(std::uint32_t u) { return std::bit_cast<float>(u); }
 
 inline constexpr float inf = std::numeric_limits<float>::infinity();
 inline constexpr float nan = std::numeric_limits<float>::quiet_NaN();
@@ -23,17 +24,17 @@ inline constexpr float nan = std::numeric_limits<float>::quiet_NaN();
 inline constexpr float rounder = 0x1.8p23f;
 
 /// Both are computed already: the compiler makes a blend of it.
-TENZO_INLINE float select(bool c, float a, float b) {
+TENZO_FUNCTION float select(bool c, float a, float b) {
   return real((bits(a) & -std::uint32_t(c)) | (bits(b) & ~-std::uint32_t(c)));
 }
 
-TENZO_INLINE float abs(float x) { return real(bits(x) & 0x7fffffffu); }
-TENZO_INLINE float copysign(float magnitude, float sign) {
+TENZO_FUNCTION float abs(float x) { return real(bits(x) & 0x7fffffffu); }
+TENZO_FUNCTION float copysign(float magnitude, float sign) {
   return real((bits(magnitude) & 0x7fffffffu) | (bits(sign) & 0x80000000u));
 }
 
 /// 2ⁿ for an integer n in [−126, 127], given as two's complement.
-TENZO_INLINE float power_of_two(std::uint32_t n) { return real((n + 127u) << 23); }
+TENZO_FUNCTION float power_of_two(std::uint32_t n) { return real((n + 127u) << 23); }
 
 /// x = n log 2 + r, |r| <= log 2 / 2.
 struct ByLog2 {
@@ -41,14 +42,14 @@ struct ByLog2 {
   std::uint32_t n;
 };
 
-TENZO_INLINE ByLog2 reduce_by_log2(float x) {
+TENZO_FUNCTION ByLog2 reduce_by_log2(float x) {
   const float t = std::fma(x, 0x1.715476p+0f, rounder), n = t - rounder;
   const float r = std::fma(-n, 0x1.62e430p-1f, x);
   return {std::fma(-n, -0x1.05c610p-29f, r), bits(t) - bits(rounder)};
 }
 
 /// eʳ − 1 for |r| <= log 2 / 2, relative error 1.4e-8: our own minimax fit, as all polynomials here.
-TENZO_INLINE float expm1_near_zero(float r) {
+TENZO_FUNCTION float expm1_near_zero(float r) {
   float q = 0x1.6cd792p-10f;
   q = std::fma(q, r, 0x1.122c52p-7f);
   q = std::fma(q, r, 0x1.555538p-5f);
@@ -58,7 +59,7 @@ TENZO_INLINE float expm1_near_zero(float r) {
 }
 
 /// log(1 + f) + k log 2 for 1 + f in [√½, √2); the polynomial's relative error is 7.6e-9.
-TENZO_INLINE float log1p_near_zero(float f, float k) {
+TENZO_FUNCTION float log1p_near_zero(float f, float k) {
   float p = -0x1.42c5d6p-4f;
   p = std::fma(p, f, 0x1.07f4a4p-3f);
   p = std::fma(p, f, -0x1.0cd802p-3f);
@@ -76,7 +77,7 @@ struct Split {
   float m, k;
 };
 
-TENZO_INLINE Split split(float x) {
+TENZO_FUNCTION Split split(float x) {
   const std::uint32_t k = std::uint32_t(std::int32_t(bits(x) - 0x3f3504f3u) >> 23);
   return {real(bits(x) - (k << 23)), float(std::int32_t(k))};
 }
@@ -87,7 +88,7 @@ struct ByRightAngle {
   std::uint32_t quarter;
 };
 
-TENZO_INLINE ByRightAngle reduce_by_right_angle(float x) {
+TENZO_FUNCTION ByRightAngle reduce_by_right_angle(float x) {
   constexpr double to_integer = 0x1.8p52;
   const double t = std::fma(double(x), 0x1.45f306dc9c883p-1, to_integer), n = t - to_integer;
   const double r = std::fma(-n, 0x1.1a62633145c07p-54, std::fma(-n, 0x1.921fb54442d18p+0, double(x)));
@@ -95,7 +96,7 @@ TENZO_INLINE ByRightAngle reduce_by_right_angle(float x) {
 }
 
 /// The sine of a + quarter · π/2 with |a| <= π/4, for the polynomials' relative error of 3.7e-9.
-TENZO_INLINE float sine_of(float a, std::uint32_t quarter) {
+TENZO_FUNCTION float sine_of(float a, std::uint32_t quarter) {
   const float a2 = a * a;
   float s = -0x1.9954a4p-13f;
   s = std::fma(s, a2, 0x1.11077ap-7f);
@@ -111,7 +112,7 @@ TENZO_INLINE float sine_of(float a, std::uint32_t quarter) {
 }  // namespace detail
 
 /// eˣ. Error below 1.1 ulp, subnormal results included; 0 below −104, infinity above 88.8.
-TENZO_INLINE float exp(float x) {
+TENZO_FUNCTION float exp(float x) {
   using namespace detail;
   const bool vanishes = x < -104.f;  // set aside: a product that underflows costs a hundred cycles
   const float y = select(vanishes, 0.f, select(x > 89.f, 89.f, x));
@@ -122,7 +123,7 @@ TENZO_INLINE float exp(float x) {
 }
 
 /// eˣ − 1, right near zero. Error below 1.6 ulp.
-TENZO_INLINE float expm1(float x) {
+TENZO_FUNCTION float expm1(float x) {
   using namespace detail;
   float y = select(x < -18.f, -18.f, x);
   y = select(y > 89.f, 89.f, y);
@@ -132,7 +133,7 @@ TENZO_INLINE float expm1(float x) {
 }
 
 /// log x. Error below 1 ulp; −∞ at ±0, NaN below.
-TENZO_INLINE float log(float x) {
+TENZO_FUNCTION float log(float x) {
   using namespace detail;
   const bool subnormal = x < 0x1p-126f;
   const Split s = split(select(subnormal, x * 0x1p23f, x));
@@ -143,7 +144,7 @@ TENZO_INLINE float log(float x) {
 }
 
 /// log(1 + x), right near zero. Error below 1.5 ulp; −∞ at −1, NaN below.
-TENZO_INLINE float log1p(float x) {
+TENZO_FUNCTION float log1p(float x) {
   using namespace detail;
   const float u = 1.f + x;
   const Split s = split(u);
@@ -156,25 +157,25 @@ TENZO_INLINE float log1p(float x) {
 }
 
 /// tanh x = −e / (2 + e) · sign x, e = expm1(−2|x|). Error below 2.6 ulp.
-TENZO_INLINE float tanh(float x) {
+TENZO_FUNCTION float tanh(float x) {
   const float e = expm1(-2.f * detail::abs(x));
   return detail::copysign(e / (2.f + e), x);
 }
 
 /// 1 / (1 + e⁻ˣ), with small relative error on both sides. Error below 2.5 ulp.
-TENZO_INLINE float sigmoid(float x) {
+TENZO_FUNCTION float sigmoid(float x) {
   const float e = exp(-detail::abs(x));
   return detail::select(x < 0.f, e, 1.f) / (1.f + e);
 }
 
 /// log(1 + eˣ) = max(x, 0) + log1p(e^−|x|). Error below 2 ulp.
-TENZO_INLINE float softplus(float x) {
+TENZO_FUNCTION float softplus(float x) {
   const float tail = log1p(exp(-detail::abs(x)));
   return detail::select(x > 0.f, x, 0.f) + tail;
 }
 
 /// The error function: x + x P(x²) near zero, 1 − exp(−|x| Q(|x|)) elsewhere. Error below 1.1 ulp.
-TENZO_INLINE float erf(float x) {
+TENZO_FUNCTION float erf(float x) {
   using namespace detail;
   const float a = abs(x), x2 = x * x;
   float p = 0x1.4f562ep-14f;
@@ -196,14 +197,14 @@ TENZO_INLINE float erf(float x) {
 }
 
 /// sin x. Error below 1.7 ulp for |x| < 2⁵⁰; NaN beyond, where neighbouring floats are many turns apart.
-TENZO_INLINE float sin(float x) {
+TENZO_FUNCTION float sin(float x) {
   const auto a = detail::reduce_by_right_angle(x);
   const float y = detail::select(x == 0.f, x, detail::sine_of(a.r, a.quarter));  // keeps the sign of −0
   return detail::select(detail::abs(x) < 0x1p50f, y, detail::nan);
 }
 
 /// cos x. Error and range as of sin.
-TENZO_INLINE float cos(float x) {
+TENZO_FUNCTION float cos(float x) {
   const auto a = detail::reduce_by_right_angle(x);
   return detail::select(detail::abs(x) < 0x1p50f, detail::sine_of(a.r, a.quarter + 1u), detail::nan);
 }
@@ -278,19 +279,19 @@ TENZO_INLINE Simd<T> sigmoid(const Simd<T>& x) {
   return where_greater(zero, x, e, one) / (one + e);
 }
 
-TENZO_INLINE double exp(double x) { return std::exp(x); }
-TENZO_INLINE double expm1(double x) { return std::expm1(x); }
-TENZO_INLINE double log(double x) { return std::log(x); }
-TENZO_INLINE double log1p(double x) { return std::log1p(x); }
-TENZO_INLINE double tanh(double x) { return std::tanh(x); }
-TENZO_INLINE double erf(double x) { return std::erf(x); }
-TENZO_INLINE double sin(double x) { return std::sin(x); }
-TENZO_INLINE double cos(double x) { return std::cos(x); }
+TENZO_FUNCTION double exp(double x) { return std::exp(x); }
+TENZO_FUNCTION double expm1(double x) { return std::expm1(x); }
+TENZO_FUNCTION double log(double x) { return std::log(x); }
+TENZO_FUNCTION double log1p(double x) { return std::log1p(x); }
+TENZO_FUNCTION double tanh(double x) { return std::tanh(x); }
+TENZO_FUNCTION double erf(double x) { return std::erf(x); }
+TENZO_FUNCTION double sin(double x) { return std::sin(x); }
+TENZO_FUNCTION double cos(double x) { return std::cos(x); }
 
-TENZO_INLINE double sigmoid(double x) {
+TENZO_FUNCTION double sigmoid(double x) {
   const double e = std::exp(-std::abs(x));
   return (x < 0 ? e : 1.) / (1. + e);
 }
-TENZO_INLINE double softplus(double x) { return (x > 0 ? x : 0.) + std::log1p(std::exp(-std::abs(x))); }
+TENZO_FUNCTION double softplus(double x) { return (x > 0 ? x : 0.) + std::log1p(std::exp(-std::abs(x))); }
 
 }  // namespace tenzo::math

@@ -9,6 +9,7 @@
 #include <type_traits>
 
 #include "tenzo/core/detail/words.hpp"
+#include "tenzo/core/device.hpp"
 
 namespace tenzo {
 
@@ -59,6 +60,16 @@ alignas(64) inline constexpr float normal_table[normal_degree + 1][32] = {
      0x1.c04a74p-8f, 0x1.d2d904p-8f, 0x0p+0f,        0x1.5d574ep-9f},
 };
 
+/// normal_from_word with the table where it is kept: on a GPU in shared memory.
+TENZO_FUNCTION float normal_from_word(std::uint32_t x, const float (*table)[32]) {
+  const auto v = std::bit_cast<std::uint32_t>(float(std::int32_t((x & 0x7fffffffu) | 1u)));
+  const float t = std::bit_cast<float>((v & 0x007fffffu) | 0x3f800000u) - 1.5f;
+  const std::uint32_t octave = (v >> 23) & 31u;
+  float z = table[normal_degree][octave];
+  for (int k = normal_degree; k-- > 0;) z = std::fma(z, t, table[k][octave]);
+  return std::bit_cast<float>(std::bit_cast<std::uint32_t>(z) ^ (x & 0x80000000u));
+}
+
 }  // namespace detail
 
 /// The standard normal quantile of a word x of 32 random bits.
@@ -68,14 +79,7 @@ alignas(64) inline constexpr float normal_table[normal_degree + 1][32] = {
 ///           smooth over an octave of its argument. No logarithm, no branch, no rejection.
 ///   Law     symmetric; |z| <= 6.23; over all words E z² − 1 and E z⁴ − 3 are below 1e-7; monotone in v.
 ///   Error   at most 7.4e-7 against −Φ⁻¹(v / 2^32).
-inline float normal_from_word(std::uint32_t x) {
-  const auto v = std::bit_cast<std::uint32_t>(float(std::int32_t((x & 0x7fffffffu) | 1u)));
-  const float t = std::bit_cast<float>((v & 0x007fffffu) | 0x3f800000u) - 1.5f;
-  const std::size_t octave = (v >> 23) & 31u;
-  float z = detail::normal_table[detail::normal_degree][octave];
-  for (std::size_t k = detail::normal_degree; k-- > 0;) z = std::fma(z, t, detail::normal_table[k][octave]);
-  return std::bit_cast<float>(std::bit_cast<std::uint32_t>(z) ^ (x & 0x80000000u));
-}
+inline float normal_from_word(std::uint32_t x) { return detail::normal_from_word(x, detail::normal_table); }
 
 TENZO_INTRINSICS_BEGIN
 

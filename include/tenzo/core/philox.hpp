@@ -24,6 +24,11 @@ constexpr std::uint32_t low(std::uint64_t x) { return std::uint32_t(x); }
 constexpr std::uint32_t high(std::uint64_t x) { return std::uint32_t(x >> 32); }
 constexpr std::uint64_t product(std::uint32_t a, std::uint32_t b) { return std::uint64_t(a) * b; }
 
+constexpr PhiloxBlock round(const PhiloxBlock& c, std::uint32_t k0, std::uint32_t k1) {
+  const std::uint64_t p0 = product(m0, c[0]), p1 = product(m1, c[2]);
+  return {high(p1) ^ c[1] ^ k0, low(p1), high(p0) ^ c[3] ^ k1, low(p0)};
+}
+
 }  // namespace detail::philox
 
 /// The block of the counter (c0, c1, c2, c3) under a key of 64 bits whose low half is the first key word: ten rounds of
@@ -32,10 +37,7 @@ constexpr std::uint64_t product(std::uint32_t a, std::uint32_t b) { return std::
 constexpr PhiloxBlock philox4x32(PhiloxBlock c, std::uint64_t key) {
   using namespace detail::philox;
   std::uint32_t k0 = low(key), k1 = high(key);
-  for (int round = 0; round < 10; ++round, k0 += w0, k1 += w1) {
-    const std::uint64_t p0 = product(m0, c[0]), p1 = product(m1, c[2]);
-    c = {high(p1) ^ c[1] ^ k0, low(p1), high(p0) ^ c[3] ^ k1, low(p0)};
-  }
+  for (int i = 0; i < 10; ++i, k0 += w0, k1 += w1) c = round(c, k0, k1);
   return c;
 }
 
@@ -85,12 +87,9 @@ constexpr PhiloxStream::PhiloxStream(std::uint64_t key, std::uint32_t c1, std::u
 
 constexpr PhiloxBlock PhiloxStream::block(std::uint32_t c0) const {
   using namespace detail::philox;
-  std::uint64_t p0 = product(m0, c0), p1 = product(m1, high(p0) ^ x2_);
+  const std::uint64_t p0 = product(m0, c0), p1 = product(m1, high(p0) ^ x2_);
   PhiloxBlock x{high(p1) ^ y0_, low(p1), low(p0) ^ y2_, y3_ ^ k1_[0]};
-  for (std::size_t i = 0; i < 8; ++i) {
-    p0 = product(m0, x[0]), p1 = product(m1, x[2]);
-    x = {high(p1) ^ x[1] ^ k0_[i], low(p1), high(p0) ^ x[3] ^ k1_[i], low(p0)};
-  }
+  for (std::size_t i = 0; i < 8; ++i) x = round(x, k0_[i], k1_[i]);
   return x;
 }
 

@@ -8,10 +8,13 @@
 #include <cstring>
 #include <initializer_list>
 #include <memory>
+#include <mutex>
 #include <new>
 #include <span>
+#include <type_traits>
 #include <utility>
 
+#include "tenzo/core/device.hpp"
 #include "tenzo/core/dtype.hpp"
 #include "tenzo/core/error.hpp"
 #include "tenzo/core/pool.hpp"
@@ -19,22 +22,21 @@
 
 namespace tenzo {
 
-/// The host's memory and cores.
-struct Cpu {};
-
 namespace detail {
 
 /// Reference-counted memory: a header and, behind it in the same block of the pool, the elements; or a header for
-/// memory that somebody else owns.
+/// memory elsewhere, on another device or of somebody else.
 class Storage {
  public:
   Storage() = default;
   explicit Storage(std::size_t bytes) : block_(header(bytes)) {
     block_->data = reinterpret_cast<std::byte*>(block_) + sizeof(Block);
   }
-  Storage(const void* data, std::shared_ptr<const void> keep) : block_(header(0)) {
+  /// `shared`: others may know the elements, too.
+  Storage(const void* data, std::shared_ptr<const void> keep, bool shared) : block_(header(0)) {
     block_->data = static_cast<std::byte*>(const_cast<void*>(data));
     block_->keep = std::move(keep);
+    block_->shared = shared;
   }
   Storage(const Storage& o) noexcept : block_(o.block_) {
     if (block_) block_->count.fetch_add(1, std::memory_order_relaxed);
@@ -53,11 +55,16 @@ class Storage {
   }
   std::byte* data() const { return block_ ? block_->data : nullptr; }
   /// False of memory that somebody else owns, too.
-  bool unique() const {
-    return block_ && block_->data == reinterpret_cast<std::byte*>(block_) + sizeof(Block) &&
-           block_->count.load(std::memory_order_acquire) == 1;
-  }
+  bool unique() const { return block_ && !block_->shared && block_->count.load(std::memory_order_acquire) == 1; }
   explicit operator bool() const { return block_ != nullptr; }
+
+  /// f(slot), one call at a time: the slot keeps what f puts there as long as the elements live.
+  template <class F>
+  auto mirrored(F&& f) const {
+    static std::mutex one_at_a_time;
+    const std::lock_guard lock(one_at_a_time);
+    return f(block_->mirror);
+  }
 
  private:
   struct alignas(64) Block {
@@ -65,6 +72,8 @@ class Storage {
     std::size_t size = 0;  // of the pool's block, this header with it
     std::shared_ptr<const void> keep;
     std::atomic<int> count{1};
+    bool shared = false;
+    std::shared_ptr<const void> mirror;
   };
   static_assert(sizeof(Block) == 64);
 
@@ -94,13 +103,13 @@ class Tensor {
   Tensor() = default;
 
   /// Uninitialised elements.
-  explicit Tensor(const Shape& shape) : shape_(shape), size_(shape.numel()), storage_(bytes(shape)) {
+  explicit Tensor(const Shape& shape) : shape_(shape), size_(shape.numel()), storage_(memory(bytes(shape))) {
     data_ = reinterpret_cast<T*>(storage_.data());
   }
 
   static Tensor full(const Shape& shape, T value) {
     Tensor t(shape);
-    std::fill_n(t.data(), t.size(), value);
+    fill_elements(Device{}, t.size(), t.data(), value);
     return t;
   }
   static Tensor zeros(const Shape& shape) { return full(shape, T(0)); }
@@ -109,7 +118,8 @@ class Tensor {
   static Tensor from(const Shape& shape, std::span<const T> values) {
     expect(std::int64_t(values.size()) == shape.numel(), "tensor: ", values.size(), " values for shape ", shape);
     Tensor t(shape);
-    std::copy(values.begin(), values.end(), t.data());
+    if constexpr (HostDevice<Device>) std::copy(values.begin(), values.end(), t.data());
+    else copy_from_host(Device{}, t.size(), values.data(), t.data());
     return t;
   }
   static Tensor from(const Shape& shape, std::initializer_list<T> values) {
@@ -122,7 +132,7 @@ class Tensor {
     Tensor t;
     t.shape_ = shape;
     t.size_ = shape.numel();
-    t.storage_ = detail::Storage(data, std::move(keep));
+    t.storage_ = detail::Storage(data, std::move(keep), true);
     t.data_ = data;
     return t;
   }
@@ -143,20 +153,28 @@ class Tensor {
   std::int64_t dim(int axis) const { return shape_.dim(axis); }
   const T* data() const { return data_; }
   T* data() { return data_; }
-  std::span<const T> values() const { return {data_, std::size_t(size_)}; }
-  std::span<T> values() { return {data_, std::size_t(size_)}; }
+  std::span<const T> values() const requires HostDevice<Device> { return {data_, std::size_t(size_)}; }
+  std::span<T> values() requires HostDevice<Device> { return {data_, std::size_t(size_)}; }
   /// Whether nobody else sees the elements: no other handle, and no owner of borrowed memory.
   bool unique() const { return storage_.unique(); }
 
-  /// The only element. Throws ShapeError when there are more.
+  /// The only element; from another device, when what was asked of it before is done. Throws ShapeError when there are
+  /// more.
   T item() const {
     expect(size_ == 1, "item: a tensor of shape ", shape_, " is not a single number");
-    return data_[0];
+    if constexpr (HostDevice<Device>) return data_[0];
+    else {
+      T value;
+      copy_to_host(Device{}, 1, data_, &value);
+      return value;
+    }
   }
-  T& operator()(std::int64_t i) { return data_[i]; }
-  const T& operator()(std::int64_t i) const { return data_[i]; }
-  T& operator()(std::int64_t i, std::int64_t j) { return data_[i * shape_[1] + j]; }
-  const T& operator()(std::int64_t i, std::int64_t j) const { return data_[i * shape_[1] + j]; }
+  T& operator()(std::int64_t i) requires HostDevice<Device> { return data_[i]; }
+  const T& operator()(std::int64_t i) const requires HostDevice<Device> { return data_[i]; }
+  T& operator()(std::int64_t i, std::int64_t j) requires HostDevice<Device> { return data_[i * shape_[1] + j]; }
+  const T& operator()(std::int64_t i, std::int64_t j) const requires HostDevice<Device> {
+    return data_[i * shape_[1] + j];
+  }
 
   /// The same elements under another shape.
   Tensor reshaped(const Shape& shape) const {
@@ -179,28 +197,68 @@ class Tensor {
   Tensor clone() const {
     if (!defined()) return {};
     Tensor t(shape_);
-    std::copy_n(data_, size_, t.data_);
+    copy_elements(Device{}, size_, data_, t.data_);
     return t;
   }
   template <Scalar U>
   Tensor<U, Device> cast() const {
     if (!defined()) return {};
     Tensor<U, Device> t(shape_);
-    std::transform(data_, data_ + size_, t.data(), [](T x) { return static_cast<U>(x); });
+    cast_elements(Device{}, size_, data_, t.data());
     return t;
+  }
+  /// A copy of the elements on another device; a handle to the same ones where it is this one.
+  template <class Other>
+  Tensor<T, Other> to() const {
+    if constexpr (std::is_same_v<Other, Device>) return *this;
+    else {
+      if (!defined()) return {};
+      Tensor<T, Other> t(shape_);
+      if constexpr (HostDevice<Device>) copy_from_host(Other{}, size_, data_, t.data());
+      else copy_to_host(Device{}, size_, data_, t.data());
+      return t;
+    }
+  }
+
+  /// The elements on another device as `to` gives them, kept with these for the next call: for data that no longer
+  /// changes, as positions and masks.
+  template <class Other>
+  Tensor<T, Other> on() const {
+    if constexpr (std::is_same_v<Other, Device>) return *this;
+    else {
+      if (!defined()) return {};
+      struct Mirror {
+        const T* of;
+        Tensor<T, Other> there;
+      };
+      return storage_.mirrored([&](std::shared_ptr<const void>& kept) {
+        const auto* m = static_cast<const Mirror*>(kept.get());
+        if (m && m->of == data_ && m->there.size() == size_) return m->there.reshaped(shape_);
+        const Tensor<T, Other> there = to<Other>();
+        kept = std::make_shared<const Mirror>(Mirror{data_, there});
+        return there;
+      });
+    }
   }
 
   /// Eigen's view of the elements: all axes but the last are rows.
-  Eigen::Map<Matrix> matrix() { return {data_, matrix_rows(), matrix_cols()}; }
-  Eigen::Map<const Matrix> matrix() const { return {data_, matrix_rows(), matrix_cols()}; }
-  Eigen::Map<Vector> vector() { return {data_, size_}; }
-  Eigen::Map<const Vector> vector() const { return {data_, size_}; }
+  Eigen::Map<Matrix> matrix() requires HostDevice<Device> { return {data_, matrix_rows(), matrix_cols()}; }
+  Eigen::Map<const Matrix> matrix() const requires HostDevice<Device> { return {data_, matrix_rows(), matrix_cols()}; }
+  Eigen::Map<Vector> vector() requires HostDevice<Device> { return {data_, size_}; }
+  Eigen::Map<const Vector> vector() const requires HostDevice<Device> { return {data_, size_}; }
 
   /// Number of rows and columns of `matrix()`; a tensor of rank 0 or 1 is one row.
   std::int64_t matrix_cols() const { return rank() == 0 ? 1 : shape_[rank() - 1]; }
   std::int64_t matrix_rows() const { return rank() == 0 ? 1 : shape_.outer(rank() - 1); }
 
  private:
+  static detail::Storage memory(std::size_t bytes) {
+    if constexpr (HostDevice<Device>) return detail::Storage(bytes);
+    else {
+      const std::shared_ptr<void> block = allocate(Device{}, bytes);
+      return detail::Storage(block.get(), block, false);
+    }
+  }
   static std::size_t bytes(const Shape& shape) {
     constexpr auto most = std::int64_t((std::uint64_t(1) << 62) / sizeof(T));
     expect(shape.numel() <= most, "tensor: shape ", shape, " has more bytes than there is memory");

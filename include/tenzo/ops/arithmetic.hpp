@@ -1,11 +1,11 @@
 // Addition and multiplication with broadcasting, and the pair of maps that broadcasting differentiates to.
 #pragma once
 
-#include <algorithm>
 #include <string_view>
 #include <utility>
 
 #include "tenzo/ops/cpu/loops.hpp"
+#include "tenzo/ops/functions.hpp"
 #include "tenzo/ops/linear_map.hpp"
 #include "tenzo/ops/value.hpp"
 
@@ -16,19 +16,16 @@ struct Expand {
   static constexpr std::string_view name = "expand";
   Shape in, out;
 
-  template <class T>
-  void apply(const T* x, T* y) const {
-    cpu::map_broadcast(out, y, in, x, Shape{}, x, [](T a, T) { return a; });
+  template <class D, class T>
+  void apply(D device, const T* x, T* y) const {
+    map_broadcast(device, out, y, in, x, Shape{}, x, fn::First{});
   }
-  template <class T>
-  void adjoint(const T* gy, T* gx) const {
-    if (out.numel() == 0) {
-      std::fill_n(gx, in.numel(), T(0));
-      return;
-    }
+  template <class D, class T>
+  void adjoint(D device, const T* gy, T* gx) const {
+    if (out.numel() == 0) return fill(device, in.numel(), gx, T(0));
     // Runs of summed axes are summed one after another, the last first.
     Shape at = out;
-    Tensor<T> held;
+    Tensor<T, D> held;
     const int lead = out.rank() - in.rank();
     const auto summed = [&](int i) { return at[i] > 1 && (i < lead || in[i - lead] == 1); };
     const T* from = gy;
@@ -45,13 +42,13 @@ struct Expand {
         n *= at[i];
         at = at.with(i, 1);
       }
-      Tensor<T> next(Shape{outer, inner});
-      cpu::sum_middle(outer, n, inner, from, next.data());
+      Tensor<T, D> next(Shape{outer, inner});
+      sum_middle(device, outer, n, inner, from, next.data());
       held = std::move(next);
       from = held.data();
       end = begin;
     }
-    std::copy_n(from, in.numel(), gx);
+    copy_elements(device, in.numel(), from, gx);
   }
 };
 
@@ -77,14 +74,13 @@ struct Scale {
   Shape in, out;
   double factor = 1;
 
-  template <class T>
-  void apply(const T* x, T* y) const {
-    cpu::map(
-        in.numel(), y, [s = T(factor)](T a) { return s * a; }, x);
+  template <class D, class T>
+  void apply(D device, const T* x, T* y) const {
+    map(device, in.numel(), y, fn::ScaleBy<T>{T(factor)}, x);
   }
-  template <class T>
-  void adjoint(const T* gy, T* gx) const {
-    apply(gy, gx);
+  template <class D, class T>
+  void adjoint(D device, const T* gy, T* gx) const {
+    apply(device, gy, gx);
   }
 };
 
@@ -100,11 +96,10 @@ struct AddNumber {
   static constexpr bool reads_inputs[] = {false}, reads_outputs[] = {false};
   double c = 0;
 
-  template <class T>
-  Values<Tensor<T>, 1> eval(const Values<Tensor<T>, 1>& x) const {
-    Tensor<T> y(x[0].shape());
-    cpu::map(
-        y.size(), y.data(), [k = T(c)](T a) { return a + k; }, x[0].data());
+  template <class T, class D>
+  Values<Tensor<T, D>, 1> eval(const Values<Tensor<T, D>, 1>& x) const {
+    Tensor<T, D> y(x[0].shape());
+    map(D{}, y.size(), y.data(), fn::Shift<T>{T(c)}, x[0].data());
     return {y};
   }
   template <class V>
@@ -120,10 +115,10 @@ struct AddNumber {
 namespace detail {
 
 /// An element-wise function of two operands that broadcast.
-template <class T, class F>
-Tensor<T> broadcast_map(const Shape& out, const Tensor<T>& a, const Tensor<T>& b, F&& f) {
-  Tensor<T> y(out);
-  cpu::map_broadcast(out, y.data(), a.shape(), a.data(), b.shape(), b.data(), f);
+template <class T, class D, class F>
+Tensor<T, D> broadcast_map(const Shape& out, const Tensor<T, D>& a, const Tensor<T, D>& b, const F& f) {
+  Tensor<T, D> y(out);
+  map_broadcast(D{}, out, y.data(), a.shape(), a.data(), b.shape(), b.data(), f);
   return y;
 }
 
@@ -142,10 +137,10 @@ struct Add {
   Shape a, b, out;
   int sign = 1;
 
-  template <class T>
-  Values<Tensor<T>, 1> eval(const Values<Tensor<T>, 2>& x) const {
-    if (sign > 0) return {detail::broadcast_map(out, x[0], x[1], [](T p, T q) { return p + q; })};
-    return {detail::broadcast_map(out, x[0], x[1], [](T p, T q) { return p - q; })};
+  template <class T, class D>
+  Values<Tensor<T, D>, 1> eval(const Values<Tensor<T, D>, 2>& x) const {
+    if (sign > 0) return {detail::broadcast_map(out, x[0], x[1], fn::Plus{})};
+    return {detail::broadcast_map(out, x[0], x[1], fn::Minus{})};
   }
   template <class V>
   Values<V, 1> jvp(const Values<V, 2>&, const Values<V, 2>& dx, const Values<V, 1>&) const {
@@ -169,9 +164,9 @@ struct Mul {
   static constexpr bool reads_inputs[] = {true, true}, reads_outputs[] = {false};
   Shape out;
 
-  template <class T>
-  Values<Tensor<T>, 1> eval(const Values<Tensor<T>, 2>& x) const {
-    return {detail::broadcast_map(out, x[0], x[1], [](T p, T q) { return p * q; })};
+  template <class T, class D>
+  Values<Tensor<T, D>, 1> eval(const Values<Tensor<T, D>, 2>& x) const {
+    return {detail::broadcast_map(out, x[0], x[1], fn::Times{})};
   }
   template <class V>
   Values<V, 1> jvp(const Values<V, 2>& x, const Values<V, 2>& dx, const Values<V, 1>&) const {
@@ -193,9 +188,9 @@ struct Div {
   static constexpr std::string_view name = "div";
   Shape out;
 
-  template <class T>
-  Values<Tensor<T>, 1> eval(const Values<Tensor<T>, 2>& x) const {
-    return {detail::broadcast_map(out, x[0], x[1], [](T p, T q) { return p / q; })};
+  template <class T, class D>
+  Values<Tensor<T, D>, 1> eval(const Values<Tensor<T, D>, 2>& x) const {
+    return {detail::broadcast_map(out, x[0], x[1], fn::Over{})};
   }
   template <class V>
   Values<V, 1> jvp(const Values<V, 2>& x, const Values<V, 2>& dx, const Values<V, 1>& y) const;
@@ -276,10 +271,7 @@ template <Value V>
 void add_to(V& to, const V& g) {
   if constexpr (Plain<V>) {
     if (to.unique() && to.shape() == g.shape()) {
-      using T = scalar_t<V>;
-      T* y = to.data();
-      cpu::map(
-          to.size(), y, [](T a, T b) { return a + b; }, std::as_const(to).data(), g.data());
+      map(device_t<V>{}, to.size(), to.data(), fn::Plus{}, std::as_const(to).data(), g.data());
       return;
     }
   }

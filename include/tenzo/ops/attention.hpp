@@ -17,9 +17,6 @@
 
 namespace tenzo {
 
-/// Where one sequence's queries and keys lie: rows of the packed tensors.
-using cpu::AttentionSpan;
-
 /// Who attends to whom.
 ///   causal   query i of a sequence sees keys j <= i + kv_length − q_length: both are aligned at their ends
 ///   window   and of these the last `window`, itself included; 0: all
@@ -70,20 +67,20 @@ struct Attention {
     return {out.empty() ? x[0] : concat(out, 0)};
   }
 
-  template <class T>
-  Values<Tensor<T>, 2> eval(const Values<Tensor<T>, 4>& x) const {
-    Tensor<T> y(x[0].shape()), lse(Shape{x[0].size() / layout->head_dim});
-    cpu::attention<T>(problem(x), x[0].data(), x[1].data(), x[2].data(), x[3].data(), y.data(), lse.data());
+  template <class T, class D>
+  Values<Tensor<T, D>, 2> eval(const Values<Tensor<T, D>, 4>& x) const {
+    Tensor<T, D> y(x[0].shape()), lse(Shape{x[0].size() / layout->head_dim});
+    attention(D{}, problem(x), x[0].data(), x[1].data(), x[2].data(), x[3].data(), y.data(), lse.data());
     return {y, lse};
   }
-  template <class T>
-  Values<Tensor<T>, 4> vjp(const Values<Tensor<T>, 4>& x, const Values<Tensor<T>, 2>& y, const Values<Tensor<T>, 2>& gy,
-                           const Values<bool, 4>& need) const {
-    Values<Tensor<T>, 4> g;
+  template <class T, class D>
+  Values<Tensor<T, D>, 4> vjp(const Values<Tensor<T, D>, 4>& x, const Values<Tensor<T, D>, 2>& y,
+                              const Values<Tensor<T, D>, 2>& gy, const Values<bool, 4>& need) const {
+    Values<Tensor<T, D>, 4> g;
     for (std::size_t i = 0; i < 4; ++i)
-      if (need[i] || i < 3) g[i] = Tensor<T>::zeros(x[i].shape());
-    cpu::attention_backward<T>(problem(x), x[0].data(), x[1].data(), x[2].data(), x[3].data(), y[0].data(), y[1].data(),
-                               gy[0].data(), g[0].data(), g[1].data(), g[2].data(), g[3].data());
+      if (need[i] || i < 3) g[i] = Tensor<T, D>::zeros(x[i].shape());
+    attention_backward(D{}, problem(x), x[0].data(), x[1].data(), x[2].data(), x[3].data(), y[0].data(), y[1].data(),
+                       gy[0].data(), g[0].data(), g[1].data(), g[2].data(), g[3].data());
     return g;
   }
 
@@ -104,10 +101,10 @@ struct Attention {
     return index_select(x, 0, head);
   }
 
-  template <class T>
-  cpu::AttentionProblem problem(const Values<Tensor<T>, 4>& x) const {
+  template <class T, class D>
+  AttentionProblem problem(const Values<Tensor<T, D>, 4>& x) const {
     const AttentionLayout& l = *layout;
-    cpu::AttentionProblem p;
+    AttentionProblem p;
     p.heads = l.heads;
     p.kv_heads = l.kv_heads;
     p.head_dim = l.head_dim;
@@ -115,7 +112,7 @@ struct Attention {
     p.causal = l.causal;
     p.window = l.window;
     p.sequences = l.sequences;
-    const auto strides = [&](const Tensor<T>& t, std::int64_t heads) -> cpu::HeadStrides {
+    const auto strides = [&](const Tensor<T, D>& t, std::int64_t heads) -> HeadStrides {
       if (batched) return {l.head_dim, t.dim(2) * l.head_dim};
       return {heads * l.head_dim, l.head_dim};
     };

@@ -21,7 +21,7 @@ V channel_shaped(const V& v, const Shape& x) {
   return reshape(v, s);
 }
 
-inline cpu::Channels channels_of(const Shape& x) { return {x[0], x[1], x.inner(1)}; }
+inline Channels channels_of(const Shape& x) { return {x[0], x[1], x.inner(1)}; }
 
 }  // namespace detail
 
@@ -41,34 +41,34 @@ struct BatchNormOp {
     return {detail::affine(mul(centred, rstd), detail::channel_shaped(x[1], x[0].shape()),
                            detail::channel_shaped(x[2], x[0].shape()))};
   }
-  template <class T>
-  Values<Tensor<T>, 3> eval(const Values<Tensor<T>, 3>& x) const {
+  template <class T, class D>
+  Values<Tensor<T, D>, 3> eval(const Values<Tensor<T, D>, 3>& x) const {
     const Shape each{x[0].dim(1)};
-    Values<Tensor<T>, 3> y{Tensor<T>(x[0].shape()), Tensor<T>(each), Tensor<T>(each)};
-    const cpu::Channels s = detail::channels_of(x[0].shape());
-    cpu::batch_statistics(s, x[0].data(), y[1].data(), y[2].data());
-    cpu::batch_norm(s, x[0].data(), y[1].data(), y[2].data(), detail::data_or_null(x[1]), detail::data_or_null(x[2]),
-                    eps, y[0].data());
+    Values<Tensor<T, D>, 3> y{Tensor<T, D>(x[0].shape()), Tensor<T, D>(each), Tensor<T, D>(each)};
+    const Channels s = detail::channels_of(x[0].shape());
+    batch_statistics(D{}, s, x[0].data(), y[1].data(), y[2].data());
+    batch_norm(D{}, s, x[0].data(), y[1].data(), y[2].data(), detail::data_or_null(x[1]), detail::data_or_null(x[2]),
+               eps, y[0].data());
     return y;
   }
-  template <class T>
-  Values<Tensor<T>, 3> jvp(const Values<Tensor<T>, 3>& x, const Values<Tensor<T>, 3>& dx,
-                           const Values<Tensor<T>, 3>& y) const {
+  template <class T, class D>
+  Values<Tensor<T, D>, 3> jvp(const Values<Tensor<T, D>, 3>& x, const Values<Tensor<T, D>, 3>& dx,
+                              const Values<Tensor<T, D>, 3>& y) const {
     const Shape& shape = x[0].shape();
-    Tensor<T> dh;
-    if (dx[0].defined()) dh = backward<T>(x, y, dx[0], nullptr, true)[0];
+    Tensor<T, D> dh;
+    if (dx[0].defined()) dh = backward(x, y, dx[0], detail::none<T>, true)[0];
     const auto h = [&] {
-      Tensor<T> t(shape);
-      cpu::batch_norm<T>(detail::channels_of(shape), x[0].data(), y[1].data(), y[2].data(), nullptr, nullptr, eps,
-                         t.data());
+      Tensor<T, D> t(shape);
+      batch_norm(D{}, detail::channels_of(shape), x[0].data(), y[1].data(), y[2].data(), detail::none<T>,
+                 detail::none<T>, eps, t.data());
       return t;
     };
     return {detail::affine_tangent(dh, h, detail::channel_shaped(x[1], shape), detail::channel_shaped(dx[1], shape),
                                    detail::channel_shaped(dx[2], shape), shape)};
   }
-  template <class T>
-  Values<Tensor<T>, 3> vjp(const Values<Tensor<T>, 3>& x, const Values<Tensor<T>, 3>& y, const Values<Tensor<T>, 3>& gy,
-                           const Values<bool, 3>& need) const {
+  template <class T, class D>
+  Values<Tensor<T, D>, 3> vjp(const Values<Tensor<T, D>, 3>& x, const Values<Tensor<T, D>, 3>& y,
+                              const Values<Tensor<T, D>, 3>& gy, const Values<bool, 3>& need) const {
     return backward(x, y, gy[0], detail::data_or_null(x[1]), need[0]);
   }
 
@@ -78,13 +78,14 @@ struct BatchNormOp {
     for (int i = 2; i < x.rank(); ++i) axes.push_back(i);
     return axes;
   }
-  template <class T>
-  Values<Tensor<T>, 3> backward(const Values<Tensor<T>, 3>& x, const Values<Tensor<T>, 3>& y, const Tensor<T>& up,
-                                const T* weight, bool need_x) const {
+  template <class T, class D>
+  Values<Tensor<T, D>, 3> backward(const Values<Tensor<T, D>, 3>& x, const Values<Tensor<T, D>, 3>& y,
+                                   const Tensor<T, D>& up, const T* weight, bool need_x) const {
     const Shape each{x[0].dim(1)};
-    Values<Tensor<T>, 3> g{need_x ? Tensor<T>(x[0].shape()) : Tensor<T>{}, Tensor<T>(each), Tensor<T>(each)};
-    cpu::batch_norm_backward(detail::channels_of(x[0].shape()), x[0].data(), y[1].data(), y[2].data(), weight, eps,
-                             true, up.data(), g[0].data(), g[1].data(), g[2].data());
+    Values<Tensor<T, D>, 3> g{need_x ? Tensor<T, D>(x[0].shape()) : Tensor<T, D>{}, Tensor<T, D>(each),
+                              Tensor<T, D>(each)};
+    batch_norm_backward(D{}, detail::channels_of(x[0].shape()), x[0].data(), y[1].data(), y[2].data(), weight, eps,
+                        true, up.data(), g[0].data(), g[1].data(), g[2].data());
     return g;
   }
 };
@@ -105,38 +106,39 @@ struct GroupNormOp {
     const V h = reshape(LayerNormOp{eps}.compose(Values<V, 3>{rows})[0], shape);
     return {detail::affine(h, detail::channel_shaped(x[1], shape), detail::channel_shaped(x[2], shape))};
   }
-  template <class T>
-  Values<Tensor<T>, 3> eval(const Values<Tensor<T>, 3>& x) const {
+  template <class T, class D>
+  Values<Tensor<T, D>, 3> eval(const Values<Tensor<T, D>, 3>& x) const {
     const Shape each{x[0].dim(0) * groups};
-    Values<Tensor<T>, 3> y{Tensor<T>(x[0].shape()), Tensor<T>(each), Tensor<T>(each)};
-    cpu::group_norm(detail::channels_of(x[0].shape()), groups, x[0].data(), detail::data_or_null(x[1]),
-                    detail::data_or_null(x[2]), eps, y[0].data(), y[1].data(), y[2].data());
+    Values<Tensor<T, D>, 3> y{Tensor<T, D>(x[0].shape()), Tensor<T, D>(each), Tensor<T, D>(each)};
+    group_norm(D{}, detail::channels_of(x[0].shape()), groups, x[0].data(), detail::data_or_null(x[1]),
+               detail::data_or_null(x[2]), eps, y[0].data(), y[1].data(), y[2].data());
     return y;
   }
-  template <class T>
-  Values<Tensor<T>, 3> jvp(const Values<Tensor<T>, 3>& x, const Values<Tensor<T>, 3>& dx,
-                           const Values<Tensor<T>, 3>& y) const {
+  template <class T, class D>
+  Values<Tensor<T, D>, 3> jvp(const Values<Tensor<T, D>, 3>& x, const Values<Tensor<T, D>, 3>& dx,
+                              const Values<Tensor<T, D>, 3>& y) const {
     const Shape& shape = x[0].shape();
-    Tensor<T> dh;
-    if (dx[0].defined()) dh = backward<T>(x, y, dx[0], nullptr, true)[0];
-    const auto h = [&] { return eval(Values<Tensor<T>, 3>{x[0]})[0]; };
+    Tensor<T, D> dh;
+    if (dx[0].defined()) dh = backward(x, y, dx[0], detail::none<T>, true)[0];
+    const auto h = [&] { return eval(Values<Tensor<T, D>, 3>{x[0]})[0]; };
     return {detail::affine_tangent(dh, h, detail::channel_shaped(x[1], shape), detail::channel_shaped(dx[1], shape),
                                    detail::channel_shaped(dx[2], shape), shape)};
   }
-  template <class T>
-  Values<Tensor<T>, 3> vjp(const Values<Tensor<T>, 3>& x, const Values<Tensor<T>, 3>& y, const Values<Tensor<T>, 3>& gy,
-                           const Values<bool, 3>& need) const {
+  template <class T, class D>
+  Values<Tensor<T, D>, 3> vjp(const Values<Tensor<T, D>, 3>& x, const Values<Tensor<T, D>, 3>& y,
+                              const Values<Tensor<T, D>, 3>& gy, const Values<bool, 3>& need) const {
     return backward(x, y, gy[0], detail::data_or_null(x[1]), need[0]);
   }
 
  private:
-  template <class T>
-  Values<Tensor<T>, 3> backward(const Values<Tensor<T>, 3>& x, const Values<Tensor<T>, 3>& y, const Tensor<T>& up,
-                                const T* weight, bool need_x) const {
+  template <class T, class D>
+  Values<Tensor<T, D>, 3> backward(const Values<Tensor<T, D>, 3>& x, const Values<Tensor<T, D>, 3>& y,
+                                   const Tensor<T, D>& up, const T* weight, bool need_x) const {
     const Shape each{x[0].dim(1)};
-    Values<Tensor<T>, 3> g{need_x ? Tensor<T>(x[0].shape()) : Tensor<T>{}, Tensor<T>(each), Tensor<T>(each)};
-    cpu::group_norm_backward(detail::channels_of(x[0].shape()), groups, x[0].data(), weight, y[1].data(), y[2].data(),
-                             up.data(), g[0].data(), g[1].data(), g[2].data());
+    Values<Tensor<T, D>, 3> g{need_x ? Tensor<T, D>(x[0].shape()) : Tensor<T, D>{}, Tensor<T, D>(each),
+                              Tensor<T, D>(each)};
+    group_norm_backward(D{}, detail::channels_of(x[0].shape()), groups, x[0].data(), weight, y[1].data(), y[2].data(),
+                        up.data(), g[0].data(), g[1].data(), g[2].data());
     return g;
   }
 };
@@ -163,7 +165,7 @@ auto batch_norm(const X& x, const W& weight, const B& bias, double eps = 1e-5) {
   if (y[1].defined()) return BatchNormalized<V>{y[0], plain(y[1]), plain(y[2])};
   // Values that went through `compose` leave no statistics behind.
   plain_t<V> mean(Shape{x.shape()[1]}), variance(mean.shape());
-  cpu::batch_statistics(detail::channels_of(x.shape()), plain(x).data(), mean.data(), variance.data());
+  batch_statistics(device_t<V>{}, detail::channels_of(x.shape()), plain(x).data(), mean.data(), variance.data());
   return BatchNormalized<V>{y[0], mean, variance};
 }
 

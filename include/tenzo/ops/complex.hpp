@@ -13,20 +13,20 @@
 namespace tenzo {
 
 /// The same memory as real numbers with a last axis of two, and back; nothing is copied.
-template <Real T>
-Tensor<T> as_real(const Tensor<std::complex<T>>& z) {
+template <Real T, class D>
+Tensor<T, D> as_real(const Tensor<std::complex<T>, D>& z) {
   Shape shape = z.shape();
   shape.push_back(2);
-  auto keep = std::make_shared<Tensor<std::complex<T>>>(z);
+  auto keep = std::make_shared<Tensor<std::complex<T>, D>>(z);
   T* data = reinterpret_cast<T*>(keep->data());
-  return Tensor<T>::borrow(data, shape, std::move(keep));
+  return Tensor<T, D>::borrow(data, shape, std::move(keep));
 }
-template <Real T>
-Tensor<std::complex<T>> as_complex(const Tensor<T>& z) {
+template <Real T, class D>
+Tensor<std::complex<T>, D> as_complex(const Tensor<T, D>& z) {
   expect(z.rank() > 0 && z.dim(-1) == 2, "as_complex: ", z.shape(), "; want a last axis of two");
-  auto keep = std::make_shared<Tensor<T>>(z);
+  auto keep = std::make_shared<Tensor<T, D>>(z);
   auto* data = reinterpret_cast<std::complex<T>*>(keep->data());
-  return Tensor<std::complex<T>>::borrow(data, z.shape().without(-1), std::move(keep));
+  return Tensor<std::complex<T>, D>::borrow(data, z.shape().without(-1), std::move(keep));
 }
 
 namespace detail {
@@ -42,18 +42,14 @@ struct ComplexConjugate {
   static constexpr std::string_view name = "complex_conj";
   Shape in, out;
 
-  template <class T>
-  void apply(const T* x, T* y) const {
-    parallel_for(in.numel() / 2, cpu::element_grain, [=](std::int64_t begin, std::int64_t end) {
-      for (std::int64_t i = begin; i < end; ++i) {
-        y[2 * i] = x[2 * i];
-        y[2 * i + 1] = -x[2 * i + 1];
-      }
-    });
+  template <class D, class T>
+  void apply(D device, const T* x, T* y) const {
+    map(device, in.numel() / 2, reinterpret_cast<std::complex<T>*>(y), fn::Conjugate{},
+        reinterpret_cast<const std::complex<T>*>(x));
   }
-  template <class T>
-  void adjoint(const T* gy, T* gx) const {
-    apply(gy, gx);
+  template <class D, class T>
+  void adjoint(D device, const T* gy, T* gx) const {
+    apply(device, gy, gx);
   }
 };
 
@@ -71,15 +67,11 @@ struct ComplexMul {
   static constexpr bool reads_inputs[] = {true, true}, reads_outputs[] = {false};
   bool conj_a = false, conj_b = false;
 
-  template <class T>
-  Values<Tensor<T>, 1> eval(const Values<Tensor<T>, 2>& x) const {
-    const Tensor<std::complex<T>> a = as_complex(x[0]), b = as_complex(x[1]);
-    const T sa = conj_a ? T(-1) : T(1), sb = conj_b ? T(-1) : T(1);
-    return {as_real(detail::broadcast_map(
-        broadcast_shapes(a.shape(), b.shape()), a, b, [sa, sb](std::complex<T> p, std::complex<T> q) {
-          const T pi = sa * p.imag(), qi = sb * q.imag();
-          return std::complex<T>(p.real() * q.real() - pi * qi, p.real() * qi + pi * q.real());
-        }))};
+  template <class T, class D>
+  Values<Tensor<T, D>, 1> eval(const Values<Tensor<T, D>, 2>& x) const {
+    const Tensor<std::complex<T>, D> a = as_complex(x[0]), b = as_complex(x[1]);
+    const fn::ComplexProduct<T> product{conj_a ? T(-1) : T(1), conj_b ? T(-1) : T(1)};
+    return {as_real(detail::broadcast_map(broadcast_shapes(a.shape(), b.shape()), a, b, product))};
   }
   template <class V>
   Values<V, 1> jvp(const Values<V, 2>& x, const Values<V, 2>& dx, const Values<V, 1>& y) const {
@@ -122,18 +114,10 @@ struct ComplexAbs {
   static constexpr std::size_t inputs = 1, outputs = 1;
   static constexpr std::string_view name = "complex_abs";
 
-  template <class T>
-  Values<Tensor<T>, 1> eval(const Values<Tensor<T>, 1>& z) const {
-    Tensor<T> y(z[0].shape().without(-1));
-    const T* from = z[0].data();
-    T* to = y.data();
-    parallel_for(y.size(), cpu::element_grain, [=](std::int64_t begin, std::int64_t end) {
-      for (std::int64_t i = begin; i < end; ++i) {  // the larger part is taken out: squares neither overflow nor vanish
-        const T a = std::abs(from[2 * i]), b = std::abs(from[2 * i + 1]), top = a > b ? a : b, low = a > b ? b : a;
-        const T q = top > T(0) ? low / top : T(0);
-        to[i] = top * std::sqrt(T(1) + q * q);
-      }
-    });
+  template <class T, class D>
+  Values<Tensor<T, D>, 1> eval(const Values<Tensor<T, D>, 1>& z) const {
+    Tensor<T, D> y(z[0].shape().without(-1));
+    map(D{}, y.size(), y.data(), fn::Magnitude{}, reinterpret_cast<const std::complex<T>*>(z[0].data()));
     return {y};
   }
   template <class V>
@@ -150,7 +134,7 @@ struct ComplexAbs {
   template <class V>
   static V unit(const V& z, const V& y) {
     plain_t<V> at_zero(y.shape());
-    for (std::int64_t i = 0; i < at_zero.size(); ++i) at_zero(i) = plain(y)(i) == 0;
+    map(device_t<V>{}, at_zero.size(), at_zero.data(), fn::IsZero{}, plain(y).data());
     return div(z, unsqueeze(add(y, at_zero), -1));
   }
 };

@@ -3,6 +3,7 @@
 
 #include <array>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "tenzo/ops/cpu/strided.hpp"
@@ -40,14 +41,15 @@ struct Concat {
   static constexpr bool reads_inputs[inputs] = {}, reads_outputs[] = {false};
   Parts parts;
 
-  template <class T>
-  Values<Tensor<T>, 1> eval(const Values<Tensor<T>, inputs>& x) const {
-    Tensor<T> y(parts.whole);
+  template <class T, class D>
+  Values<Tensor<T, D>, 1> eval(const Values<Tensor<T, D>, inputs>& x) const {
+    Tensor<T, D> y(parts.whole);
     const std::int64_t rows = parts.whole.outer(parts.axis), row = parts.whole.inner(parts.axis - 1);
     parts.for_each([&](std::size_t k, std::int64_t at, std::int64_t n) {
-      static constexpr T zero(0);
+      const Tensor<T, D> part = x[k].defined() ? x[k] : Tensor<T, D>::zeros(Shape{1});
       const bool given = x[k].defined();
-      cpu::copy_strided(Shape{rows, n}, given ? x[k].data() : &zero, {given ? n : 0, given}, y.data() + at, {row, 1});
+      copy_strided(D{}, Shape{rows, n}, std::as_const(part).data(), Strides{given ? n : 0, given}, y.data() + at,
+                   Strides{row, 1});
     });
     return {y};
   }
@@ -67,16 +69,16 @@ struct Split {
   static constexpr bool reads_inputs[] = {false}, reads_outputs[outputs] = {};
   Parts parts;
 
-  template <class T>
-  Values<Tensor<T>, outputs> eval(const Values<Tensor<T>, 1>& x) const {
-    Values<Tensor<T>, outputs> y;
+  template <class T, class D>
+  Values<Tensor<T, D>, outputs> eval(const Values<Tensor<T, D>, 1>& x) const {
+    Values<Tensor<T, D>, outputs> y;
     const std::int64_t rows = parts.whole.outer(parts.axis), row = parts.whole.inner(parts.axis - 1);
     parts.for_each([&](std::size_t k, std::int64_t at, std::int64_t n) {
       if (rows == 1) {
         y[k] = x[0].reshaped(Shape{row}).rows(at, at + n).reshaped(parts.shape(k));
       } else {
-        y[k] = Tensor<T>(parts.shape(k));
-        cpu::copy_strided(Shape{rows, n}, x[0].data() + at, {row, 1}, y[k].data(), {n, 1});
+        y[k] = Tensor<T, D>(parts.shape(k));
+        copy_strided(D{}, Shape{rows, n}, x[0].data() + at, Strides{row, 1}, y[k].data(), Strides{n, 1});
       }
     });
     return y;

@@ -28,13 +28,13 @@ struct ConvMap {
   static constexpr ConvSlot second = R == ConvSlot::y ? ConvSlot::weight : ConvSlot::y;
   ConvGeometry g;
 
-  template <class T>
-  Values<Tensor<T>, 1> eval(const Values<Tensor<T>, 3>& v) const {
-    Tensor<T> r(shape());
+  template <class T, class D>
+  Values<Tensor<T, D>, 1> eval(const Values<Tensor<T, D>, 3>& v) const {
+    Tensor<T, D> r(shape());
     const T *a = v[0].data(), *b = v[1].data(), *bias = v[2].defined() ? v[2].data() : nullptr;
-    if constexpr (R == ConvSlot::y) cpu::conv2d(g, a, b, bias, r.data());
-    else if constexpr (R == ConvSlot::x) cpu::conv2d_input_gradient(g, b, a, bias, r.data());
-    else cpu::conv2d_weight_gradient(g, a, b, r.data());
+    if constexpr (R == ConvSlot::y) conv2d(D{}, g, a, b, bias, r.data());
+    else if constexpr (R == ConvSlot::x) conv2d_input_gradient(D{}, g, b, a, bias, r.data());
+    else conv2d_weight_gradient(D{}, g, a, b, r.data());
     return {r};
   }
   template <class V>
@@ -72,7 +72,7 @@ struct ConvMap {
   V bias_gradient(const V& gy) const {
     if constexpr (Plain<V> && R == ConvSlot::y) {
       V gb(Shape{g.out});
-      cpu::conv2d_bias_gradient(g, gy.data(), gb.data());
+      conv2d_bias_gradient(device_t<V>{}, g, gy.data(), gb.data());
       return gb;
     } else {
       return sum(gy, {0, 2, 3});

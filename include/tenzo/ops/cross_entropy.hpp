@@ -25,10 +25,10 @@ struct CrossEntropy {
   std::int64_t ignore_index = -100;
   double smoothing = 0;
 
-  template <class T>
-  Values<Tensor<T>, 2> eval(const Values<Tensor<T>, 1>& x) const {
-    Tensor<T> loss(labels.shape()), lse(labels.shape());
-    cpu::cross_entropy(x[0].dim(0), x[0].dim(1), x[0].data(), labels.data(), settings(), loss.data(), lse.data());
+  template <class T, class D>
+  Values<Tensor<T, D>, 2> eval(const Values<Tensor<T, D>, 1>& x) const {
+    Tensor<T, D> loss(labels.shape()), lse(labels.shape());
+    cross_entropy(D{}, x[0].dim(0), x[0].dim(1), x[0].data(), labels.on<D>().data(), target(), loss.data(), lse.data());
     return {loss, lse};
   }
   template <class V>
@@ -45,8 +45,9 @@ struct CrossEntropy {
     if constexpr (Plain<V>) {
       if (!gy[1].defined()) {
         V gx(x[0].shape());
-        cpu::cross_entropy_backward(gx.dim(0), gx.dim(1), x[0].data(), labels.data(), settings(), y[1].data(),
-                                    gy[0].data(), 1, gx.data());
+        using D = device_t<V>;
+        cross_entropy_backward(D{}, gx.dim(0), gx.dim(1), x[0].data(), labels.on<D>().data(), target(), y[1].data(),
+                               gy[0].data(), 1, gx.data());
         return {gx};
       }
     }
@@ -68,16 +69,18 @@ struct CrossEntropy {
   struct Kept {
     Indices labels;
     plain_t<V> mask;
-    explicit Kept(const CrossEntropy& p) : labels(Shape{p.labels.size(), 1}), mask(p.labels.shape()) {
-      for (std::int64_t i = 0; i < mask.size(); ++i) {
+    explicit Kept(const CrossEntropy& p) : labels(Shape{p.labels.size(), 1}) {
+      Tensor<scalar_t<V>> counts(p.labels.shape());
+      for (std::int64_t i = 0; i < counts.size(); ++i) {
         const bool ignored = p.labels(i) == p.ignore_index;
         labels(i) = ignored ? 0 : p.labels(i);
-        mask(i) = ignored ? 0 : 1;
+        counts(i) = ignored ? 0 : 1;
       }
+      mask = counts.template to<device_t<V>>();
     }
   };
 
-  cpu::CrossEntropyOptions settings() const { return {ignore_index, smoothing}; }
+  CrossEntropyTarget target() const { return {ignore_index, smoothing}; }
 
   template <class V>
   static V probabilities(const V& x, const V& lse) {
@@ -95,6 +98,7 @@ V cross_entropy(const V& x, const Indices& labels, const CrossEntropyOptions& o 
   const std::int64_t rows = labels.size(), classes = x.shape().dim(-1);
   const V logits = reshape(x, Shape{rows, classes});
   const Indices flat = labels.reshaped(Shape{rows});
+  cpu::check_labels(rows, flat.data(), classes, o.ignore_index);
   const V loss = dispatch(CrossEntropy{flat, o.ignore_index, o.label_smoothing}, Values<V, 1>{logits})[0];
   if (o.reduction == Reduction::none) return reshape(loss, labels.shape());
   if (o.reduction == Reduction::sum) return sum(loss);

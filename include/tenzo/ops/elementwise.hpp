@@ -6,6 +6,7 @@
 
 #include "tenzo/core/math.hpp"
 #include "tenzo/ops/arithmetic.hpp"
+#include "tenzo/ops/cpu/index.hpp"
 
 namespace tenzo {
 
@@ -21,11 +22,10 @@ struct Unary {
   static constexpr bool reads_inputs[] = {F::reads_x}, reads_outputs[] = {F::reads_y};
   F f;
 
-  template <class T>
-  Values<Tensor<T>, 1> eval(const Values<Tensor<T>, 1>& x) const {
-    Tensor<T> y(x[0].shape());
-    cpu::map(
-        y.size(), y.data(), [f = f](T a) { return f(a); }, x[0].data());
+  template <class T, class D>
+  Values<Tensor<T, D>, 1> eval(const Values<Tensor<T, D>, 1>& x) const {
+    Tensor<T, D> y(x[0].shape());
+    map(D{}, y.size(), y.data(), f, x[0].data());
     return {y};
   }
   template <class V>
@@ -46,8 +46,7 @@ struct Unary {
       // Where the slope does not read x or y, that tensor was not kept: g stands in for it.
       const T* px = F::reads_x ? x.data() : g.data();
       const T* py = F::reads_y ? y.data() : g.data();
-      cpu::map(
-          out.size(), out.data(), [f = f](T a, T b, T c) { return f.slope(a, b) * c; }, px, py, g.data());
+      map(device_t<V>{}, out.size(), out.data(), fn::SlopeTimes<F>{f}, px, py, g.data());
       return out;
     } else {
       return times(f.derivative(x, y), g);
@@ -62,7 +61,7 @@ template <class Self>
 struct Flat {
   static constexpr bool reads_x = false, reads_y = false;
   template <class T>
-  TENZO_INLINE T slope(T, T) const {
+  TENZO_FUNCTION T slope(T, T) const {
     return T(0);
   }
   template <class V>
@@ -75,14 +74,14 @@ struct Step : Flat<Step> {
   static constexpr std::string_view name = "step";
   double below = 0;  // value at and below zero; one above
   template <class T>
-  TENZO_INLINE T operator()(T x) const {
+  TENZO_FUNCTION T operator()(T x) const {
     return x > T(0) ? T(1) : T(below);
   }
 };
 struct Sign : Flat<Sign> {
   static constexpr std::string_view name = "sign";
   template <class T>
-  TENZO_INLINE T operator()(T x) const {
+  TENZO_FUNCTION T operator()(T x) const {
     return T(x > T(0)) - T(x < T(0));
   }
 };
@@ -90,7 +89,7 @@ struct Within : Flat<Within> {
   static constexpr std::string_view name = "within";
   double low, high;
   template <class T>
-  TENZO_INLINE T operator()(T x) const {
+  TENZO_FUNCTION T operator()(T x) const {
     return T(x >= T(low)) * T(x <= T(high));
   }
 };
@@ -99,11 +98,11 @@ struct Exp {
   static constexpr std::string_view name = "exp";
   static constexpr bool reads_x = false, reads_y = true;
   template <class T>
-  TENZO_INLINE T operator()(T x) const {
+  TENZO_FUNCTION T operator()(T x) const {
     return math::exp(x);
   }
   template <class T>
-  TENZO_INLINE T slope(T, T y) const {
+  TENZO_FUNCTION T slope(T, T y) const {
     return y;
   }
   template <class V>
@@ -115,11 +114,11 @@ struct Log {
   static constexpr std::string_view name = "log";
   static constexpr bool reads_x = true, reads_y = false;
   template <class T>
-  TENZO_INLINE T operator()(T x) const {
+  TENZO_FUNCTION T operator()(T x) const {
     return math::log(x);
   }
   template <class T>
-  TENZO_INLINE T slope(T x, T) const {
+  TENZO_FUNCTION T slope(T x, T) const {
     return T(1) / x;
   }
   template <class V>
@@ -130,11 +129,11 @@ struct Pow {
   static constexpr bool reads_x = true, reads_y = false;
   double exponent;
   template <class T>
-  TENZO_INLINE T operator()(T x) const {
+  TENZO_FUNCTION T operator()(T x) const {
     return std::pow(x, T(exponent));
   }
   template <class T>
-  TENZO_INLINE T slope(T x, T) const {
+  TENZO_FUNCTION T slope(T x, T) const {
     return exponent == 0 ? T(0) : T(exponent) * std::pow(x, T(exponent - 1));
   }
   template <class V>
@@ -147,11 +146,11 @@ struct Sqrt {
   static constexpr std::string_view name = "sqrt";
   static constexpr bool reads_x = false, reads_y = true;
   template <class T>
-  TENZO_INLINE T operator()(T x) const {
+  TENZO_FUNCTION T operator()(T x) const {
     return std::sqrt(x);
   }
   template <class T>
-  TENZO_INLINE T slope(T, T y) const {
+  TENZO_FUNCTION T slope(T, T y) const {
     return T(0.5) / y;
   }
   template <class V>
@@ -161,11 +160,11 @@ struct Rsqrt {
   static constexpr std::string_view name = "rsqrt";
   static constexpr bool reads_x = false, reads_y = true;
   template <class T>
-  TENZO_INLINE T operator()(T x) const {
+  TENZO_FUNCTION T operator()(T x) const {
     return T(1) / std::sqrt(x);
   }
   template <class T>
-  TENZO_INLINE T slope(T, T y) const {
+  TENZO_FUNCTION T slope(T, T y) const {
     return T(-0.5) * (y * y * y);
   }
   template <class V>
@@ -177,11 +176,11 @@ struct Square {
   static constexpr std::string_view name = "square";
   static constexpr bool reads_x = true, reads_y = false;
   template <class T>
-  TENZO_INLINE T operator()(T x) const {
+  TENZO_FUNCTION T operator()(T x) const {
     return x * x;
   }
   template <class T>
-  TENZO_INLINE T slope(T x, T) const {
+  TENZO_FUNCTION T slope(T x, T) const {
     return x + x;
   }
   template <class V>
@@ -193,11 +192,11 @@ struct Abs {
   static constexpr std::string_view name = "abs";
   static constexpr bool reads_x = true, reads_y = false;
   template <class T>
-  TENZO_INLINE T operator()(T x) const {
+  TENZO_FUNCTION T operator()(T x) const {
     return std::abs(x);
   }
   template <class T>
-  TENZO_INLINE T slope(T x, T) const {
+  TENZO_FUNCTION T slope(T x, T) const {
     return T(x > T(0)) - T(x < T(0));
   }
   template <class V>
@@ -209,11 +208,11 @@ struct Sin {
   static constexpr std::string_view name = "sin";
   static constexpr bool reads_x = true, reads_y = false;
   template <class T>
-  TENZO_INLINE T operator()(T x) const {
+  TENZO_FUNCTION T operator()(T x) const {
     return math::sin(x);
   }
   template <class T>
-  TENZO_INLINE T slope(T x, T) const {
+  TENZO_FUNCTION T slope(T x, T) const {
     return math::cos(x);
   }
   template <class V>
@@ -223,11 +222,11 @@ struct Cos {
   static constexpr std::string_view name = "cos";
   static constexpr bool reads_x = true, reads_y = false;
   template <class T>
-  TENZO_INLINE T operator()(T x) const {
+  TENZO_FUNCTION T operator()(T x) const {
     return math::cos(x);
   }
   template <class T>
-  TENZO_INLINE T slope(T x, T) const {
+  TENZO_FUNCTION T slope(T x, T) const {
     return -math::sin(x);
   }
   template <class V>
@@ -237,11 +236,11 @@ struct Tanh {
   static constexpr std::string_view name = "tanh";
   static constexpr bool reads_x = false, reads_y = true;
   template <class T>
-  TENZO_INLINE T operator()(T x) const {
+  TENZO_FUNCTION T operator()(T x) const {
     return math::tanh(x);
   }
   template <class T>
-  TENZO_INLINE T slope(T, T y) const {
+  TENZO_FUNCTION T slope(T, T y) const {
     return T(1) - y * y;
   }
   template <class V>
@@ -253,11 +252,11 @@ struct Sigmoid {
   static constexpr std::string_view name = "sigmoid";
   static constexpr bool reads_x = false, reads_y = true;
   template <class T>
-  TENZO_INLINE T operator()(T x) const {
+  TENZO_FUNCTION T operator()(T x) const {
     return math::sigmoid(x);
   }
   template <class T>
-  TENZO_INLINE T slope(T, T y) const {
+  TENZO_FUNCTION T slope(T, T y) const {
     return y * (T(1) - y);
   }
   template <class V>
@@ -270,11 +269,11 @@ struct Erf {
   static constexpr bool reads_x = true, reads_y = false;
   static constexpr double factor = 1.1283791670955126;  // 2 / sqrt(pi)
   template <class T>
-  TENZO_INLINE T operator()(T x) const {
+  TENZO_FUNCTION T operator()(T x) const {
     return math::erf(x);
   }
   template <class T>
-  TENZO_INLINE T slope(T x, T) const {
+  TENZO_FUNCTION T slope(T x, T) const {
     return T(factor) * math::exp(-x * x);
   }
   template <class V>
@@ -284,11 +283,11 @@ struct Relu {
   static constexpr std::string_view name = "relu";
   static constexpr bool reads_x = false, reads_y = true;
   template <class T>
-  TENZO_INLINE T operator()(T x) const {
+  TENZO_FUNCTION T operator()(T x) const {
     return x > T(0) ? x : (x != x ? x : T(0));  // a NaN stays one
   }
   template <class T>
-  TENZO_INLINE T slope(T, T y) const {
+  TENZO_FUNCTION T slope(T, T y) const {
     return y > T(0) ? T(1) : T(0);
   }
   template <class V>
@@ -301,11 +300,11 @@ struct LeakyRelu {
   static constexpr bool reads_x = true, reads_y = false;
   double below = 0.01;
   template <class T>
-  TENZO_INLINE T operator()(T x) const {
+  TENZO_FUNCTION T operator()(T x) const {
     return x > T(0) ? x : T(below) * x;
   }
   template <class T>
-  TENZO_INLINE T slope(T x, T) const {
+  TENZO_FUNCTION T slope(T x, T) const {
     return x > T(0) ? T(1) : T(below);
   }
   template <class V>
@@ -318,11 +317,11 @@ struct Clamp {
   static constexpr bool reads_x = true, reads_y = false;
   double low, high;
   template <class T>
-  TENZO_INLINE T operator()(T x) const {
+  TENZO_FUNCTION T operator()(T x) const {
     return x < T(low) ? T(low) : (x > T(high) ? T(high) : x);
   }
   template <class T>
-  TENZO_INLINE T slope(T x, T) const {
+  TENZO_FUNCTION T slope(T x, T) const {
     return T(x >= T(low)) * T(x <= T(high));
   }
   template <class V>
@@ -334,11 +333,11 @@ struct Silu {
   static constexpr std::string_view name = "silu";
   static constexpr bool reads_x = true, reads_y = false;
   template <class T>
-  TENZO_INLINE T operator()(T x) const {
+  TENZO_FUNCTION T operator()(T x) const {
     return x * math::sigmoid(x);
   }
   template <class T>
-  TENZO_INLINE T slope(T x, T) const {
+  TENZO_FUNCTION T slope(T x, T) const {
     const T s = math::sigmoid(x);
     return s * (T(1) + x * (T(1) - s));
   }
@@ -349,14 +348,14 @@ struct Softplus {
   static constexpr std::string_view name = "softplus";
   static constexpr bool reads_x = true, reads_y = false;
   template <class T>
-  TENZO_INLINE T operator()(T x) const {  // max(x, 0) + log(1 + e^-|x|) never overflows
+  TENZO_FUNCTION T operator()(T x) const {  // max(x, 0) + log(1 + e^-|x|) never overflows
     const T e = math::exp(-std::abs(x));
     const T u = T(1) + e;
     const T log1p = u == T(1) ? e : math::log(u) * (e / (u - T(1)));
     return (x > T(0) ? x : T(0)) + log1p;
   }
   template <class T>
-  TENZO_INLINE T slope(T x, T) const {
+  TENZO_FUNCTION T slope(T x, T) const {
     return math::sigmoid(x);
   }
   template <class V>
@@ -368,11 +367,11 @@ struct Gelu {
   static constexpr bool reads_x = true, reads_y = false;
   static constexpr double root_half = 0.70710678118654752, density = 0.39894228040143268;
   template <class T>
-  TENZO_INLINE T operator()(T x) const {
+  TENZO_FUNCTION T operator()(T x) const {
     return T(0.5) * x * (T(1) + math::erf(x * T(root_half)));
   }
   template <class T>
-  TENZO_INLINE T slope(T x, T) const {
+  TENZO_FUNCTION T slope(T x, T) const {
     return T(0.5) * (T(1) + math::erf(x * T(root_half))) + x * T(density) * math::exp(T(-0.5) * x * x);
   }
   template <class V>
@@ -384,11 +383,11 @@ struct GeluTanh {
   static constexpr bool reads_x = true, reads_y = false;
   static constexpr double a = 0.79788456080286536, b = 0.044715;
   template <class T>
-  TENZO_INLINE T operator()(T x) const {
+  TENZO_FUNCTION T operator()(T x) const {
     return T(0.5) * x * (T(1) + math::tanh(T(a) * (x + T(b) * x * x * x)));
   }
   template <class T>
-  TENZO_INLINE T slope(T x, T) const {
+  TENZO_FUNCTION T slope(T x, T) const {
     const T t = math::tanh(T(a) * (x + T(b) * x * x * x));
     return T(0.5) * (T(1) + t) + T(0.5) * x * (T(1) - t * t) * T(a) * (T(1) + T(3 * b) * x * x);
   }
@@ -536,24 +535,23 @@ V GeluTanh::derivative(const V& x, const V&) const {
 
 }  // namespace fn
 
-/// x where the mask is set, y elsewhere; the mask is data.
+/// x where the mask is set, y elsewhere; the mask is data, on the device M.
+template <class M>
 struct Where {
   static constexpr std::size_t inputs = 2, outputs = 1;
   static constexpr std::string_view name = "where";
   static constexpr bool reads_inputs[] = {false, false}, reads_outputs[] = {false};
-  Tensor<std::uint8_t> mask;
+  Tensor<std::uint8_t, M> mask;
   Shape a, b;
 
-  template <class T>
-  Values<Tensor<T>, 1> eval(const Values<Tensor<T>, 2>& x) const {
+  template <class T, class D>
+  Values<Tensor<T, D>, 1> eval(const Values<Tensor<T, D>, 2>& x) const {
     // An undefined operand is zero: that is how the rules below leave one out.
-    const Tensor<T> zero = Tensor<T>::scalar(0);
-    const Tensor<T> p = expand_to(x[0].defined() ? x[0] : zero, mask.shape());
-    const Tensor<T> q = expand_to(x[1].defined() ? x[1] : zero, mask.shape());
-    Tensor<T> y(mask.shape());
-    parallel_for(y.size(), cpu::element_grain, [&](std::int64_t begin, std::int64_t end) {
-      for (std::int64_t i = begin; i < end; ++i) y(i) = mask(i) ? std::as_const(p)(i) : std::as_const(q)(i);
-    });
+    const Tensor<T, D> zero = Tensor<T, D>::scalar(0);
+    const Tensor<T, D> p = expand_to(x[0].defined() ? x[0] : zero, mask.shape());
+    const Tensor<T, D> q = expand_to(x[1].defined() ? x[1] : zero, mask.shape());
+    Tensor<T, D> y(mask.shape());
+    choose(D{}, y.size(), mask.template on<D>().data(), std::as_const(p).data(), std::as_const(q).data(), y.data());
     return {y};
   }
   template <class V>
@@ -571,16 +569,15 @@ struct Where {
 };
 
 /// `a` where the mask is not zero, `b` elsewhere; all three broadcast.
-template <Value A, Value B>
-auto where(const Tensor<std::uint8_t>& mask, const A& a, const B& b) {
+template <class M, Value A, Value B>
+auto where(const Tensor<std::uint8_t, M>& mask, const A& a, const B& b) {
   const Shape out = broadcast_shapes(mask.shape(), broadcast_shapes(a.shape(), b.shape()));
-  Tensor<std::uint8_t> m = mask;
+  Tensor<std::uint8_t, M> m = mask;
   if (!(mask.shape() == out)) {
-    m = Tensor<std::uint8_t>(out);
-    cpu::map_broadcast(out, m.data(), mask.shape(), mask.data(), Shape{}, mask.data(),
-                       [](std::uint8_t x, std::uint8_t) { return x; });
+    m = Tensor<std::uint8_t, M>(out);
+    map_broadcast(M{}, out, m.data(), mask.shape(), mask.data(), Shape{}, mask.data(), fn::First{});
   }
-  return dispatch_one(Where{m, a.shape(), b.shape()}, a, b);
+  return dispatch_one(Where<M>{m, a.shape(), b.shape()}, a, b);
 }
 
 }  // namespace tenzo

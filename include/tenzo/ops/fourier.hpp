@@ -23,28 +23,27 @@ struct Fourier {
   bool inverse = false;
   double scale = 1;
 
-  template <class T>
-  void apply(const T* x, T* y) const {
-    transform(x, y, inverse);
+  template <class D, class T>
+  void apply(D device, const T* x, T* y) const {
+    transform(device, x, y, inverse);
   }
-  template <class T>
-  void adjoint(const T* gy, T* gx) const {
-    transform(gy, gx, !inverse);
+  template <class D, class T>
+  void adjoint(D device, const T* gy, T* gx) const {
+    transform(device, gy, gx, !inverse);
   }
 
  private:
-  template <class T>
-  void transform(const T* x, T* y, bool back) const {
+  template <class D, class T>
+  void transform(D device, const T* x, T* y, bool back) const {
     const Shape z = in.without(-1);
     int left = axes.count();
     if (left == 0) {
-      cpu::map(
-          in.numel(), y, [s = T(scale)](T a) { return s * a; }, x);
+      map(device, in.numel(), y, fn::ScaleBy<T>{T(scale)}, x);
     } else if (const int last = z.rank() - 1; left == 2 && axes.contains(last) && axes.contains(last - 1)) {
-      cpu::fft2(z.outer(last - 1), z[last - 1], z[last], back, scale, x, y);
+      fft2(device, z.outer(last - 1), z[last - 1], z[last], back, scale, x, y);
     } else {
       for (const int a : axes) {
-        cpu::fft(z.outer(a), z[a], z.inner(a), back, --left ? 1 : scale, x, y);
+        fft(device, z.outer(a), z[a], z.inner(a), back, --left ? 1 : scale, x, y);
         x = y;
       }
     }

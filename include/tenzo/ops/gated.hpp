@@ -20,42 +20,42 @@ struct Gated {
   Values<V, 1> compose(const Values<V, 2>& x) const {
     return {mul(dispatch(Unary<F>{f}, Values<V, 1>{x[0]})[0], x[1])};
   }
-  template <class T>
-  Values<Tensor<T>, 1> eval(const Values<Tensor<T>, 2>& x) const {
-    Tensor<T> y(x[0].shape());
-    cpu::gated(cpu::GateShape::two_arrays(1, y.size()), x[0].data(), x[1].data(), y.data(), lanes());
+  template <class T, class D>
+  Values<Tensor<T, D>, 1> eval(const Values<Tensor<T, D>, 2>& x) const {
+    Tensor<T, D> y(x[0].shape());
+    gated(D{}, GateShape::two_arrays(1, y.size()), x[0].data(), x[1].data(), y.data(), loop_body<D>());
     return {y};
   }
-  template <class T>
-  void eval_over_(Tensor<T>& gate, const Tensor<T>& up) const {
+  template <class T, class D>
+  void eval_over_(Tensor<T, D>& gate, const Tensor<T, D>& up) const {
     T* const y = gate.data();
-    cpu::gated(cpu::GateShape::two_arrays(1, gate.size()), y, up.data(), y, lanes());
+    gated(D{}, GateShape::two_arrays(1, gate.size()), y, up.data(), y, loop_body<D>());
   }
-  template <class T>
-  Values<Tensor<T>, 1> jvp(const Values<Tensor<T>, 2>& x, const Values<Tensor<T>, 2>& dx,
-                           const Values<Tensor<T>, 1>&) const {
-    Tensor<T> d;
+  template <class T, class D>
+  Values<Tensor<T, D>, 1> jvp(const Values<Tensor<T, D>, 2>& x, const Values<Tensor<T, D>, 2>& dx,
+                              const Values<Tensor<T, D>, 1>&) const {
+    Tensor<T, D> d;
     if (dx[0].defined()) {
-      d = Tensor<T>(x[0].shape());
-      cpu::map(
-          d.size(), d.data(), [f = f](T g, T u, T dg) { return f.slope(g, f(g)) * u * dg; }, x[0].data(), x[1].data(),
-          dx[0].data());
+      d = Tensor<T, D>(x[0].shape());
+      map(D{}, d.size(), d.data(), fn::GateTangent<F>{f}, x[0].data(), x[1].data(), dx[0].data());
     }
-    if (dx[1].defined()) d = plus(d, eval(Values<Tensor<T>, 2>{x[0], dx[1]})[0]);
+    if (dx[1].defined()) d = plus(d, eval(Values<Tensor<T, D>, 2>{x[0], dx[1]})[0]);
     return {d};
   }
-  template <class T>
-  Values<Tensor<T>, 2> vjp(const Values<Tensor<T>, 2>& x, const Values<Tensor<T>, 1>&, const Values<Tensor<T>, 1>& gy,
-                           const Values<bool, 2>&) const {
-    Values<Tensor<T>, 2> g{Tensor<T>(x[0].shape()), Tensor<T>(x[0].shape())};
-    cpu::gated_backward(cpu::GateShape::two_arrays(1, g[0].size()), x[0].data(), x[1].data(), gy[0].data(), g[0].data(),
-                        g[1].data(), lanes());
+  template <class T, class D>
+  Values<Tensor<T, D>, 2> vjp(const Values<Tensor<T, D>, 2>& x, const Values<Tensor<T, D>, 1>&,
+                              const Values<Tensor<T, D>, 1>& gy, const Values<bool, 2>&) const {
+    Values<Tensor<T, D>, 2> g{Tensor<T, D>(x[0].shape()), Tensor<T, D>(x[0].shape())};
+    gated_backward(D{}, GateShape::two_arrays(1, g[0].size()), x[0].data(), x[1].data(), gy[0].data(), g[0].data(),
+                   g[1].data(), loop_body<D>());
     return g;
   }
 
  private:
-  auto lanes() const {
-    if constexpr (std::is_same_v<F, fn::Silu>) return cpu::SiluLanes{};
+  template <class D>
+  auto loop_body() const {
+    if constexpr (!HostDevice<D>) return f;
+    else if constexpr (std::is_same_v<F, fn::Silu>) return cpu::SiluLanes{};
     else return cpu::Lanewise<F>{f};
   }
 };

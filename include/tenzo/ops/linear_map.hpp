@@ -12,7 +12,7 @@ struct AdjointMap;
 
 /// y = A x for a linear F with
 ///   name, Shape in, out
-///   apply(const T* x, T* y), adjoint(const T* gy, T* gx)     each writes all of its result
+///   apply(D, const T* x, T* y), adjoint(D, const T* gy, T* gx)    on a device D; each writes all of its result
 /// or, where nothing is to be computed, view(x) → y and adjoint_view(gy) → gx.
 template <class F>
 struct LinearMap {
@@ -21,13 +21,13 @@ struct LinearMap {
   static constexpr bool reads_inputs[] = {false}, reads_outputs[] = {false};
   F f;
 
-  template <class T>
-  Values<Tensor<T>, 1> eval(const Values<Tensor<T>, 1>& x) const {
+  template <class T, class D>
+  Values<Tensor<T, D>, 1> eval(const Values<Tensor<T, D>, 1>& x) const {
     if constexpr (requires { f.view(x[0]); }) {
       return {f.view(x[0])};
     } else {
-      Tensor<T> y(f.out);
-      f.apply(x[0].data(), y.data());
+      Tensor<T, D> y(f.out);
+      f.apply(D{}, x[0].data(), y.data());
       return {y};
     }
   }
@@ -49,13 +49,13 @@ struct AdjointMap {
   static constexpr bool reads_inputs[] = {false}, reads_outputs[] = {false};
   F f;
 
-  template <class T>
-  Values<Tensor<T>, 1> eval(const Values<Tensor<T>, 1>& y) const {
+  template <class T, class D>
+  Values<Tensor<T, D>, 1> eval(const Values<Tensor<T, D>, 1>& y) const {
     if constexpr (requires { f.adjoint_view(y[0]); }) {
       return {f.adjoint_view(y[0])};
     } else {
-      Tensor<T> x(f.in);
-      f.adjoint(y[0].data(), x.data());
+      Tensor<T, D> x(f.in);
+      f.adjoint(D{}, y[0].data(), x.data());
       return {x};
     }
   }

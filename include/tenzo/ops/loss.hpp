@@ -41,12 +41,12 @@ struct Huber {
   double delta = 1;
 
   template <class T>
-  TENZO_INLINE T operator()(T d) const {
+  TENZO_FUNCTION T operator()(T d) const {
     const T a = std::abs(d), c = a < T(delta) ? a : T(delta);
     return c * (a - T(0.5) * c);
   }
   template <class T>
-  TENZO_INLINE T slope(T d, T) const {
+  TENZO_FUNCTION T slope(T d, T) const {
     return d < T(-delta) ? T(-delta) : (d > T(delta) ? T(delta) : d);
   }
   template <class V>

@@ -3,30 +3,12 @@
 
 #include <string_view>
 
-#include "tenzo/core/gemm.hpp"
 #include "tenzo/ops/arithmetic.hpp"
+#include "tenzo/ops/cpu/matmul.hpp"
 #include "tenzo/ops/shape_ops.hpp"
+#include "tenzo/ops/shapes/matmul.hpp"
 
 namespace tenzo {
-
-namespace detail {
-
-inline Shape leading(const Shape& s, int drop) { return Shape(s.dims().first(std::size_t(s.rank() - drop))); }
-
-/// Offset in elements of a batch entry of `in` when its batch axes broadcast to `out`.
-inline std::int64_t batch_offset(std::int64_t entry, const Shape& out, const Shape& in, std::int64_t matrix) {
-  std::int64_t offset = 0, step = matrix;
-  for (int i = out.rank() - 1, k = in.rank() - 1; i >= 0; --i, --k) {
-    const std::int64_t at = entry % out[i];
-    entry /= out[i];
-    if (k < 0) continue;
-    if (in[k] != 1) offset += at * step;
-    step *= in[k];
-  }
-  return offset;
-}
-
-}  // namespace detail
 
 /// C = op(A) op(B) over batches: (..., m, k) · (..., k, n) → (..., m, n); op transposes the last two axes where asked.
 ///   Batch axes broadcast. Every element is one chain of fused multiply-adds in the order of k.
@@ -36,36 +18,11 @@ struct MatMul {
   static constexpr bool reads_inputs[] = {true, true}, reads_outputs[] = {false};
   bool ta = false, tb = false;
 
-  template <class T>
-  Values<Tensor<T>, 1> eval(const Values<Tensor<T>, 2>& x) const {
-    const Tensor<T>&a = x[0], &b = x[1];
-    const std::int64_t m = a.dim(ta ? -1 : -2), k = a.dim(ta ? -2 : -1), n = b.dim(tb ? -2 : -1);
-    expect(b.dim(tb ? -1 : -2) == k, name, ": ", a.shape(), ta ? "ᵀ" : "", " · ", b.shape(), tb ? "ᵀ" : "",
-           " do not agree in the axis of ", k);
-    const Shape batch_a = detail::leading(a.shape(), 2), batch_b = detail::leading(b.shape(), 2);
-    const Shape batch = broadcast_shapes(batch_a, batch_b);
-    Shape out = batch;
-    out.push_back(m);
-    out.push_back(n);
-    Tensor<T> c(out);
-    using View = MatrixView<const T>;
-    const std::int64_t entries = batch.numel();
-    const auto view_b = [&](std::int64_t at) {
-      const View v = View::row_major(b.data() + at, tb ? n : k, tb ? k : n);
-      return tb ? v.transposed() : v;
-    };
-    if (!ta && batch_b.numel() == 1 && batch_a.numel() == entries) {  // one product with the rows of all entries
-      gemm<T>(View::row_major(a.data(), entries * m, k), view_b(0), MatrixView<T>::row_major(c.data(), entries * m, n));
-      return {c};
-    }
-    parallel_for(entries, entry_grain(entries, m * n * k), [&](std::int64_t begin, std::int64_t end) {
-      for (std::int64_t e = begin; e < end; ++e) {
-        const View va =
-            View::row_major(a.data() + detail::batch_offset(e, batch, batch_a, m * k), ta ? k : m, ta ? m : k);
-        gemm<T>(ta ? va.transposed() : va, view_b(detail::batch_offset(e, batch, batch_b, k * n)),
-                MatrixView<T>::row_major(c.data() + e * m * n, m, n));
-      }
-    });
+  template <class T, class D>
+  Values<Tensor<T, D>, 1> eval(const Values<Tensor<T, D>, 2>& x) const {
+    const MatMulShape s(x[0].shape(), x[1].shape(), ta, tb);
+    Tensor<T, D> c(s.out());
+    matmul(D{}, s, x[0].data(), x[1].data(), c.data());
     return {c};
   }
   template <class V>
@@ -91,13 +48,6 @@ struct MatMul {
     }
     return g;
   }
-
- private:
-  // Large products are cut by themselves: all entries are then one piece, which runs where it is called.
-  static std::int64_t entry_grain(std::int64_t entries, std::int64_t work) {
-    if (work >= std::int64_t(1) << 24) return entries;
-    return std::max<std::int64_t>(1, (std::int64_t(1) << 18) / std::max<std::int64_t>(1, work));
-  }
 };
 
 /// op(a) · op(b) over the last two axes; the leading axes are batches and broadcast.
@@ -117,14 +67,11 @@ struct Affine {
 
   std::int64_t features_out(const Shape& w) const { return w.dim(in_out ? 1 : 0); }
 
-  template <class T>
-  Values<Tensor<T>, 1> eval(const Values<Tensor<T>, 3>& x) const {
+  template <class T, class D>
+  Values<Tensor<T, D>, 1> eval(const Values<Tensor<T, D>, 3>& x) const {
     const std::int64_t n = x[0].dim(0), k = x[0].dim(1), m = features_out(x[1].shape());
-    Tensor<T> y(Shape{n, m});
-    using View = MatrixView<const T>;
-    const View w = View::row_major(x[1].data(), in_out ? k : m, in_out ? m : k);
-    gemm<T>(View::row_major(x[0].data(), n, k), in_out ? w : w.transposed(), MatrixView<T>::row_major(y.data(), n, m),
-            {.accumulate = false, .bias = x[2].data()});
+    Tensor<T, D> y(Shape{n, m});
+    affine(D{}, n, k, m, in_out, x[0].data(), x[1].data(), x[2].data(), y.data());
     return {y};
   }
   template <class V>

@@ -15,7 +15,10 @@ namespace tenzo {
 namespace detail {
 
 template <class T>
-const T* data_or_null(const Tensor<T>& t) {
+inline constexpr T* none = nullptr;
+
+template <class T, class D>
+const T* data_or_null(const Tensor<T, D>& t) {
   return t.defined() ? t.data() : nullptr;
 }
 
@@ -54,35 +57,35 @@ struct RmsNormOp {
     const V rstd = rsqrt(mean(square(x[0]), -1, true) + eps);
     return {detail::affine(mul(x[0], rstd), x[1], V{})};
   }
-  template <class T>
-  Values<Tensor<T>, 2> eval(const Values<Tensor<T>, 2>& x) const {
+  template <class T, class D>
+  Values<Tensor<T, D>, 2> eval(const Values<Tensor<T, D>, 2>& x) const {
     const std::int64_t rows = x[0].dim(0), n = x[0].dim(1);
-    Values<Tensor<T>, 2> y{Tensor<T>(x[0].shape()), Tensor<T>(Shape{rows})};
-    cpu::rms_norm(rows, n, x[0].data(), detail::data_or_null(x[1]), eps, y[0].data(), y[1].data());
+    Values<Tensor<T, D>, 2> y{Tensor<T, D>(x[0].shape()), Tensor<T, D>(Shape{rows})};
+    rms_norm(D{}, rows, n, x[0].data(), detail::data_or_null(x[1]), eps, y[0].data(), y[1].data());
     return y;
   }
   // The map from dx to dh is symmetric, so the kernel of the reverse rule is that of the forward rule, without a
   // weight.
-  template <class T>
-  Values<Tensor<T>, 2> jvp(const Values<Tensor<T>, 2>& x, const Values<Tensor<T>, 2>& dx,
-                           const Values<Tensor<T>, 2>& y) const {
-    Tensor<T> dh;
+  template <class T, class D>
+  Values<Tensor<T, D>, 2> jvp(const Values<Tensor<T, D>, 2>& x, const Values<Tensor<T, D>, 2>& dx,
+                              const Values<Tensor<T, D>, 2>& y) const {
+    Tensor<T, D> dh;
     if (dx[0].defined()) {
-      dh = Tensor<T>(x[0].shape());
-      cpu::rms_norm_backward<T>(dh.dim(0), dh.dim(1), x[0].data(), nullptr, y[1].data(), dx[0].data(), dh.data(),
-                                nullptr);
+      dh = Tensor<T, D>(x[0].shape());
+      rms_norm_backward(D{}, dh.dim(0), dh.dim(1), x[0].data(), detail::none<T>, y[1].data(), dx[0].data(), dh.data(),
+                        detail::none<T>);
     }
     const auto h = [&] { return mul(x[0], unsqueeze(y[1], 1)); };
-    return {detail::affine_tangent(dh, h, x[1], dx[1], Tensor<T>{}, x[0].shape())};
+    return {detail::affine_tangent(dh, h, x[1], dx[1], Tensor<T, D>{}, x[0].shape())};
   }
-  template <class T>
-  Values<Tensor<T>, 2> vjp(const Values<Tensor<T>, 2>& x, const Values<Tensor<T>, 2>& y, const Values<Tensor<T>, 2>& gy,
-                           const Values<bool, 2>& need) const {
-    Values<Tensor<T>, 2> g;
-    if (need[0]) g[0] = Tensor<T>(x[0].shape());
-    if (need[1]) g[1] = Tensor<T>(x[1].shape());
-    cpu::rms_norm_backward(x[0].dim(0), x[0].dim(1), x[0].data(), detail::data_or_null(x[1]), y[1].data(), gy[0].data(),
-                           g[0].data(), g[1].data());
+  template <class T, class D>
+  Values<Tensor<T, D>, 2> vjp(const Values<Tensor<T, D>, 2>& x, const Values<Tensor<T, D>, 2>& y,
+                              const Values<Tensor<T, D>, 2>& gy, const Values<bool, 2>& need) const {
+    Values<Tensor<T, D>, 2> g;
+    if (need[0]) g[0] = Tensor<T, D>(x[0].shape());
+    if (need[1]) g[1] = Tensor<T, D>(x[1].shape());
+    rms_norm_backward(D{}, x[0].dim(0), x[0].dim(1), x[0].data(), detail::data_or_null(x[1]), y[1].data(), gy[0].data(),
+                      g[0].data(), g[1].data());
     return g;
   }
 };
@@ -100,36 +103,36 @@ struct LayerNormOp {
     const V rstd = rsqrt(mean(square(centred), -1, true) + eps);
     return {detail::affine(mul(centred, rstd), x[1], x[2])};
   }
-  template <class T>
-  Values<Tensor<T>, 3> eval(const Values<Tensor<T>, 3>& x) const {
+  template <class T, class D>
+  Values<Tensor<T, D>, 3> eval(const Values<Tensor<T, D>, 3>& x) const {
     const std::int64_t rows = x[0].dim(0), n = x[0].dim(1);
-    Values<Tensor<T>, 3> y{Tensor<T>(x[0].shape()), Tensor<T>(Shape{rows}), Tensor<T>(Shape{rows})};
-    cpu::layer_norm(rows, n, x[0].data(), detail::data_or_null(x[1]), detail::data_or_null(x[2]), eps, y[0].data(),
-                    y[1].data(), y[2].data());
+    Values<Tensor<T, D>, 3> y{Tensor<T, D>(x[0].shape()), Tensor<T, D>(Shape{rows}), Tensor<T, D>(Shape{rows})};
+    layer_norm(D{}, rows, n, x[0].data(), detail::data_or_null(x[1]), detail::data_or_null(x[2]), eps, y[0].data(),
+               y[1].data(), y[2].data());
     return y;
   }
-  template <class T>
-  Values<Tensor<T>, 3> jvp(const Values<Tensor<T>, 3>& x, const Values<Tensor<T>, 3>& dx,
-                           const Values<Tensor<T>, 3>& y) const {
-    Tensor<T> dh;
+  template <class T, class D>
+  Values<Tensor<T, D>, 3> jvp(const Values<Tensor<T, D>, 3>& x, const Values<Tensor<T, D>, 3>& dx,
+                              const Values<Tensor<T, D>, 3>& y) const {
+    Tensor<T, D> dh;
     if (dx[0].defined()) {
-      dh = Tensor<T>(x[0].shape());
-      cpu::layer_norm_backward<T>(dh.dim(0), dh.dim(1), x[0].data(), nullptr, y[1].data(), y[2].data(), dx[0].data(),
-                                  dh.data(), nullptr, nullptr);
+      dh = Tensor<T, D>(x[0].shape());
+      layer_norm_backward(D{}, dh.dim(0), dh.dim(1), x[0].data(), detail::none<T>, y[1].data(), y[2].data(),
+                          dx[0].data(), dh.data(), detail::none<T>, detail::none<T>);
     }
     const auto h = [&] { return mul(sub(x[0], unsqueeze(y[1], 1)), unsqueeze(y[2], 1)); };
     return {detail::affine_tangent(dh, h, x[1], dx[1], dx[2], x[0].shape())};
   }
-  template <class T>
-  Values<Tensor<T>, 3> vjp(const Values<Tensor<T>, 3>& x, const Values<Tensor<T>, 3>& y, const Values<Tensor<T>, 3>& gy,
-                           const Values<bool, 3>& need) const {
-    Values<Tensor<T>, 3> g;
+  template <class T, class D>
+  Values<Tensor<T, D>, 3> vjp(const Values<Tensor<T, D>, 3>& x, const Values<Tensor<T, D>, 3>& y,
+                              const Values<Tensor<T, D>, 3>& gy, const Values<bool, 3>& need) const {
+    Values<Tensor<T, D>, 3> g;
     const std::int64_t rows = x[0].dim(0), n = x[0].dim(1);
-    if (need[0]) g[0] = Tensor<T>(x[0].shape());
+    if (need[0]) g[0] = Tensor<T, D>(x[0].shape());
     for (std::size_t i : {1, 2})
-      if (need[i]) g[i] = Tensor<T>(Shape{n});
-    cpu::layer_norm_backward(rows, n, x[0].data(), detail::data_or_null(x[1]), y[1].data(), y[2].data(), gy[0].data(),
-                             g[0].data(), g[1].data(), g[2].data());
+      if (need[i]) g[i] = Tensor<T, D>(Shape{n});
+    layer_norm_backward(D{}, rows, n, x[0].data(), detail::data_or_null(x[1]), y[1].data(), y[2].data(), gy[0].data(),
+                        g[0].data(), g[1].data(), g[2].data());
     return g;
   }
 };

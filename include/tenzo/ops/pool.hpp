@@ -22,20 +22,21 @@ inline std::int64_t plane_count(const Shape& x) { return x.outer(x.rank() - 2); 
 }  // namespace detail
 
 /// y(p, i) = x(p, index(p, i)) within planes; the index is data. Its adjoint adds.
+template <class M>
 struct TakeInPlanes {
   static constexpr std::string_view name = "max_pool2d";
   Shape in, out;
-  Tensor<std::int32_t> index;
+  Tensor<std::int32_t, M> index;
 
-  template <class T>
-  void apply(const T* x, T* y) const {
-    cpu::take_in_planes(detail::plane_count(in), in.inner(in.rank() - 3), out.inner(out.rank() - 3), index.data(), x,
-                        y);
+  template <class D, class T>
+  void apply(D device, const T* x, T* y) const {
+    take_in_planes(device, detail::plane_count(in), in.inner(in.rank() - 3), out.inner(out.rank() - 3),
+                   index.template on<D>().data(), x, y);
   }
-  template <class T>
-  void adjoint(const T* gy, T* gx) const {
-    cpu::put_in_planes(detail::plane_count(in), in.inner(in.rank() - 3), out.inner(out.rank() - 3), index.data(), gy,
-                       gx);
+  template <class D, class T>
+  void adjoint(D device, const T* gy, T* gx) const {
+    put_in_planes(device, detail::plane_count(in), in.inner(in.rank() - 3), out.inner(out.rank() - 3),
+                  index.template on<D>().data(), gy, gx);
   }
 };
 
@@ -47,11 +48,12 @@ V max_pool2d(const V& x, const PoolSettings& settings) {
   expect(g.in_plane() <= std::numeric_limits<std::int32_t>::max(), "max_pool2d: x is ", x.shape(),
          "; a plane has too many elements");
   const Shape out = detail::resized(x.shape(), g.out_size);
+  using D = device_t<V>;
   plain_t<V> y(out);
-  Tensor<std::int32_t> index(out);
-  cpu::max_pool2d(g, plain(x).data(), y.data(), index.data());
+  Tensor<std::int32_t, D> index(out);
+  max_pool2d(D{}, g, plain(x).data(), y.data(), index.data());
   if constexpr (Plain<V>) return y;
-  else return apply_linear(TakeInPlanes{x.shape(), out, index}, x);
+  else return apply_linear(TakeInPlanes<D>{x.shape(), out, index}, x);
 }
 
 /// The mean of each window.
@@ -60,13 +62,13 @@ struct MeanPool {
   Shape in, out;
   PoolGeometry g;
 
-  template <class T>
-  void apply(const T* x, T* y) const {
-    cpu::mean_pool2d(g, x, y);
+  template <class D, class T>
+  void apply(D device, const T* x, T* y) const {
+    mean_pool2d(device, g, x, y);
   }
-  template <class T>
-  void adjoint(const T* gy, T* gx) const {
-    cpu::mean_pool2d_adjoint(g, gy, gx);
+  template <class D, class T>
+  void adjoint(D device, const T* gy, T* gx) const {
+    mean_pool2d_adjoint(device, g, gy, gx);
   }
 };
 
@@ -84,15 +86,15 @@ struct AdaptiveMeanPool {
   static constexpr std::string_view name = "adaptive_avg_pool2d";
   Shape in, out;
 
-  template <class T>
-  void apply(const T* x, T* y) const {
-    cpu::adaptive_mean_pool2d(detail::plane_count(in), detail::image_size(name, in), detail::image_size(name, out), x,
-                              y);
+  template <class D, class T>
+  void apply(D device, const T* x, T* y) const {
+    adaptive_mean_pool2d(device, detail::plane_count(in), detail::image_size(name, in), detail::image_size(name, out),
+                         x, y);
   }
-  template <class T>
-  void adjoint(const T* gy, T* gx) const {
-    cpu::adaptive_mean_pool2d_adjoint(detail::plane_count(in), detail::image_size(name, in),
-                                      detail::image_size(name, out), gy, gx);
+  template <class D, class T>
+  void adjoint(D device, const T* gy, T* gx) const {
+    adaptive_mean_pool2d_adjoint(device, detail::plane_count(in), detail::image_size(name, in),
+                                 detail::image_size(name, out), gy, gx);
   }
 };
 

@@ -75,27 +75,13 @@ V norm(const V& x, const Axes& axes, bool keepdim = false) {
 
 namespace detail {
 
-/// Positions of the extreme elements along an axis, which stays with one element; the first among equals, and the first
-/// NaN before all.
-template <class T, class Better>
-Indices arg_extreme(std::string_view op, const Tensor<T>& x, int axis, Better&& better) {
+/// Positions of the extreme elements along an axis, which stays with one element.
+template <class T, class D, class Better>
+Positions<D> arg_extreme_of(std::string_view op, const Tensor<T, D>& x, int axis, Better better) {
   const int a = x.shape().normalized_axis(axis);
-  const std::int64_t n = x.dim(a), inner = x.shape().inner(a);
-  expect(n > 0, op, ": axis ", a, " of ", x.shape(), " is empty");
-  Indices at(x.shape().with(a, 1));
-  const T* px = x.data();
-  std::int64_t* to = at.data();
-  parallel_for(at.size(), std::max<std::int64_t>(1, cpu::element_grain / n), [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t r = begin; r < end; ++r) {
-      const T* row = px + r / inner * n * inner + r % inner;
-      std::int64_t best = 0;
-      for (std::int64_t i = 1; i < n; ++i) {
-        const T v = row[i * inner], b = row[best * inner];
-        if (better(v, b) || (v != v && b == b)) best = i;
-      }
-      to[r] = best;
-    }
-  });
+  expect(x.dim(a) > 0, op, ": axis ", a, " of ", x.shape(), " is empty");
+  Positions<D> at(x.shape().with(a, 1));
+  arg_extreme(D{}, AroundAxis(x.shape(), a), better, x.data(), at.data());
   return at;
 }
 
@@ -103,14 +89,14 @@ Indices arg_extreme(std::string_view op, const Tensor<T>& x, int axis, Better&& 
 
 /// Position of the largest element along an axis; the first among equals. A NaN counts as the largest.
 template <Value V>
-Indices argmax(const V& x, int axis, bool keepdim = false) {
-  const Indices at = detail::arg_extreme("argmax", plain(x), axis, [](auto a, auto b) { return a > b; });
+Positions<device_t<V>> argmax(const V& x, int axis, bool keepdim = false) {
+  const Positions<device_t<V>> at = detail::arg_extreme_of("argmax", plain(x), axis, fn::Greater{});
   return keepdim ? at : at.reshaped(x.shape().without(axis));
 }
 /// Position of the smallest element along an axis; the first among equals. A NaN counts as the smallest.
 template <Value V>
-Indices argmin(const V& x, int axis, bool keepdim = false) {
-  const Indices at = detail::arg_extreme("argmin", plain(x), axis, [](auto a, auto b) { return a < b; });
+Positions<device_t<V>> argmin(const V& x, int axis, bool keepdim = false) {
+  const Positions<device_t<V>> at = detail::arg_extreme_of("argmin", plain(x), axis, fn::Less{});
   return keepdim ? at : at.reshaped(x.shape().without(axis));
 }
 
@@ -131,29 +117,13 @@ struct CumulativeSum {
   Shape in, out;
   int axis = 0;
 
-  template <class T>
-  void apply(const T* x, T* y) const {
-    walk(x, y, 1);
+  template <class D, class T>
+  void apply(D device, const T* x, T* y) const {
+    cumulative_sum(device, AroundAxis(in, axis), false, x, y);
   }
-  template <class T>
-  void adjoint(const T* gy, T* gx) const {
-    walk(gy, gx, -1);
-  }
-
- private:
-  template <class T>
-  void walk(const T* x, T* y, std::int64_t step) const {
-    const std::int64_t n = in[axis], inner = in.inner(axis), first = step > 0 ? 0 : n - 1;
-    detail::for_column_blocks(in.outer(axis), n, inner, [&](std::int64_t o, std::int64_t c0, std::int64_t c1) {
-      for (std::int64_t j = 0, at = first; j < n; ++j, at += step) {
-        const T* from = x + (o * n + at) * inner;
-        T* to = y + (o * n + at) * inner;
-        const T* before = to - step * inner;
-        if (j == 0) std::copy(from + c0, from + c1, to + c0);
-        else
-          for (std::int64_t c = c0; c < c1; ++c) to[c] = before[c] + from[c];
-      }
-    });
+  template <class D, class T>
+  void adjoint(D device, const T* gy, T* gx) const {
+    cumulative_sum(device, AroundAxis(in, axis), true, gy, gx);
   }
 };
 

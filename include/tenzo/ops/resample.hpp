@@ -14,14 +14,14 @@ struct Resample {
   Shape in, out;
   Interpolation how = Interpolation::nearest;
 
-  template <class T>
-  void apply(const T* x, T* y) const {
-    cpu::resample2d(detail::plane_count(in), detail::image_size(name, in), detail::image_size(name, out), how, x, y);
+  template <class D, class T>
+  void apply(D device, const T* x, T* y) const {
+    resample2d(device, detail::plane_count(in), detail::image_size(name, in), detail::image_size(name, out), how, x, y);
   }
-  template <class T>
-  void adjoint(const T* gy, T* gx) const {
-    cpu::resample2d_adjoint(detail::plane_count(in), detail::image_size(name, in), detail::image_size(name, out), how,
-                            gy, gx);
+  template <class D, class T>
+  void adjoint(D device, const T* gy, T* gx) const {
+    resample2d_adjoint(device, detail::plane_count(in), detail::image_size(name, in), detail::image_size(name, out),
+                       how, gy, gx);
   }
 };
 

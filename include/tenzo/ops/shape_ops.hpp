@@ -18,12 +18,12 @@ struct Reshape {
   static constexpr std::string_view name = "reshape";
   Shape in, out;
 
-  template <class T>
-  Tensor<T> view(const Tensor<T>& x) const {
+  template <class T, class D>
+  Tensor<T, D> view(const Tensor<T, D>& x) const {
     return x.reshaped(out);
   }
-  template <class T>
-  Tensor<T> adjoint_view(const Tensor<T>& gy) const {
+  template <class T, class D>
+  Tensor<T, D> adjoint_view(const Tensor<T, D>& gy) const {
     return gy.reshaped(in);
   }
 };
@@ -80,19 +80,19 @@ struct Permute {
     for (const int a : order) out.push_back(x[a]);
   }
 
-  template <class T>
-  void apply(const T* x, T* y) const {
-    cpu::copy_strided(out, x, walk_of_input(), y, strides_of(out));
+  template <class D, class T>
+  void apply(D device, const T* x, T* y) const {
+    copy_strided(device, out, x, walk_of_input(), y, strides_of(out));
   }
-  template <class T>
-  void adjoint(const T* gy, T* gx) const {
-    cpu::copy_strided(out, gy, strides_of(out), gx, walk_of_input());
+  template <class D, class T>
+  void adjoint(D device, const T* gy, T* gx) const {
+    copy_strided(device, out, gy, strides_of(out), gx, walk_of_input());
   }
 
  private:
-  cpu::Strides walk_of_input() const {
+  Strides walk_of_input() const {
     const auto strides = strides_of(in);
-    cpu::Strides walk{};
+    Strides walk{};
     for (int i = 0; i < order.count(); ++i) walk[i] = strides[order[i]];
     return walk;
   }
@@ -125,16 +125,16 @@ V transpose(const V& x, int axis_a = -2, int axis_b = -1) {
 struct Slice {
   static constexpr std::string_view name = "slice";
   Shape in, out;
-  cpu::Strides begin{}, step{};
+  Strides begin{}, step{};
 
-  template <class T>
-  void apply(const T* x, T* y) const {
-    cpu::copy_strided(out, x + offset(), walk(), y, strides_of(out));
+  template <class D, class T>
+  void apply(D device, const T* x, T* y) const {
+    copy_strided(device, out, x + offset(), walk(), y, strides_of(out));
   }
-  template <class T>
-  void adjoint(const T* gy, T* gx) const {
-    cpu::fill(in.numel(), gx, T(0));
-    cpu::copy_strided(out, gy, strides_of(out), gx + offset(), walk());
+  template <class D, class T>
+  void adjoint(D device, const T* gy, T* gx) const {
+    fill(device, in.numel(), gx, T(0));
+    copy_strided(device, out, gy, strides_of(out), gx + offset(), walk());
   }
 
  private:
@@ -144,8 +144,8 @@ struct Slice {
     for (int i = 0; i < in.rank(); ++i) o += begin[i] * strides[i];
     return out.numel() == 0 ? 0 : o;
   }
-  cpu::Strides walk() const {
-    cpu::Strides w = strides_of(in);
+  Strides walk() const {
+    Strides w = strides_of(in);
     for (int i = 0; i < in.rank(); ++i) w[i] *= step[i];
     return w;
   }
@@ -157,14 +157,14 @@ struct ContiguousSlice {
   Shape in, out;
   std::int64_t offset = 0;
 
-  template <class T>
-  Tensor<T> view(const Tensor<T>& x) const {
+  template <class T, class D>
+  Tensor<T, D> view(const Tensor<T, D>& x) const {
     return x.reshaped(Shape{in.numel()}).rows(offset, offset + out.numel()).reshaped(out);
   }
-  template <class T>
-  void adjoint(const T* gy, T* gx) const {
-    cpu::fill(in.numel(), gx, T(0));
-    std::copy_n(gy, out.numel(), gx + offset);
+  template <class D, class T>
+  void adjoint(D device, const T* gy, T* gx) const {
+    fill(device, in.numel(), gx, T(0));
+    copy_elements(device, out.numel(), gy, gx + offset);
   }
 };
 

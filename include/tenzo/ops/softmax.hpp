@@ -6,18 +6,9 @@
 #include "tenzo/ops/cpu/softmax.hpp"
 #include "tenzo/ops/elementwise.hpp"
 #include "tenzo/ops/reduce.hpp"
+#include "tenzo/ops/shapes/axis.hpp"
 
 namespace tenzo {
-
-namespace detail {
-
-/// A tensor around an axis: (outer, n, inner).
-struct AroundAxis {
-  std::int64_t outer, n, inner;
-  AroundAxis(const Shape& s, int axis) : outer(s.outer(axis)), n(s[axis]), inner(s.inner(axis)) {}
-};
-
-}  // namespace detail
 
 /// y = eˣ / Σ eˣ;  dy = y (dx − Σ y dx), and the same for cotangents.
 struct Softmax {
@@ -26,11 +17,11 @@ struct Softmax {
   static constexpr bool reads_inputs[] = {false}, reads_outputs[] = {true};
   int axis = 0;
 
-  template <class T>
-  Values<Tensor<T>, 1> eval(const Values<Tensor<T>, 1>& x) const {
-    Tensor<T> y(x[0].shape());
-    const detail::AroundAxis s(y.shape(), axis);
-    cpu::softmax(s.outer, s.n, s.inner, x[0].data(), y.data());
+  template <class T, class D>
+  Values<Tensor<T, D>, 1> eval(const Values<Tensor<T, D>, 1>& x) const {
+    Tensor<T, D> y(x[0].shape());
+    const AroundAxis s(y.shape(), axis);
+    softmax(D{}, s.outer, s.n, s.inner, x[0].data(), y.data());
     return {y};
   }
   template <class V>
@@ -47,8 +38,8 @@ struct Softmax {
   V derivative(const V& y, const V& g) const {
     if constexpr (Plain<V>) {
       V d(y.shape());
-      const detail::AroundAxis s(y.shape(), axis);
-      cpu::softmax_backward(s.outer, s.n, s.inner, y.data(), g.data(), d.data());
+      const AroundAxis s(y.shape(), axis);
+      softmax_backward(device_t<V>{}, s.outer, s.n, s.inner, y.data(), g.data(), d.data());
       return d;
     } else {
       return mul(y, sub(g, sum(mul(y, g), axis, true)));
@@ -63,11 +54,11 @@ struct LogSoftmax {
   static constexpr bool reads_inputs[] = {false}, reads_outputs[] = {true};
   int axis = 0;
 
-  template <class T>
-  Values<Tensor<T>, 1> eval(const Values<Tensor<T>, 1>& x) const {
-    Tensor<T> y(x[0].shape());
-    const detail::AroundAxis s(y.shape(), axis);
-    cpu::log_softmax(s.outer, s.n, s.inner, x[0].data(), y.data());
+  template <class T, class D>
+  Values<Tensor<T, D>, 1> eval(const Values<Tensor<T, D>, 1>& x) const {
+    Tensor<T, D> y(x[0].shape());
+    const AroundAxis s(y.shape(), axis);
+    log_softmax(D{}, s.outer, s.n, s.inner, x[0].data(), y.data());
     return {y};
   }
   template <class V>
@@ -78,8 +69,8 @@ struct LogSoftmax {
   Values<V, 1> vjp(const Values<V, 1>&, const Values<V, 1>& y, const Values<V, 1>& gy, const Values<bool, 1>&) const {
     if constexpr (Plain<V>) {
       V gx(gy[0].shape());
-      const detail::AroundAxis s(gx.shape(), axis);
-      cpu::log_softmax_backward(s.outer, s.n, s.inner, y[0].data(), gy[0].data(), gx.data());
+      const AroundAxis s(gx.shape(), axis);
+      log_softmax_backward(device_t<V>{}, s.outer, s.n, s.inner, y[0].data(), gy[0].data(), gx.data());
       return {gx};
     } else {
       return {sub(gy[0], mul(exp(y[0]), sum(gy[0], axis, true)))};
@@ -93,11 +84,11 @@ struct LogSumExp {
   static constexpr std::string_view name = "logsumexp";
   int axis = 0;
 
-  template <class T>
-  Values<Tensor<T>, 1> eval(const Values<Tensor<T>, 1>& x) const {
-    Tensor<T> y(x[0].shape().with(axis, 1));
-    const detail::AroundAxis s(x[0].shape(), axis);
-    cpu::logsumexp(s.outer, s.n, s.inner, x[0].data(), y.data());
+  template <class T, class D>
+  Values<Tensor<T, D>, 1> eval(const Values<Tensor<T, D>, 1>& x) const {
+    Tensor<T, D> y(x[0].shape().with(axis, 1));
+    const AroundAxis s(x[0].shape(), axis);
+    logsumexp(D{}, s.outer, s.n, s.inner, x[0].data(), y.data());
     return {y};
   }
   template <class V>
@@ -108,8 +99,8 @@ struct LogSumExp {
   Values<V, 1> vjp(const Values<V, 1>& x, const Values<V, 1>& y, const Values<V, 1>& gy, const Values<bool, 1>&) const {
     if constexpr (Plain<V>) {
       V gx(x[0].shape());
-      const detail::AroundAxis s(gx.shape(), axis);
-      cpu::logsumexp_backward(s.outer, s.n, s.inner, x[0].data(), y[0].data(), gy[0].data(), gx.data());
+      const AroundAxis s(gx.shape(), axis);
+      logsumexp_backward(device_t<V>{}, s.outer, s.n, s.inner, x[0].data(), y[0].data(), gy[0].data(), gx.data());
       return {gx};
     } else {
       return {mul(exp(sub(x[0], y[0])), gy[0])};

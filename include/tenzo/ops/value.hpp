@@ -39,6 +39,10 @@ using scalar_t = typename Level<V>::scalar;
 template <Value V>
 using plain_t = typename Level<V>::plain;
 
+/// Where the tensor at the core lies.
+template <Value V>
+using device_t = typename plain_t<V>::device;
+
 /// The tensor at the core of a value.
 template <Value V>
 const plain_t<V>& plain(const V& v) {

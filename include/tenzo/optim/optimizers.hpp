@@ -4,25 +4,26 @@
 
 #include <cmath>
 #include <cstdint>
+#include <utility>
 
-#include "tenzo/ops/cpu/lanes.hpp"
-#include "tenzo/ops/cpu/loops.hpp"
+#include "tenzo/ops/cpu/update.hpp"
+#include "tenzo/ops/functions.hpp"
 #include "tenzo/tree/tree.hpp"
 
 namespace tenzo {
 
 namespace detail {
 
-template <class T>
-void expect_same_shape(const Path& at, const Tensor<T>& parameter, const Tensor<T>& g) {
+template <Plain V>
+void expect_same_shape(const Path& at, const V& parameter, const V& g) {
   expect(parameter.shape() == g.shape(), "optimizer: ", at.str(), " is ", parameter.shape(), ", its gradient ",
          g.shape());
 }
 
 /// A buffer of zeros like the leaf, made when it is first needed.
-template <class T>
-Tensor<T>& ensure_zeros(Tensor<T>& buffer, const Tensor<T>& like) {
-  if (!buffer.defined()) buffer = Tensor<T>::zeros(like.shape());
+template <Plain V>
+V& ensure_zeros(V& buffer, const V& like) {
+  if (!buffer.defined()) buffer = V::zeros(like.shape());
   return buffer;
 }
 
@@ -44,28 +45,17 @@ struct Sgd {
   void step(State<Model>& s, Model& model, const Model& gradient, double lr_factor = 1) const {
     using V = leaf_t<Model>;
     using T = scalar_t<V>;
-    const T rate = T(lr * lr_factor), mu = T(momentum), decay = T(weight_decay);
-    const bool ahead = nesterov;
+    const MomentumUpdate<T> update{T(lr * lr_factor), T(momentum), T(weight_decay), nesterov};
     for_each_leaf(
         [&](const Path& at, V& theta, const V& g, V& m) {
           if (!g.defined()) return;
           detail::expect_same_shape(at, theta, g);
-          T* w = theta.data();
-          const T* pg = g.data();
-          if (mu == T(0)) {
-            cpu::map(
-                theta.size(), w, [=](T x, T d) { return x - rate * (d + decay * x); }, theta.data(), pg);
-            return;
-          }
-          T* pm = detail::ensure_zeros(m, theta).data();
-          parallel_for(theta.size(), cpu::element_grain, [&](std::int64_t begin, std::int64_t end) {
-#pragma omp simd
-            for (std::int64_t i = begin; i < end; ++i) {
-              const T d = pg[i] + decay * w[i];
-              pm[i] = mu * pm[i] + d;
-              w[i] -= rate * (ahead ? d + mu * pm[i] : pm[i]);
-            }
-          });
+          using D = device_t<V>;
+          if (update.mu == T(0))
+            map(D{}, theta.size(), theta.data(), fn::SgdStep<T>{update.rate, update.decay}, std::as_const(theta).data(),
+                g.data());
+          else
+            momentum_update(D{}, theta.size(), update, g.data(), detail::ensure_zeros(m, theta).data(), theta.data());
         },
         model, gradient, s.momentum);
     ++s.step;
@@ -91,9 +81,8 @@ struct SignSgd {
         [&](const Path& at, V& theta, const V& g) {
           if (!g.defined()) return;
           detail::expect_same_shape(at, theta, g);
-          cpu::map(
-              theta.size(), theta.data(), [=](T x, T d) { return x - rate * (T(d > T(0)) - T(d < T(0)) + decay * x); },
-              theta.data(), g.data());
+          map(device_t<V>{}, theta.size(), theta.data(), fn::SignStep<T>{rate, decay}, std::as_const(theta).data(),
+              g.data());
         },
         model, gradient);
     ++s.step;
@@ -119,34 +108,22 @@ struct Adam {
     using V = leaf_t<Model>;
     using T = scalar_t<V>;
     ++s.step;
-    const double rate = lr * lr_factor;
-    using L = Simd<T>;
-    const L b1{T(beta1)}, b2{T(beta2)}, c1{T(1 - beta1)}, c2{T(1 - beta2)}, decay{T(rate * weight_decay)};
-    const L scale1{T(rate / (1 - std::pow(beta1, double(s.step))))}, tiny{T(eps)};
-    const L scale2{T(1 / std::sqrt(1 - std::pow(beta2, double(s.step))))};
+    const double rate = lr * lr_factor, t = double(s.step);
+    const AdamUpdate<T> update{T(beta1),
+                               T(1 - beta1),
+                               T(beta2),
+                               T(1 - beta2),
+                               T(rate / (1 - std::pow(beta1, t))),
+                               T(1 / std::sqrt(1 - std::pow(beta2, t))),
+                               T(eps),
+                               T(rate * weight_decay)};
     for_each_leaf(
         [&](const Path& at, V& theta, const V& g, V& first, V& second, V& largest) {
           if (!g.defined()) return;
           detail::expect_same_shape(at, theta, g);
-          T *w = theta.data(), *m = detail::ensure_zeros(first, theta).data(),
-            *v = detail::ensure_zeros(second, theta).data();
-          T* top = amsgrad ? detail::ensure_zeros(largest, theta).data() : nullptr;
-          const T* d = g.data();
-          parallel_for(theta.size(), cpu::element_grain, [=](std::int64_t begin, std::int64_t end) {
-            cpu::for_lanes<T>(end - begin, [=](std::int64_t offset, std::int64_t n) {
-              const std::int64_t i = begin + offset;
-              const L slope = cpu::load_lanes(d + i, n), x = cpu::load_lanes(w + i, n);
-              const L mean = b1 * cpu::load_lanes(m + i, n) + c1 * slope;
-              L square = b2 * cpu::load_lanes(v + i, n) + c2 * slope * slope;
-              cpu::store_lanes(mean, m + i, n);
-              cpu::store_lanes(square, v + i, n);
-              if (top) {
-                square = max(cpu::load_lanes(top + i, n), square);
-                cpu::store_lanes(square, top + i, n);
-              }
-              cpu::store_lanes(x - (scale1 * mean / (sqrt(square) * scale2 + tiny) + decay * x), w + i, n);
-            });
-          });
+          adam_update(device_t<V>{}, theta.size(), update, g.data(), detail::ensure_zeros(first, theta).data(),
+                      detail::ensure_zeros(second, theta).data(),
+                      amsgrad ? detail::ensure_zeros(largest, theta).data() : nullptr, theta.data());
         },
         model, gradient, s.first, s.second, s.largest);
   }
@@ -157,16 +134,10 @@ template <Tree Model>
 double clip_norm_(Model& gradient, double limit) {
   using V = leaf_t<Model>;
   using T = scalar_t<V>;
-  double squares = 0;  // in double: a square of a float may be none
+  double squares = 0;
   for_each_leaf(
       [&](const Path&, const V& g) {
-        if (!g.defined()) return;
-        for (std::int64_t i = 0; i < g.size(); i += 4096) {  // fixed runs: the sum does not depend on threads
-          double part[16] = {};
-          const std::int64_t end = std::min(g.size(), i + 4096);
-          for (std::int64_t j = i; j < end; ++j) part[(j - i) % 16] += double(g(j)) * double(g(j));
-          for (const double p : part) squares += p;
-        }
+        if (g.defined()) squares += squares_of(device_t<V>{}, g.size(), g.data());
       },
       gradient);
   const double norm = std::sqrt(squares);
@@ -174,9 +145,7 @@ double clip_norm_(Model& gradient, double limit) {
     const T s = T(limit / norm);
     for_each_leaf(
         [&](const Path&, V& g) {
-          if (g.defined())
-            cpu::map(
-                g.size(), g.data(), [s](T x) { return s * x; }, std::as_const(g).data());
+          if (g.defined()) map(device_t<V>{}, g.size(), g.data(), fn::ScaleBy<T>{s}, std::as_const(g).data());
         },
         gradient);
   }
@@ -190,10 +159,7 @@ void clip_value_(Model& gradient, double limit) {
   using T = scalar_t<V>;
   for_each_leaf(
       [&](const Path&, V& g) {
-        const T c = T(limit);
-        if (g.defined())
-          cpu::map(
-              g.size(), g.data(), [c](T x) { return x < -c ? -c : (x > c ? c : x); }, std::as_const(g).data());
+        if (g.defined()) map(device_t<V>{}, g.size(), g.data(), fn::Clip<T>{T(limit)}, std::as_const(g).data());
       },
       gradient);
 }

@@ -185,7 +185,7 @@ inline Values<Probe<float>, 1> probe_affine(const Values<Probe<float>, 3>& x) {
 
 /// Rows of a table: only those are read, and only their noise is drawn.
 template <class T>
-Values<Probe<T>, 1> probe_rows(const IndexSelect& f, const Probe<T>& table) {
+Values<Probe<T>, 1> probe_rows(const IndexSelect<Cpu>& f, const Probe<T>& table) {
   std::array<Tensor<T>, 2> y;
   const std::int64_t cols = table.stored().cols();
   for (int s = 0; s < table.sides(); ++s) {
@@ -220,7 +220,7 @@ struct Level<zo::Probe<T>> {
     if constexpr (std::is_same_v<P, Affine> && std::is_same_v<T, float>) {
       if (x[1].is_weight() && !p.in_out) return zo::detail::probe_affine(x);
     }
-    if constexpr (std::is_same_v<P, LinearMap<IndexSelect>>) {
+    if constexpr (std::is_same_v<P, LinearMap<IndexSelect<Cpu>>>) {
       if (x[0].is_weight() && p.f.axis == 0 && p.f.in.rank() == 2) return zo::detail::probe_rows(p.f, x[0]);
     }
     int sides = 1;

@@ -1,8 +1,10 @@
 // Gated units of transformers, y = f(gate) · up, in one pass, and their gradients.
 #pragma once
 
+#include "tenzo/core/device.hpp"
 #include "tenzo/core/math.hpp"
 #include "tenzo/ops/cpu/lanes.hpp"
+#include "tenzo/ops/shapes/gate.hpp"
 
 namespace tenzo::cpu {
 
@@ -44,14 +46,6 @@ struct Lanewise {
   }
 };
 
-/// Where gate and up lie: rows of `columns` numbers, `gate` and `up` numbers apart (the two halves of one product's
-/// rows, or two arrays). Their gradients lie alike; y and its gradient are (rows, columns).
-struct GateShape {
-  std::int64_t rows, columns, gate, up;
-
-  static GateShape two_arrays(std::int64_t rows, std::int64_t columns) { return {rows, columns, columns, columns}; }
-};
-
 /// f(row, first, count) for pieces of the rows, in parallel.
 template <class F>
 void for_row_pieces(const GateShape& s, F&& f) {
@@ -65,7 +59,7 @@ void for_row_pieces(const GateShape& s, F&& f) {
 
 /// y = f(gate) · up.
 template <Real T, class F = SiluLanes>
-void gated(const GateShape& s, const T* gate, const T* up, T* y, const F& f = {}) {
+void gated(Device, const GateShape& s, const T* gate, const T* up, T* y, const F& f = {}) {
   for_row_pieces(s, [&](std::int64_t r, std::int64_t first, std::int64_t count) {
     const T *g = gate + r * s.gate + first, *u = up + r * s.up + first;
     T* to = y + r * s.columns + first;
@@ -77,7 +71,8 @@ void gated(const GateShape& s, const T* gate, const T* up, T* y, const F& f = {}
 
 /// g_gate = gy up f′(gate),   g_up = gy f(gate).   They may be gate and up themselves.
 template <Real T, class F = SiluLanes>
-void gated_backward(const GateShape& s, const T* gate, const T* up, const T* gy, T* g_gate, T* g_up, const F& f = {}) {
+void gated_backward(Device, const GateShape& s, const T* gate, const T* up, const T* gy, T* g_gate, T* g_up,
+                    const F& f = {}) {
   for_row_pieces(s, [&](std::int64_t r, std::int64_t first, std::int64_t count) {
     const std::int64_t at_gate = r * s.gate + first, at_up = r * s.up + first, at_y = r * s.columns + first;
     for_lanes<T>(count, [&](std::int64_t i, std::int64_t w) {

@@ -2,6 +2,7 @@
 //   Source  Dao et al. 2022, "FlashAttention", section 3.1 and appendix B.2.
 #pragma once
 
+#include "tenzo/core/device.hpp"
 #include "tenzo/ops/cpu/attention_forward.hpp"
 
 namespace tenzo::cpu {
@@ -116,8 +117,8 @@ struct RowRanges {
 ///   Order   sums over queries go by blocks of rows; a long sequence has four partial sums. Threads change nothing.
 ///   Memory  some 100 kB a thread, and for long sequences three times their gk and gv.
 template <Real T>
-void attention_backward(const AttentionProblem& p, const T* q, const T* k, const T* v, const T* bias, const T* out,
-                        const T* lse, const T* g_out, T* gq, T* gk, T* gv, T* g_bias = nullptr,
+void attention_backward(Device, const AttentionProblem& p, const T* q, const T* k, const T* v, const T* bias,
+                        const T* out, const T* lse, const T* g_out, T* gq, T* gk, T* gv, T* g_bias = nullptr,
                         const T* g_lse = nullptr) {
   p.check(bias != nullptr || g_bias != nullptr, true);
   const AttentionGradient<T> g{q, k, v, bias, out, lse, g_out, g_lse, gq, gk, gv, g_bias};

@@ -2,6 +2,7 @@
 //   Source  Milakov, Gimelshein 2018 (online softmax); Dao et al. 2022, "FlashAttention".
 #pragma once
 
+#include "tenzo/core/device.hpp"
 #include "tenzo/core/parallel.hpp"
 #include "tenzo/ops/cpu/attention_rows.hpp"
 #include "tenzo/ops/cpu/scratch.hpp"
@@ -132,7 +133,7 @@ void attend(const AttentionProblem& p, const RowBlock<T>& b, const T* q, const T
 ///           of the queries around it that do not see it, too.
 ///   Throws  ShapeError, ValueError where the problem is no sensible one.
 template <Real T>
-void attention(const AttentionProblem& p, const T* q, const T* k, const T* v, const T* bias, T* out, T* lse) {
+void attention(Device, const AttentionProblem& p, const T* q, const T* k, const T* v, const T* bias, T* out, T* lse) {
   p.check(bias != nullptr);
   const RowBlocks<T> blocks(p);
   parallel_for(std::int64_t(blocks.places.size()), blocks.grain(p), [&](std::int64_t begin, std::int64_t end) {

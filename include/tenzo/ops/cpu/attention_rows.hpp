@@ -10,8 +10,8 @@
 
 #include "tenzo/core/detail/gemm_driver.hpp"
 #include "tenzo/core/math.hpp"
-#include "tenzo/ops/cpu/attention_problem.hpp"
 #include "tenzo/ops/cpu/lanes.hpp"
+#include "tenzo/ops/shapes/attention.hpp"
 
 namespace tenzo::cpu {
 

@@ -6,30 +6,25 @@
 
 #include <cmath>
 
+#include "tenzo/core/device.hpp"
 #include "tenzo/ops/cpu/lanes.hpp"
 #include "tenzo/ops/cpu/loops.hpp"
 #include "tenzo/ops/cpu/scratch.hpp"
+#include "tenzo/ops/shapes/channels.hpp"
 
 namespace tenzo::cpu {
 
-/// The shape of what is normalised.
-struct Channels {
-  std::int64_t n, channels, size;
-
-  std::int64_t numel() const { return n * channels * size; }
-  std::int64_t per_channel() const { return n * size; }
-
-  /// The numbers v[c] of the channels of a vector: one channel, or w of them where a channel is one number.
-  template <Real T>
-  TENZO_INLINE Simd<T> lanes(const T* v, std::int64_t c, std::int64_t w) const {
-    return size == 1 ? load_lanes(v + c, w) : Simd<T>(v[c]);
-  }
-  /// x[at …] − v, zero beyond w.
-  template <Real T>
-  TENZO_INLINE Simd<T> centred(const T* x, std::int64_t at, std::int64_t w, const T* v, std::int64_t c) const {
-    return load_lanes(x + at, w, size == 1 ? T(0) : v[c]) - lanes(v, c, w);
-  }
-};
+/// The numbers v[c] of the channels of a vector: one channel, or w of them where a channel is one number.
+template <Real T>
+TENZO_INLINE Simd<T> channel_lanes(const Channels& s, const T* v, std::int64_t c, std::int64_t w) {
+  return s.size == 1 ? load_lanes(v + c, w) : Simd<T>(v[c]);
+}
+/// x[at …] − v, zero beyond w.
+template <Real T>
+TENZO_INLINE Simd<T> centred(const Channels& s, const T* x, std::int64_t at, std::int64_t w, const T* v,
+                             std::int64_t c) {
+  return load_lanes(x + at, w, s.size == 1 ? T(0) : v[c]) - channel_lanes(s, v, c, w);
+}
 
 /// f(at, w, c) for every vector: its offset, its length, its (first) channel.
 template <Real T, class F>
@@ -63,7 +58,7 @@ void channel_sums(const Channels& s, T* sums, F&& f) {
   }
   const Scratch<T> each(s.n * s.channels);
   pixel_sums(s, each.data(), f);
-  sum_middle(1, s.n, s.channels, each.data(), sums);
+  sum_middle(Device{}, 1, s.n, s.channels, each.data(), sums);
 }
 
 /// to[i] = 1 / √(variance[i] + eps).
@@ -74,12 +69,12 @@ void reciprocal_deviation(std::int64_t n, const T* variance, double eps, T* to) 
 
 /// Mean and variance Σ (x − mean)² / m of each channel, m numbers of it.
 template <Real T>
-void batch_statistics(const Channels& s, const T* x, T* mean, T* variance) {
+void batch_statistics(Device, const Channels& s, const T* x, T* mean, T* variance) {
   const T m = T(s.per_channel());
   channel_sums(s, mean, [&](std::int64_t at, std::int64_t w, std::int64_t) { return load_lanes(x + at, w); });
   for (std::int64_t c = 0; c < s.channels; ++c) mean[c] /= m;
   channel_sums(s, variance, [&](std::int64_t at, std::int64_t w, std::int64_t c) {
-    const Simd<T> d = s.centred(x, at, w, mean, c);
+    const Simd<T> d = centred(s, x, at, w, mean, c);
     return d * d;
   });
   for (std::int64_t c = 0; c < s.channels; ++c) variance[c] /= m;
@@ -87,14 +82,14 @@ void batch_statistics(const Channels& s, const T* x, T* mean, T* variance) {
 
 /// y = (x − mean) / √(variance + eps) · weight + bias, with the batch's statistics or running ones.
 template <Real T>
-void batch_norm(const Channels& s, const T* x, const T* mean, const T* variance, const T* weight, const T* bias,
+void batch_norm(Device, const Channels& s, const T* x, const T* mean, const T* variance, const T* weight, const T* bias,
                 double eps, T* y) {
   using V = Simd<T>;
   const Scratch<T> rstd(s.channels);
   reciprocal_deviation(s.channels, variance, eps, rstd.data());
   for_channels<T>(s, [&](std::int64_t at, std::int64_t w, std::int64_t c) {
-    const V h = s.centred(x, at, w, mean, c) * s.lanes(rstd.data(), c, w);
-    const V a = weight ? s.lanes(weight, c, w) : V(T(1)), b = bias ? s.lanes(bias, c, w) : V(T(0));
+    const V h = centred(s, x, at, w, mean, c) * channel_lanes(s, rstd.data(), c, w);
+    const V a = weight ? channel_lanes(s, weight, c, w) : V(T(1)), b = bias ? channel_lanes(s, bias, c, w) : V(T(0));
     store_lanes(fmadd(h, a, b), y + at, w);
   });
 }
@@ -103,14 +98,14 @@ void batch_norm(const Channels& s, const T* x, const T* mean, const T* variance,
 ///   gx = weight rstd (gy − gb / m − h gw / m)  where the statistics are the batch's own,
 ///   gx = weight rstd gy                        where they are constants.  gx may be null, or gy.
 template <Real T>
-void batch_norm_backward(const Channels& s, const T* x, const T* mean, const T* variance, const T* weight, double eps,
-                         bool own_statistics, const T* gy, T* gx, T* gw, T* gb) {
+void batch_norm_backward(Device, const Channels& s, const T* x, const T* mean, const T* variance, const T* weight,
+                         double eps, bool own_statistics, const T* gy, T* gx, T* gw, T* gb) {
   using V = Simd<T>;
   const Scratch<T> kept(s.channels);
   T* rstd = kept.data();
   reciprocal_deviation(s.channels, variance, eps, rstd);
   const auto h = [&](std::int64_t at, std::int64_t w, std::int64_t c) {
-    return s.centred(x, at, w, mean, c) * s.lanes(rstd, c, w);
+    return centred(s, x, at, w, mean, c) * channel_lanes(s, rstd, c, w);
   };
   channel_sums(s, gb, [&](std::int64_t at, std::int64_t w, std::int64_t) { return load_lanes(gy + at, w); });
   channel_sums(s, gw,
@@ -119,17 +114,17 @@ void batch_norm_backward(const Channels& s, const T* x, const T* mean, const T* 
   const V share(own_statistics ? T(1) / T(s.per_channel()) : T(0));
   for_channels<T>(s, [&](std::int64_t at, std::int64_t w, std::int64_t c) {
     V g = load_lanes(gy + at, w);
-    if (own_statistics) g = g - s.lanes(gb, c, w) * share - h(at, w, c) * (s.lanes(gw, c, w) * share);
-    const V a = weight ? s.lanes(weight, c, w) : V(T(1));
-    store_lanes(g * (a * s.lanes(rstd, c, w)), gx + at, w);
+    if (own_statistics) g = g - channel_lanes(s, gb, c, w) * share - h(at, w, c) * (channel_lanes(s, gw, c, w) * share);
+    const V a = weight ? channel_lanes(s, weight, c, w) : V(T(1));
+    store_lanes(g * (a * channel_lanes(s, rstd, c, w)), gx + at, w);
   });
 }
 
 /// y = (x − mean) rstd · weight + bias, mean and rstd over the channels of a group and their pixels.
 ///   mean, rstd  (n, groups), kept for the gradient; groups divides channels
 template <Real T>
-void group_norm(const Channels& s, std::int64_t groups, const T* x, const T* weight, const T* bias, double eps, T* y,
-                T* mean, T* rstd) {
+void group_norm(Device, const Channels& s, std::int64_t groups, const T* x, const T* weight, const T* bias, double eps,
+                T* y, T* mean, T* rstd) {
   using V = Simd<T>;
   const std::int64_t channels = s.channels / groups, length = channels * s.size;
   for_rows(s.n * groups, length, [&](std::int64_t r) {
@@ -155,7 +150,7 @@ void group_norm(const Channels& s, std::int64_t groups, const T* x, const T* wei
 /// With h = (x − mean) rstd and g = gy weight:   gw = Σ gy h,   gb = Σ gy (both needed, a number a channel),
 ///   gx = rstd (g − mean g − h mean(g h)), the means over the group.  gx may be null, or gy.
 template <Real T>
-void group_norm_backward(const Channels& s, std::int64_t groups, const T* x, const T* weight, const T* mean,
+void group_norm_backward(Device, const Channels& s, std::int64_t groups, const T* x, const T* weight, const T* mean,
                          const T* rstd, const T* gy, T* gx, T* gw, T* gb) {
   using V = Simd<T>;
   const std::int64_t channels = s.channels / groups, length = channels * s.size;
@@ -169,8 +164,8 @@ void group_norm_backward(const Channels& s, std::int64_t groups, const T* x, con
       return load_lanes(up + i, w) * ((load_lanes(from + i, w, m) - V(m)) * k);
     });
   });
-  sum_middle(1, s.n, s.channels, sum_g.data(), gb);
-  sum_middle(1, s.n, s.channels, sum_gh.data(), gw);
+  sum_middle(Device{}, 1, s.n, s.channels, sum_g.data(), gb);
+  sum_middle(Device{}, 1, s.n, s.channels, sum_gh.data(), gw);
   if (!gx) return;
   for_rows(s.n * groups, length, [&](std::int64_t r) {
     const T *from = x + r * length, *up = gy + r * length;

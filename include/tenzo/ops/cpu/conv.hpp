@@ -9,11 +9,12 @@
 
 #include <cstdint>
 
+#include "tenzo/core/device.hpp"
 #include "tenzo/core/parallel.hpp"
 #include "tenzo/core/simd.hpp"
-#include "tenzo/ops/cpu/conv_shape.hpp"
 #include "tenzo/ops/cpu/conv_sum.hpp"
 #include "tenzo/ops/cpu/conv_weight.hpp"
+#include "tenzo/ops/shapes/conv.hpp"
 
 namespace tenzo::cpu {
 
@@ -27,25 +28,25 @@ inline ConvGeometry unrolled(ConvGeometry g) {
 /// y = conv(x, w) + bias (one number a channel, or null). The bias is added last, as a separate addition would.
 ///   Error of an output: at most k eps Σ |w x| for its k = kh kw in / groups terms.
 template <Real T>
-void conv2d(const ConvGeometry& g, const T* x, const T* weight, const T* bias, T* y) {
+void conv2d(Device, const ConvGeometry& g, const T* x, const T* weight, const T* bias, T* y) {
   TapSum<T>(detail::forward_plan(unrolled(g)), weight).run(x, bias, y);
 }
 
 /// dx: the adjoint of conv2d in x applied to dy, + bias[c] where it is not null. This is conv_transpose2d's forward.
 template <Real T>
-void conv2d_input_gradient(const ConvGeometry& g, const T* dy, const T* weight, const T* bias, T* dx) {
+void conv2d_input_gradient(Device, const ConvGeometry& g, const T* dy, const T* weight, const T* bias, T* dx) {
   TapSum<T>(detail::adjoint_plan(unrolled(g)), weight).run(dy, bias, dx);
 }
 
 /// dw: the adjoint of conv2d in the weights applied to dy.
 template <Real T>
-void conv2d_weight_gradient(const ConvGeometry& g, const T* x, const T* dy, T* dw) {
+void conv2d_weight_gradient(Device, const ConvGeometry& g, const T* x, const T* dy, T* dw) {
   WeightGradient<T>(unrolled(g)).run(x, dy, dw);
 }
 
 /// db[o] = Σ_{n, pixel} dy[n, o, pixel]: lanes along the plane, then images in order.
 template <Real T>
-void conv2d_bias_gradient(const ConvGeometry& g, const T* dy, T* db) {
+void conv2d_bias_gradient(Device, const ConvGeometry& g, const T* dy, T* db) {
   using V = Simd<T>;
   const std::int64_t plane = g.out_plane();
   parallel_for(g.out, 1, [&](std::int64_t begin, std::int64_t end) {

@@ -9,7 +9,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "tenzo/ops/cpu/conv_shape.hpp"
+#include "tenzo/ops/shapes/conv.hpp"
 
 namespace tenzo::detail {
 

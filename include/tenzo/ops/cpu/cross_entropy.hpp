@@ -4,25 +4,21 @@
 #include <concepts>
 #include <string>
 
+#include "tenzo/core/device.hpp"
 #include "tenzo/core/error.hpp"
 #include "tenzo/ops/cpu/loops.hpp"
 #include "tenzo/ops/cpu/softmax.hpp"
+#include "tenzo/ops/shapes/cross_entropy.hpp"
 
 namespace tenzo::cpu {
-
-struct CrossEntropyOptions {
-  std::int64_t ignore_index = -100;  // rows with this label have no loss and no gradient
-  double smoothing = 0;              // the share of the target that is spread over all classes
-};
 
 /// The loss of each row, and what its gradient needs:
 ///   loss[r] = log Σ exp x[r] − (1 − s) x[r, label] − s · mean x[r],   0 where the label is ignored;
 ///   lse[r]  = log Σ exp x[r].
-///   Throws ValueError at a label outside [0, classes).
 ///   Cost    one pass over x, bound by memory from some 10⁵ numbers on.
 template <Real T, std::integral Label>
-void cross_entropy(std::int64_t rows, std::int64_t classes, const T* x, const Label* labels,
-                   const CrossEntropyOptions& options, T* loss, T* lse) {
+void cross_entropy(Device, std::int64_t rows, std::int64_t classes, const T* x, const Label* labels,
+                   const CrossEntropyTarget& options, T* loss, T* lse) {
   for_rows(rows, classes, [&](std::int64_t r) {
     const std::int64_t label = std::int64_t(labels[r]);
     const T* row = x + r * classes;
@@ -30,8 +26,6 @@ void cross_entropy(std::int64_t rows, std::int64_t classes, const T* x, const La
       loss[r] = lse[r] = T(0);
       return;
     }
-    require(0 <= label && label < classes, "cross_entropy: label ", label, " of row ", r, " is not in [0, ", classes,
-            ')');
     const MaxAndSum<T> all = max_and_sum(row, classes);
     const T a = MaxAndSum<T>::anchor(all.max), log_sum = math::log(all.sum);
     lse[r] = a + log_sum;
@@ -43,8 +37,8 @@ void cross_entropy(std::int64_t rows, std::int64_t classes, const T* x, const La
 /// gx[r] = g[r · g_step] (softmax x[r] − (1 − s) onehot(label) − s / classes), 0 where the label is ignored.
 ///   g_step is 1 for a gradient a row, 0 for one of all rows. gx may be x.
 template <Real T, std::integral Label>
-void cross_entropy_backward(std::int64_t rows, std::int64_t classes, const T* x, const Label* labels,
-                            const CrossEntropyOptions& options, const T* lse, const T* g, std::int64_t g_step, T* gx) {
+void cross_entropy_backward(Device, std::int64_t rows, std::int64_t classes, const T* x, const Label* labels,
+                            const CrossEntropyTarget& options, const T* lse, const T* g, std::int64_t g_step, T* gx) {
   using V = Simd<T>;
   for_rows(rows, classes, [&](std::int64_t r) {
     T* to = gx + r * classes;
@@ -60,6 +54,16 @@ void cross_entropy_backward(std::int64_t rows, std::int64_t classes, const T* x,
     });
     to[labels[r]] -= T(1 - options.smoothing) * up;
   });
+}
+
+/// Throws ValueError at a label outside [0, classes) that is not ignored.
+template <std::integral Label>
+void check_labels(std::int64_t rows, const Label* labels, std::int64_t classes, std::int64_t ignore_index) {
+  for (std::int64_t r = 0; r < rows; ++r) {
+    const auto label = std::int64_t(labels[r]);
+    require((0 <= label && label < classes) || label == ignore_index, "cross_entropy: label ", label, " of row ", r,
+            " is not in [0, ", classes, ')');
+  }
 }
 
 /// Labels that are not ignored: what the mean divides by.

@@ -9,6 +9,7 @@
 #include <mutex>
 #include <vector>
 
+#include "tenzo/core/device.hpp"
 #include "tenzo/core/parallel.hpp"
 #include "tenzo/ops/cpu/fft_lanes.hpp"
 #include "tenzo/ops/cpu/fft_plan.hpp"
@@ -167,7 +168,7 @@ class FftLines {
 
 /// Transforms along one axis: all blocks of it, in parallel.
 template <Real T>
-void fft(std::int64_t outer, std::int64_t n, std::int64_t inner, bool inverse, double scale, const T* x, T* y) {
+void fft(Device, std::int64_t outer, std::int64_t n, std::int64_t inner, bool inverse, double scale, const T* x, T* y) {
   if (outer * n * inner == 0) return;
   const FftLines<T> lines(outer, n, inner, inverse, scale);
   constexpr std::int64_t work = 1 << 14;
@@ -181,11 +182,12 @@ void fft(std::int64_t outer, std::int64_t n, std::int64_t inner, bool inverse, d
 /// Transforms along the last two axes of complex (batch, rows, cols): the rows, then the columns; image by image where
 /// there are enough, so that the columns find the image in the cache. The same bits either way.
 template <Real T>
-void fft2(std::int64_t batch, std::int64_t rows, std::int64_t cols, bool inverse, double scale, const T* x, T* y) {
+void fft2(Device, std::int64_t batch, std::int64_t rows, std::int64_t cols, bool inverse, double scale, const T* x,
+          T* y) {
   if (batch * rows * cols == 0) return;
   if (batch < threads()) {
-    fft(batch * rows, cols, 1, inverse, 1, x, y);
-    return fft(batch, rows, cols, inverse, scale, static_cast<const T*>(y), y);
+    fft(Device{}, batch * rows, cols, 1, inverse, 1, x, y);
+    return fft(Device{}, batch, rows, cols, inverse, scale, static_cast<const T*>(y), y);
   }
   const FftLines<T> along_rows(rows, cols, 1, inverse, 1), along_columns(1, rows, cols, inverse, scale);
   parallel_for(batch, 1, [&](std::int64_t begin, std::int64_t end) {

@@ -1,11 +1,13 @@
 // Element loops on the CPU: flat, broadcast, and sums over axes. Results do not depend on the number of threads.
 #pragma once
 
-#include <array>
+#include <algorithm>
 #include <cstdint>
 
+#include "tenzo/core/device.hpp"
 #include "tenzo/core/parallel.hpp"
 #include "tenzo/core/shape.hpp"
+#include "tenzo/ops/shapes/walks.hpp"
 
 namespace tenzo::cpu {
 
@@ -16,7 +18,7 @@ inline constexpr std::int64_t element_grain = 1 << 14;
 
 /// y[i] = f(x[i]...) for i in [0, n).
 template <class Y, class F, class... X>
-void map(std::int64_t n, Y* y, F&& f, const X*... x) {
+void map(Device, std::int64_t n, Y* y, F&& f, const X*... x) {
   parallel_for(
       n, element_grain, [&](std::int64_t begin, std::int64_t end) __attribute__((flatten)) {
 #pragma omp simd
@@ -24,46 +26,13 @@ void map(std::int64_t n, Y* y, F&& f, const X*... x) {
       });
 }
 
-/// One operand's steps along the axes of a broadcast result, adjacent axes merged where that is the same walk.
-struct BroadcastWalk {
-  int rank = 0;
-  std::array<std::int64_t, Shape::max_rank> extent{}, step_a{}, step_b{};
-
-  BroadcastWalk(const Shape& out, const Shape& a, const Shape& b) {
-    std::array<std::int64_t, Shape::max_rank> sa{}, sb{};
-    steps(out, a, sa);
-    steps(out, b, sb);
-    for (int i = 0; i < out.rank(); ++i) {
-      if (out[i] == 1) continue;
-      if (rank && step_a[rank - 1] == sa[i] * out[i] && step_b[rank - 1] == sb[i] * out[i]) {
-        extent[rank - 1] *= out[i];
-        step_a[rank - 1] = sa[i];
-        step_b[rank - 1] = sb[i];
-      } else {
-        extent[rank] = out[i];
-        step_a[rank] = sa[i];
-        step_b[rank++] = sb[i];
-      }
-    }
-    if (!rank) extent[rank++] = 1;
-  }
-
- private:
-  static void steps(const Shape& out, const Shape& in, std::array<std::int64_t, Shape::max_rank>& step) {
-    const auto strides = strides_of(in);
-    for (int i = 0; i < out.rank(); ++i) {
-      const int k = i - (out.rank() - in.rank());
-      step[i] = k < 0 || in[k] == 1 ? 0 : strides[k];
-    }
-  }
-};
-
 /// y = f(a, b) with broadcasting; y has the broadcast shape.
 template <class T, class F>
-void map_broadcast(const Shape& out, T* y, const Shape& shape_a, const T* a, const Shape& shape_b, const T* b, F&& f) {
+void map_broadcast(Device, const Shape& out, T* y, const Shape& shape_a, const T* a, const Shape& shape_b, const T* b,
+                   F&& f) {
   const std::int64_t n = out.numel();
   if (n == 0) return;
-  if (shape_a == out && shape_b == out) return map(n, y, f, a, b);
+  if (shape_a == out && shape_b == out) return map(Device{}, n, y, f, a, b);
   const BroadcastWalk walk(out, shape_a, shape_b);
   const int last = walk.rank - 1;
   const std::int64_t inner = walk.extent[last], da = walk.step_a[last], db = walk.step_b[last];
@@ -127,7 +96,7 @@ T sum_all(const T* x, std::int64_t n) {
 
 /// y(outer, inner) = Σ over the middle axis of x(outer, n, inner).
 template <class T>
-void sum_middle(std::int64_t outer, std::int64_t n, std::int64_t inner, const T* x, T* y) {
+void sum_middle(Device, std::int64_t outer, std::int64_t n, std::int64_t inner, const T* x, T* y) {
   if (inner == 1) {
     parallel_for(outer, std::max<std::int64_t>(1, element_grain / std::max<std::int64_t>(1, n)),
                  [&](std::int64_t begin, std::int64_t end) {

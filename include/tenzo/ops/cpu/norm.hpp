@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "tenzo/core/device.hpp"
 #include "tenzo/ops/cpu/lanes.hpp"
 #include "tenzo/ops/cpu/loops.hpp"
 #include "tenzo/ops/cpu/scratch.hpp"
@@ -31,8 +32,8 @@ void sum_over_rows(std::int64_t rows, std::int64_t n, T* gw, T* gb, F&& row) {
     if (to_b) std::fill_n(to_b, n, T(0));
     for (std::int64_t r = p * piece; r < std::min(rows, (p + 1) * piece); ++r) row(r, to_w, to_b);
   });
-  if (gw) sum_middle(1, pieces, n, pw.data(), gw);
-  if (gb) sum_middle(1, pieces, n, pb.data(), gb);
+  if (gw) sum_middle(Device{}, 1, pieces, n, pw.data(), gw);
+  if (gb) sum_middle(Device{}, 1, pieces, n, pb.data(), gb);
 }
 
 /// sums[i … i + w) += v.
@@ -44,7 +45,7 @@ TENZO_INLINE void add_lanes(T* sums, std::int64_t i, std::int64_t w, const Simd<
 /// y = (x − mean) rstd weight + bias over each row of n, with rstd = 1 / √(variance + eps).
 ///   mean, rstd  (rows), kept for the gradient
 template <Real T>
-void layer_norm(std::int64_t rows, std::int64_t n, const T* x, const T* weight, const T* bias, double eps, T* y,
+void layer_norm(Device, std::int64_t rows, std::int64_t n, const T* x, const T* weight, const T* bias, double eps, T* y,
                 T* mean, T* rstd) {
   using V = Simd<T>;
   for_rows(rows, n, [&](std::int64_t r) {
@@ -69,8 +70,8 @@ void layer_norm(std::int64_t rows, std::int64_t n, const T* x, const T* weight, 
 ///   gx = rstd (g − mean g − h mean(g h)),   gw = Σ over rows of gy h,   gb = Σ over rows of gy.
 ///   Each of gx, gw, gb may be null; gx may be gy.
 template <Real T>
-void layer_norm_backward(std::int64_t rows, std::int64_t n, const T* x, const T* weight, const T* mean, const T* rstd,
-                         const T* gy, T* gx, T* gw, T* gb) {
+void layer_norm_backward(Device, std::int64_t rows, std::int64_t n, const T* x, const T* weight, const T* mean,
+                         const T* rstd, const T* gy, T* gx, T* gw, T* gb) {
   using V = Simd<T>;
   sum_over_rows<T>(rows, n, gw, gb, [&](std::int64_t r, T* to_w, T* to_b) {
     const T *from = x + r * n, *up = gy + r * n;
@@ -96,7 +97,7 @@ void layer_norm_backward(std::int64_t rows, std::int64_t n, const T* x, const T*
 
 /// y = x rstd weight over each row of n, with rstd = 1 / √(mean x² + eps), kept for the gradient.
 template <Real T>
-void rms_norm(std::int64_t rows, std::int64_t n, const T* x, const T* weight, double eps, T* y, T* rstd) {
+void rms_norm(Device, std::int64_t rows, std::int64_t n, const T* x, const T* weight, double eps, T* y, T* rstd) {
   using V = Simd<T>;
   for_rows(rows, n, [&](std::int64_t r) {
     const T* from = x + r * n;
@@ -115,8 +116,8 @@ void rms_norm(std::int64_t rows, std::int64_t n, const T* x, const T* weight, do
 /// With h = x rstd and g = gy weight:   gx = rstd (g − h mean(g h)),   gw = Σ over rows of gy h.
 ///   Either of gx, gw may be null; gx may be gy.
 template <Real T>
-void rms_norm_backward(std::int64_t rows, std::int64_t n, const T* x, const T* weight, const T* rstd, const T* gy,
-                       T* gx, T* gw) {
+void rms_norm_backward(Device, std::int64_t rows, std::int64_t n, const T* x, const T* weight, const T* rstd,
+                       const T* gy, T* gx, T* gw) {
   using V = Simd<T>;
   sum_over_rows<T>(rows, n, gw, static_cast<T*>(nullptr), [&](std::int64_t r, T* to_w, T*) {
     const T *from = x + r * n, *up = gy + r * n;

@@ -9,48 +9,10 @@
 #include <limits>
 #include <vector>
 
+#include "tenzo/core/device.hpp"
 #include "tenzo/core/parallel.hpp"
 #include "tenzo/core/simd.hpp"
-#include "tenzo/ops/cpu/conv_shape.hpp"
-
-namespace tenzo {
-
-/// What pooling is told besides its operand. Padding counts as smaller than all numbers for the largest, and as zeros
-/// for the mean; `count_include_pad` tells whether those zeros count among what the mean divides by.
-struct PoolSettings {
-  Size2 kernel{2, 2}, stride{2, 2};
-  Size2 padding{0, 0};
-  Size2 dilation{1, 1};  // of the largest only
-  bool count_include_pad = true;
-};
-
-struct PoolGeometry : PoolSettings {
-  std::int64_t planes = 0;
-  Size2 in_size, out_size;
-
-  std::int64_t in_plane() const { return in_size.h * in_size.w; }
-  std::int64_t out_plane() const { return out_size.h * out_size.w; }
-};
-
-/// The sizes of a pooling called `name`.
-///   Throws ShapeError where the window does not fit, ValueError for a stride or dilation below 1, or a padding beyond
-///   half of the window (a window could then lie outside altogether).
-inline PoolGeometry pool_geometry(const char* name, std::int64_t planes, Size2 in_size, const PoolSettings& settings) {
-  PoolGeometry g;
-  static_cast<PoolSettings&>(g) = settings;
-  ConvSettings checked;
-  checked.stride = g.stride, checked.padding = g.padding, checked.dilation = g.dilation;
-  detail::check_settings(name, checked);
-  g.planes = planes, g.in_size = in_size;
-  g.out_size.h = conv_output_size(name, in_size.h, g.kernel.h, g.stride.h, g.padding.h, g.dilation.h);
-  g.out_size.w = conv_output_size(name, in_size.w, g.kernel.w, g.stride.w, g.padding.w, g.dilation.w);
-  const Size2 span{g.dilation.h * (g.kernel.h - 1) + 1, g.dilation.w * (g.kernel.w - 1) + 1};
-  require(2 * g.padding.h <= span.h && 2 * g.padding.w <= span.w, name, ": padding is (", g.padding.h, ", ",
-          g.padding.w, "), the window spans (", span.h, ", ", span.w, "); want a padding of at most half of that");
-  return g;
-}
-
-}  // namespace tenzo
+#include "tenzo/ops/shapes/pool.hpp"
 
 namespace tenzo::cpu {
 
@@ -95,7 +57,7 @@ void max_pool_pairs(const T* x, std::int64_t width, std::int64_t first, std::int
 /// y = the largest of each window, index = where in its plane it stands (row · width + column).
 ///   Of equal ones the first in row order. A NaN in the window makes y NaN; index is then the last NaN's.
 template <Real T, class Index>
-void max_pool2d(const PoolGeometry& g, const T* x, T* y, Index* index) {
+void max_pool2d(Device, const PoolGeometry& g, const T* x, T* y, Index* index) {
   const Size2 in = g.in_size, out = g.out_size;
   const bool pairs =
       g.kernel == Size2{2, 2} && g.stride == Size2{2, 2} && g.padding == Size2{0, 0} && g.dilation == Size2{1, 1};
@@ -139,8 +101,8 @@ void max_pool2d(const PoolGeometry& g, const T* x, T* y, Index* index) {
 
 /// y[p][i] = x[p][index[p][i]]: the tangent of max_pool2d.
 template <Real T, class Index>
-void take_in_planes(std::int64_t planes, std::int64_t in_plane, std::int64_t out_plane, const Index* index, const T* x,
-                    T* y) {
+void take_in_planes(Device, std::int64_t planes, std::int64_t in_plane, std::int64_t out_plane, const Index* index,
+                    const T* x, T* y) {
   for_each_plane(planes, out_plane, [&](std::int64_t p) {
     for (std::int64_t i = p * out_plane; i < (p + 1) * out_plane; ++i) y[i] = x[p * in_plane + index[i]];
   });
@@ -148,8 +110,8 @@ void take_in_planes(std::int64_t planes, std::int64_t in_plane, std::int64_t out
 
 /// dx[p][index[p][i]] += dy[p][i] from zero, in the order of i: the adjoint of take_in_planes.
 template <Real T, class Index>
-void put_in_planes(std::int64_t planes, std::int64_t in_plane, std::int64_t out_plane, const Index* index, const T* dy,
-                   T* dx) {
+void put_in_planes(Device, std::int64_t planes, std::int64_t in_plane, std::int64_t out_plane, const Index* index,
+                   const T* dy, T* dx) {
   for_each_plane(planes, in_plane, [&](std::int64_t p) {
     T* to = dx + p * in_plane;
     std::fill_n(to, in_plane, T(0));
@@ -173,7 +135,7 @@ void window_counts(const PoolGeometry& g, std::int64_t i, std::vector<T>& count)
 
 /// y = sum of each window in row order / its count. Dilation is not used.
 template <Real T>
-void mean_pool2d(const PoolGeometry& g, const T* x, T* y) {
+void mean_pool2d(Device, const PoolGeometry& g, const T* x, T* y) {
   const Size2 in = g.in_size, out = g.out_size;
   for_each_plane(g.planes, g.in_plane(), [&](std::int64_t plane) {
     std::vector<T> count;
@@ -199,7 +161,7 @@ void mean_pool2d(const PoolGeometry& g, const T* x, T* y) {
 
 /// The adjoint of mean_pool2d.
 template <Real T>
-void mean_pool2d_adjoint(const PoolGeometry& g, const T* dy, T* dx) {
+void mean_pool2d_adjoint(Device, const PoolGeometry& g, const T* dy, T* dx) {
   const Size2 in = g.in_size, out = g.out_size;
   for_each_plane(g.planes, g.in_plane(), [&](std::int64_t plane) {
     std::vector<T> count, share(static_cast<std::size_t>(out.w));
@@ -235,7 +197,7 @@ struct AdaptiveRange {
 
 /// y = mean of each range of rows by range of columns; a window is summed in lanes along its rows, row after row.
 template <Real T>
-void adaptive_mean_pool2d(std::int64_t planes, Size2 in, Size2 out, const T* x, T* y) {
+void adaptive_mean_pool2d(Device, std::int64_t planes, Size2 in, Size2 out, const T* x, T* y) {
   using V = Simd<T>;
   for_each_plane(planes, in.h * in.w, [&](std::int64_t plane) {
     for (std::int64_t i = 0; i < out.h; ++i)
@@ -255,7 +217,7 @@ void adaptive_mean_pool2d(std::int64_t planes, Size2 in, Size2 out, const T* x, 
 
 /// The adjoint of adaptive_mean_pool2d.
 template <Real T>
-void adaptive_mean_pool2d_adjoint(std::int64_t planes, Size2 in, Size2 out, const T* dy, T* dx) {
+void adaptive_mean_pool2d_adjoint(Device, std::int64_t planes, Size2 in, Size2 out, const T* dy, T* dx) {
   for_each_plane(planes, in.h * in.w, [&](std::int64_t plane) {
     std::fill_n(dx + plane * in.h * in.w, in.h * in.w, T(0));
     for (std::int64_t i = 0; i < out.h; ++i)

@@ -11,15 +11,10 @@
 #include <cstdint>
 #include <vector>
 
+#include "tenzo/core/device.hpp"
 #include "tenzo/core/parallel.hpp"
 #include "tenzo/core/simd.hpp"
-#include "tenzo/ops/cpu/conv_shape.hpp"
-
-namespace tenzo {
-
-enum class Interpolation { nearest, bilinear, bilinear_aligned };
-
-}  // namespace tenzo
+#include "tenzo/ops/shapes/resample.hpp"
 
 namespace tenzo::cpu {
 
@@ -46,7 +41,7 @@ struct AxisSamples {
 
 /// y (planes, out) from x (planes, in). Bilinear: the rows are blended first, then the columns.
 template <Real T>
-void resample2d(std::int64_t planes, Size2 in, Size2 out, Interpolation how, const T* x, T* y) {
+void resample2d(Device, std::int64_t planes, Size2 in, Size2 out, Interpolation how, const T* x, T* y) {
   expect(in.h > 0 && in.w > 0 && out.h > 0 && out.w > 0, "resample2d: from (", in.h, ", ", in.w, ") to (", out.h, ", ",
          out.w, "); want sizes of at least 1");
   const AxisSamples<T> rows(in.h, out.h, how), cols(in.w, out.w, how);
@@ -73,7 +68,7 @@ void resample2d(std::int64_t planes, Size2 in, Size2 out, Interpolation how, con
 
 /// The adjoint of resample2d: dx (planes, in) from dy (planes, out).
 template <Real T>
-void resample2d_adjoint(std::int64_t planes, Size2 in, Size2 out, Interpolation how, const T* dy, T* dx) {
+void resample2d_adjoint(Device, std::int64_t planes, Size2 in, Size2 out, Interpolation how, const T* dy, T* dx) {
   const AxisSamples<T> rows(in.h, out.h, how), cols(in.w, out.w, how);
   const std::int64_t *low = cols.low.data(), *high = cols.high.data();
   const T *low_weight = cols.low_weight.data(), *high_weight = cols.high_weight.data();

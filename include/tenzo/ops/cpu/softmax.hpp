@@ -6,6 +6,7 @@
 
 #include <cmath>
 
+#include "tenzo/core/device.hpp"
 #include "tenzo/core/math.hpp"
 #include "tenzo/ops/cpu/lanes.hpp"
 
@@ -73,7 +74,7 @@ TENZO_INLINE Simd<T> column_anchor(const T* x, std::int64_t n, std::int64_t inne
 
 /// y[o, i] = log Σⱼ exp x[o, j, i].
 template <Real T>
-void logsumexp(std::int64_t outer, std::int64_t n, std::int64_t inner, const T* x, T* y) {
+void logsumexp(Device, std::int64_t outer, std::int64_t n, std::int64_t inner, const T* x, T* y) {
   using V = Simd<T>;
   if (n == 0) return void(std::fill_n(y, outer * inner, -std::numeric_limits<T>::infinity()));
   if (inner == 1) return for_rows(outer, n, [&](std::int64_t r) { y[r] = max_and_sum(x + r * n, n).log(); });
@@ -90,7 +91,7 @@ void logsumexp(std::int64_t outer, std::int64_t n, std::int64_t inner, const T* 
 
 /// y = exp x / Σ exp x.
 template <Real T>
-void softmax(std::int64_t outer, std::int64_t n, std::int64_t inner, const T* x, T* y) {
+void softmax(Device, std::int64_t outer, std::int64_t n, std::int64_t inner, const T* x, T* y) {
   using V = Simd<T>;
   if (inner == 1) {
     return for_rows(outer, n, [&](std::int64_t r) {
@@ -120,7 +121,7 @@ void softmax(std::int64_t outer, std::int64_t n, std::int64_t inner, const T* x,
 
 /// y = x − log Σ exp x.
 template <Real T>
-void log_softmax(std::int64_t outer, std::int64_t n, std::int64_t inner, const T* x, T* y) {
+void log_softmax(Device, std::int64_t outer, std::int64_t n, std::int64_t inner, const T* x, T* y) {
   using V = Simd<T>;
   if (inner == 1) {
     return for_rows(outer, n, [&](std::int64_t r) {
@@ -167,7 +168,7 @@ void line_gradient(std::int64_t outer, std::int64_t n, std::int64_t inner, const
 
 /// gx = y (gy − Σ gy y) for y = softmax(x).
 template <Real T>
-void softmax_backward(std::int64_t outer, std::int64_t n, std::int64_t inner, const T* y, const T* gy, T* gx) {
+void softmax_backward(Device, std::int64_t outer, std::int64_t n, std::int64_t inner, const T* y, const T* gy, T* gx) {
   using V = Simd<T>;
   line_gradient(
       outer, n, inner, y, gy, gx, [](const V& p, const V& g) { return p * g; },
@@ -176,7 +177,8 @@ void softmax_backward(std::int64_t outer, std::int64_t n, std::int64_t inner, co
 
 /// gx = gy − exp(y) Σ gy for y = log_softmax(x).
 template <Real T>
-void log_softmax_backward(std::int64_t outer, std::int64_t n, std::int64_t inner, const T* y, const T* gy, T* gx) {
+void log_softmax_backward(Device, std::int64_t outer, std::int64_t n, std::int64_t inner, const T* y, const T* gy,
+                          T* gx) {
   using V = Simd<T>;
   line_gradient(
       outer, n, inner, y, gy, gx, [](const V&, const V& g) { return g; },
@@ -185,8 +187,8 @@ void log_softmax_backward(std::int64_t outer, std::int64_t n, std::int64_t inner
 
 /// gx = gy exp(x − y) for y = logsumexp(x); y and gy are (outer, inner).
 template <Real T>
-void logsumexp_backward(std::int64_t outer, std::int64_t n, std::int64_t inner, const T* x, const T* y, const T* gy,
-                        T* gx) {
+void logsumexp_backward(Device, std::int64_t outer, std::int64_t n, std::int64_t inner, const T* x, const T* y,
+                        const T* gy, T* gx) {
   using V = Simd<T>;
   const auto line = [](std::int64_t w, const T* from, const V& l, const V& g, T* to) {
     store_lanes(math::exp(load_lanes(from, w) - l) * g, to, w);

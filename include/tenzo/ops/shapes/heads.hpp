@@ -3,7 +3,7 @@
 
 #include <cstdint>
 
-namespace tenzo::cpu {
+namespace tenzo {
 
 /// Element d of a head of a token is at token · strides.token + head · strides.head + d.
 ///   Packed tokens (tokens, heads, dim): {heads · dim, dim}. A batch (batch, heads, time, dim) is one such array a
@@ -12,4 +12,4 @@ struct HeadStrides {
   std::int64_t token, head;
 };
 
-}  // namespace tenzo::cpu
+}  // namespace tenzo

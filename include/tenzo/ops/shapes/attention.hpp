@@ -7,9 +7,9 @@
 #include <vector>
 
 #include "tenzo/core/error.hpp"
-#include "tenzo/ops/cpu/head_strides.hpp"
+#include "tenzo/ops/shapes/heads.hpp"
 
-namespace tenzo::cpu {
+namespace tenzo {
 
 /// The tokens of one sequence: its queries and its keys.
 struct AttentionSpan {
@@ -67,4 +67,4 @@ struct AttentionProblem {
   }
 };
 
-}  // namespace tenzo::cpu
+}  // namespace tenzo

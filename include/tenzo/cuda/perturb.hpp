@@ -1,0 +1,60 @@
+// Weights that are read through a perturbation, on a GPU: products and rows of tables at one or two points W + f₀ u,
+// W + f₁ u, from one visit to W and one draw of u. kernels/perturb.cuh defines what is declared here.
+//
+// Every element of a product is one chain of fused multiply-adds in the order of k, as on the CPU: the same bits.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <span>
+
+#include "tenzo/cuda/device.hpp"
+#include "tenzo/cuda/noise.hpp"
+#include "tenzo/cuda/quantized.hpp"
+#include "tenzo/zo/direction.hpp"
+
+namespace tenzo::cuda {
+
+/// A direction on one leaf of `rows` rows; `mask` is the leaf's, in the GPU's memory, where it has one.
+inline DirectionTerm direction_term(const zo::Direction& d, std::uint32_t leaf, std::int64_t rows,
+                                    std::array<double, 2> factor = {1, 1}, const std::uint8_t* mask = nullptr) {
+  DirectionTerm t{.key = zo::detail::noise_key(d, leaf), .law = zo::detail::noise_law(d), .factor = factor};
+  if (d.law == zo::DirectionLaw::coordinate) {
+    t.element = d.element;
+    return t;
+  }
+  if (d.law == zo::DirectionLaw::sphere) t.radius = float(d.radius);
+  if (d.rank > 0 && rows > 1) {
+    t.rank = d.rank;
+    t.key = zo::detail::noise_key(d, leaf | zo::detail::left_factor);
+    t.right = zo::detail::noise_key(d, leaf | zo::detail::right_factor);
+  }
+  t.mask = mask;
+  return t;
+}
+
+/// One side of a product: x (m, cols of W), bias (rows of W) or null, y (m, rows of W).
+struct AffineSide {
+  const float* x = nullptr;
+  const float* bias = nullptr;
+  float* y = nullptr;
+};
+
+/// y = x Wᵀ + bias for W in any stored format, with the bits of gemm_rows.
+///   Memory  no decoded W: a tile of it at a time in shared memory.
+void affine_stored(Device, std::int64_t m, const StoredMatrix& w, const AffineSide& side);
+
+/// y_s = x_s (W + Σ factor[s] u)ᵀ + bias_s for one or two sides, with the bits of gemm_pair; W is not written.
+///   One term of plain noise on f32, f16 or bf16 is drawn while tiles of W are read; each tile's noise serves both
+///   sides. For other terms W + Σ factor[s] u is made in memory first, a side at a time.
+void affine_perturbed(Device, std::int64_t m, const StoredMatrix& w, const Terms& terms,
+                      std::span<const AffineSide> sides);
+
+/// y_s[i] = row index[i] of W + Σ factor[s] u, for as many sides as `y` has. Only those rows are read and drawn.
+void perturbed_rows(Device, const StoredMatrix& w, std::int64_t count, const std::int64_t* index,
+                    const Terms& terms, std::span<float* const> y);
+
+/// y = W + Σ factor[side] u.
+void perturbed(Device, const StoredMatrix& w, const Terms& terms, int side, float* y);
+
+}  // namespace tenzo::cuda
