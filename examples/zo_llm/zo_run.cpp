@@ -241,7 +241,7 @@ auto ZoRun::with_losses(const Batch& batch, TaskLoss kind, F&& f) {
     using V = leaf_t<std::remove_cvref_t<decltype(m)>>;
     return states.defined() ? scoring_loss(m, lift<V>(states), cache_->from(), b, kind) : scoring_loss(m, b, kind);
   };
-  return f(ModelLoss<Llama, decltype(loss)>(model_, loss, trained_));
+  return f(ModelLoss(model_, loss, trained_));
 }
 
 ZoRun::Probed ZoRun::probe(const Batch& batch, TaskLoss kind) {

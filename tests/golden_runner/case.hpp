@@ -11,7 +11,7 @@
 #include "tenzo/core/tensor.hpp"
 #include "tenzo/ops/value.hpp"
 #if defined(TENZO_TEST_CUDA)
-#include "tenzo_kernels/all.cuh"
+#include "all.cuh"
 #endif
 
 namespace golden {

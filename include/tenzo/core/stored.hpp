@@ -30,6 +30,8 @@ namespace tenzo {
 ///   and may lie at any address.
 class StoredTensor {
  public:
+  using device = Cpu;
+
   StoredTensor() = default;
 
   /// Owned, uninitialised bytes. Throws ShapeError where a row is no whole number of blocks.
@@ -228,5 +230,15 @@ class StoredTensor {
   std::byte* writable_ = nullptr;
   std::shared_ptr<const void> keep_;
 };
+
+/// A stored tensor on a device: `type` is a class like StoredTensor.
+template <class D>
+struct StoredOn;
+template <>
+struct StoredOn<Cpu> {
+  using type = StoredTensor;
+};
+template <class D>
+using stored_t = typename StoredOn<D>::type;
 
 }  // namespace tenzo

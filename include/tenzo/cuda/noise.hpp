@@ -79,7 +79,8 @@ template <Real T>
 void fill_uniform(Device, const NoiseKey& key, std::int64_t rows, std::int64_t cols, T low, T high, T* out);
 
 /// out = u, row-major.
-void write_direction(Device, const DirectionTerm& u, std::int64_t rows, std::int64_t cols, float* out);
+template <std::same_as<Device> D>
+void write_direction(D, const DirectionTerm& u, std::int64_t rows, std::int64_t cols, float* out);
 
 // ---- steps ---------------------------------------------------------------------------------------------------------
 
@@ -97,9 +98,11 @@ void add_directions_(Device, T* w, std::int64_t rows, std::int64_t cols, const T
 // ---- norms ---------------------------------------------------------------------------------------------------------
 
 /// Σ z², with the bits of the CPU: a sphere's radius, and so all of a run, is the same on both.
-double squared_norm(Device, Law law, const NoiseKey& key, std::int64_t rows, std::int64_t cols);
+template <std::same_as<Device> D>
+double squared_norm(D, Law law, const NoiseKey& key, std::int64_t rows, std::int64_t cols);
 
 /// Σ u² in double, in a fixed order.
-double squared_norm(Device, const DirectionTerm& u, std::int64_t rows, std::int64_t cols);
+template <std::same_as<Device> D>
+double squared_norm(D, const DirectionTerm& u, std::int64_t rows, std::int64_t cols);
 
 }  // namespace tenzo::cuda

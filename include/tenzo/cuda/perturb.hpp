@@ -5,13 +5,14 @@
 #pragma once
 
 #include <array>
+#include <concepts>
 #include <cstdint>
 #include <span>
 
 #include "tenzo/cuda/device.hpp"
 #include "tenzo/cuda/noise.hpp"
 #include "tenzo/cuda/quantized.hpp"
-#include "tenzo/zo/direction.hpp"
+#include "tenzo/zo/perturbation.hpp"
 
 namespace tenzo::cuda {
 
@@ -33,28 +34,26 @@ inline DirectionTerm direction_term(const zo::Direction& d, std::uint32_t leaf, 
   return t;
 }
 
-/// One side of a product: x (m, cols of W), bias (rows of W) or null, y (m, rows of W).
-struct AffineSide {
-  const float* x = nullptr;
-  const float* bias = nullptr;
-  float* y = nullptr;
-};
+using zo::AffineSide;
 
 /// y = x Wᵀ + bias for W in any stored format, with the bits of gemm_rows.
 ///   Memory  no decoded W: a tile of it at a time in shared memory.
-void affine_stored(Device, std::int64_t m, const StoredMatrix& w, const AffineSide& side);
+template <std::same_as<Device> D>
+void affine_stored(D, std::int64_t m, const StoredMatrix& w, const AffineSide& side);
 
 /// y_s = x_s (W + Σ factor[s] u)ᵀ + bias_s for one or two sides, with the bits of gemm_pair; W is not written.
 ///   One term of plain noise on f32, f16 or bf16 is drawn while tiles of W are read; each tile's noise serves both
 ///   sides. For other terms W + Σ factor[s] u is made in memory first, a side at a time.
-void affine_perturbed(Device, std::int64_t m, const StoredMatrix& w, const Terms& terms,
-                      std::span<const AffineSide> sides);
+template <std::same_as<Device> D>
+void affine_perturbed(D, std::int64_t m, const StoredMatrix& w, const Terms& terms, std::span<const AffineSide> sides);
 
 /// y_s[i] = row index[i] of W + Σ factor[s] u, for as many sides as `y` has. Only those rows are read and drawn.
-void perturbed_rows(Device, const StoredMatrix& w, std::int64_t count, const std::int64_t* index,
-                    const Terms& terms, std::span<float* const> y);
+template <std::same_as<Device> D>
+void perturbed_rows(D, const StoredMatrix& w, std::int64_t count, const std::int64_t* index, const Terms& terms,
+                    std::span<float* const> y);
 
 /// y = W + Σ factor[side] u.
-void perturbed(Device, const StoredMatrix& w, const Terms& terms, int side, float* y);
+template <std::same_as<Device> D>
+void perturbed(D, const StoredMatrix& w, const Terms& terms, int side, float* y);
 
 }  // namespace tenzo::cuda

@@ -2,7 +2,7 @@
 // defines what is declared here.
 #pragma once
 
-#include <cstddef>
+#include <concepts>
 #include <cstdint>
 
 #include "tenzo/core/stored_dtype.hpp"
@@ -19,10 +19,12 @@ struct StoredMatrix {
 };
 
 /// out[i ld + j] = element (row + i, col + j) for i < rows, j < cols: the bits of StoredTensor::decode.
-void decode(Device, const StoredMatrix& w, std::int64_t row, std::int64_t rows, std::int64_t col, std::int64_t cols,
+template <std::same_as<Device> D>
+void decode(D, const StoredMatrix& w, std::int64_t row, std::int64_t rows, std::int64_t col, std::int64_t cols,
             float* out, std::int64_t ld);
 /// All elements, row-major.
-inline void decode(Device device, const StoredMatrix& w, float* out) {
+template <std::same_as<Device> D>
+void decode(D device, const StoredMatrix& w, float* out) {
   decode(device, w, 0, w.rows, 0, w.cols, out, w.cols);
 }
 
@@ -30,6 +32,7 @@ inline void decode(Device device, const StoredMatrix& w, float* out) {
 ///   Sums   a chain a lane of a warp, lanes joined by a tree: the same bits in every run, and for every m, but not the
 ///          CPU's. Error at most (cols / 128 + 8) 2^-24 Σ |x w| of each element.
 ///   Cost   W is read once for four rows of x; for many rows affine_stored (perturb.hpp) is faster.
-void multiply_few_rows(Device, std::int64_t m, const StoredMatrix& w, const float* x, const float* bias, float* y);
+template <std::same_as<Device> D>
+void multiply_few_rows(D, std::int64_t m, const StoredMatrix& w, const float* x, const float* bias, float* y);
 
 }  // namespace tenzo::cuda

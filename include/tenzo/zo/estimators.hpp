@@ -156,25 +156,26 @@ Estimate cge(E&& evaluate, std::span<const Coordinate> coordinates, double mu, b
 
 /// Losses of a model of stored tensors, read through the perturbation: nothing is written.
 ///   `loss` takes the model over probes and returns a scalar probe.
-template <template <class> class M, class Loss>
+template <template <class> class M, class Stored, class Loss>
 class ModelLoss {
+  using V = Probe<float, typename Stored::device>;
+
  public:
-  ModelLoss(const M<StoredTensor>& model, Loss loss, std::vector<std::uint8_t> trained = {})
+  ModelLoss(const M<Stored>& model, Loss loss, std::vector<std::uint8_t> trained = {})
       : model_(model), loss_(std::move(loss)), trained_(std::move(trained)) {}
 
   std::array<double, 2> operator()(const Perturbation& p) const {
     Perturbation here = p;
     here.trained = trained_;
     std::uint32_t leaf = 0;
-    const auto probes = map_tree<Probe<float>>(
-        model_, [&](const Path&, const StoredTensor& w) { return Probe<float>::weight(w, leaf++, &here); });
-    const Probe<float> y = loss_(probes);
+    const auto probes = map_tree<V>(model_, [&](const Path&, const Stored& w) { return V::weight(w, leaf++, &here); });
+    const V y = loss_(probes);
     return {double(y.read(0).item()), double(y.read(p.sides - 1).item())};
   }
   double radius(const Direction& d) const { return sphere_radius(d, model_, trained_); }
 
  private:
-  const M<StoredTensor>& model_;
+  const M<Stored>& model_;
   Loss loss_;
   std::vector<std::uint8_t> trained_;
 };
