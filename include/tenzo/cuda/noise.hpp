@@ -2,7 +2,6 @@
 // the bits of its namesake in core/random.hpp; kernels/noise.cuh defines them.
 #pragma once
 
-#include <algorithm>
 #include <array>
 #include <concepts>
 #include <cstdint>
@@ -34,7 +33,8 @@ struct DirectionTerm {
   bool is_plain() const { return rank == 0 && element < 0; }
 };
 
-/// Terms of plain noise in the GPU's memory: a graph that was recorded with them takes what was written last.
+/// Terms of normal or Rademacher noise in the GPU's memory: a graph that was recorded with them takes what was written
+/// last.
 ///   Their keys name no tensor, and they have no masks: whoever uses them says both.
 class TermBuffer {
  public:
@@ -63,9 +63,6 @@ struct Terms {
       : buffer(&b), tensor(number), mask(m) {}
 
   std::int64_t size() const { return buffer ? buffer->size() : std::int64_t(values.size()); }
-  bool are_plain() const {
-    return std::all_of(values.begin(), values.end(), [](const DirectionTerm& t) { return t.is_plain(); });
-  }
 };
 
 // ---- values --------------------------------------------------------------------------------------------------------

@@ -42,8 +42,8 @@ template <std::same_as<Device> D>
 void affine_stored(D, std::int64_t m, const StoredMatrix& w, const AffineSide& side);
 
 /// y_s = x_s (W + Σ factor[s] u)ᵀ + bias_s for one or two sides, with the bits of gemm_pair; W is not written.
-///   One term of plain noise on f32, f16 or bf16 is drawn while tiles of W are read; each tile's noise serves both
-///   sides. For other terms W + Σ factor[s] u is made in memory first, a side at a time.
+///   One term of normal or Rademacher noise, on f32, f16 or bf16, is drawn while W is read, once for both sides. For
+///   other terms W + Σ factor[s] u is made in memory first, a side at a time.
 template <std::same_as<Device> D>
 void affine_perturbed(D, std::int64_t m, const StoredMatrix& w, const Terms& terms, std::span<const AffineSide> sides);
 

@@ -9,9 +9,9 @@
 #include "tenzo/core/simd.hpp"
 
 #if defined(__clang__)
-#define TENZO_UNROLL _Pragma("clang loop unroll(full)")
+#define TENZO_CPU_UNROLL _Pragma("clang loop unroll(full)")
 #else
-#define TENZO_UNROLL _Pragma("GCC unroll 16")
+#define TENZO_CPU_UNROLL _Pragma("GCC unroll 16")
 #endif
 
 namespace tenzo::detail {
@@ -46,9 +46,9 @@ struct TileTask {
 };
 
 /// Before a statement in i and v: for all rows and vectors of a tile, as straight code.
-#define TENZO_TILE_LOOP                       \
-  TENZO_UNROLL                                \
-  for (int i = 0; i < Rows; ++i) TENZO_UNROLL \
+#define TENZO_TILE_LOOP                           \
+  TENZO_CPU_UNROLL                                \
+  for (int i = 0; i < Rows; ++i) TENZO_CPU_UNROLL \
   for (int v = 0; v < Vectors; ++v)
 
 /// c[i, j] = (c[i, j] or 0) + sum over p < k of a[i, p] b[p, j], then + bias[j].
@@ -75,12 +75,12 @@ void tile_product(std::int64_t k, const T* a, std::int64_t a_row, std::int64_t a
   for (std::int64_t p = 0; p < k; ++p, a += a_col, b += b_row) {
     prefetch<2>(task.next, p * tile_rows);
     V row[Vectors];
-    TENZO_UNROLL
+    TENZO_CPU_UNROLL
     for (int v = 0; v < Vectors; ++v) row[v] = V::load(b + v * V::size);
-    TENZO_UNROLL
+    TENZO_CPU_UNROLL
     for (int i = 0; i < Rows; ++i) {
       const V x(a[i * a_row]);
-      TENZO_UNROLL
+      TENZO_CPU_UNROLL
       for (int v = 0; v < Vectors; ++v) sum[i][v] = fmadd(x, row[v], sum[i][v]);
     }
   }

@@ -88,7 +88,7 @@ void attend(const AttentionProblem& p, const RowBlock<T>& b, const T* q, const T
       top[i] = next[i];
       part[i] = zero;
     }
-    for (std::int64_t row = 0; row < n; ++row) TENZO_UNROLL
+    for (std::int64_t row = 0; row < n; ++row) TENZO_CPU_UNROLL
     for (int i = 0; i < vectors; ++i) {
       T* at = m.scores + row * width + i * V::size;
       const V e = math::exp(V::load(at) - anchor[i]);

@@ -124,7 +124,7 @@ TENZO_INLINE void for_scores(const AttentionProblem& p, const RowBlock<T>& b, st
   const V scale(T(p.scale));
   const bool all_seen = b.all_begin <= first && first + n <= b.all_stop;
   if (all_seen && !bias) {
-    for (std::int64_t j = 0; j < n; ++j) TENZO_UNROLL
+    for (std::int64_t j = 0; j < n; ++j) TENZO_CPU_UNROLL
     for (int v = 0; v < vectors; ++v) f(j, v, V::load(products + j * width + v * V::size) * scale);
     return;
   }
@@ -153,7 +153,7 @@ TENZO_INLINE void for_scores(const AttentionProblem& p, const RowBlock<T>& b, st
   const V hidden(-std::numeric_limits<T>::infinity());
   for (std::int64_t j = 0; j < n; ++j) {
     const V at{T(j)};
-    TENZO_UNROLL
+    TENZO_CPU_UNROLL
     for (int v = 0; v < vectors; ++v) {
       V s = V::load(products + j * width + v * V::size) * scale;
       if (bias) s = s + V::load(turned + j * width + v * V::size);

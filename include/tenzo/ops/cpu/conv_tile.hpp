@@ -51,12 +51,12 @@ void tap_tile(const TapBlock<T>& block, const Span<T>* spans, Prefetch& out, Pre
   const T* weight = block.weight;
   constexpr int tile = Rows * Pixels;
   V sum[tile][Vectors];
-  TENZO_UNROLL
-  for (int i = 0; i < tile; ++i) TENZO_UNROLL
+  TENZO_CPU_UNROLL
+  for (int i = 0; i < tile; ++i) TENZO_CPU_UNROLL
   for (int v = 0; v < Vectors; ++v) sum[i][v] = V(T(0));
 
   const T* x[Rows];
-  TENZO_UNROLL
+  TENZO_CPU_UNROLL
   for (int r = 0; r < Rows; ++r) x[r] = spans[r].source;
   const auto taps = std::int64_t(loop.tap.size());
   for (std::int64_t c = 0; c < loop.sources; c += loop.run_sources) {
@@ -67,23 +67,23 @@ void tap_tile(const TapBlock<T>& block, const Span<T>* spans, Prefetch& out, Pre
     for (std::int64_t k = 0; k < steps; ++k, weight += Vectors * V::size) {
       const std::int64_t at = tap[k];
       V w[Vectors];
-      TENZO_UNROLL
+      TENZO_CPU_UNROLL
       for (int v = 0; v < Vectors; ++v) w[v] = V::load(weight + v * V::size);
-      TENZO_UNROLL
-      for (int r = 0; r < Rows; ++r) TENZO_UNROLL
+      TENZO_CPU_UNROLL
+      for (int r = 0; r < Rows; ++r) TENZO_CPU_UNROLL
       for (int i = 0; i < Pixels; ++i) {
         const V pixel(x[r][at + i]);
-        TENZO_UNROLL
+        TENZO_CPU_UNROLL
         for (int v = 0; v < Vectors; ++v) sum[r * Pixels + i][v] = fmadd(pixel, w[v], sum[r * Pixels + i][v]);
       }
     }
-    TENZO_UNROLL
+    TENZO_CPU_UNROLL
     for (int r = 0; r < Rows; ++r) x[r] += loop.run_sources * loop.plane;
   }
 
-  TENZO_UNROLL
-  for (int r = 0; r < Rows; ++r) TENZO_UNROLL
-  for (int i = 0; i < Pixels; ++i) TENZO_UNROLL
+  TENZO_CPU_UNROLL
+  for (int r = 0; r < Rows; ++r) TENZO_CPU_UNROLL
+  for (int i = 0; i < Pixels; ++i) TENZO_CPU_UNROLL
   for (int v = 0; v < Vectors; ++v) sum[r * Pixels + i][v].store(spans[r].out + (i * Vectors + v) * V::size);
 }
 
@@ -95,12 +95,12 @@ void tap_line(const TapBlock<T>& block, const Span<T>* spans, std::int64_t pixel
   const TapLoop& loop = block.loop;
   const T *weight = block.weight, *bias = block.bias;
   V sum[Outputs][Spans];
-  TENZO_UNROLL
-  for (int o = 0; o < Outputs; ++o) TENZO_UNROLL
+  TENZO_CPU_UNROLL
+  for (int o = 0; o < Outputs; ++o) TENZO_CPU_UNROLL
   for (int s = 0; s < Spans; ++s) sum[o][s] = V(T(0));
 
   const T* x[Spans];
-  TENZO_UNROLL
+  TENZO_CPU_UNROLL
   for (int s = 0; s < Spans; ++s) x[s] = spans[s].source;
   const auto taps = std::int64_t(loop.tap.size());
   for (std::int64_t c = 0; c < loop.sources; c += loop.run_sources) {
@@ -110,23 +110,23 @@ void tap_line(const TapBlock<T>& block, const Span<T>* spans, std::int64_t pixel
     for (std::int64_t k = 0; k < steps; ++k, weight += Outputs) {
       const std::int64_t at = tap[k];
       V pixel[Spans];
-      TENZO_UNROLL
+      TENZO_CPU_UNROLL
       for (int s = 0; s < Spans; ++s) pixel[s] = V::load(x[s] + at);
-      TENZO_UNROLL
+      TENZO_CPU_UNROLL
       for (int o = 0; o < Outputs; ++o) {
         const V w(weight[o]);
-        TENZO_UNROLL
+        TENZO_CPU_UNROLL
         for (int s = 0; s < Spans; ++s) sum[o][s] = fmadd(pixel[s], w, sum[o][s]);
       }
     }
-    TENZO_UNROLL
+    TENZO_CPU_UNROLL
     for (int s = 0; s < Spans; ++s) x[s] += loop.run_sources * loop.plane;
   }
 
-  TENZO_UNROLL
+  TENZO_CPU_UNROLL
   for (int o = 0; o < Outputs; ++o) {
     const V b(bias ? bias[o] : T(0));
-    TENZO_UNROLL
+    TENZO_CPU_UNROLL
     for (int s = 0; s < Spans; ++s) {
       T* to = spans[s].out + o * loop.out_plane;
       const V y = bias ? sum[o][s] + b : sum[o][s];

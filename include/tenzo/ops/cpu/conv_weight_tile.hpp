@@ -23,12 +23,12 @@ void weight_tile(const PixelLoop& loop, const T* x, const std::int64_t* run, con
                  Prefetch& ahead) {
   using V = Simd<T>;
   V acc[Runs * Taps][Vectors];
-  TENZO_UNROLL
-  for (int r = 0; r < Runs; ++r) TENZO_UNROLL
-  for (int t = 0; t < Taps; ++t) TENZO_UNROLL
+  TENZO_CPU_UNROLL
+  for (int r = 0; r < Runs; ++r) TENZO_CPU_UNROLL
+  for (int t = 0; t < Taps; ++t) TENZO_CPU_UNROLL
   for (int v = 0; v < Vectors; ++v) acc[r * Taps + t][v] = V::load(sum[r] + (t * Vectors + v) * V::size);
   const T* source[Runs];
-  TENZO_UNROLL
+  TENZO_CPU_UNROLL
   for (int r = 0; r < Runs; ++r) source[r] = x + run[r];
   for (std::int64_t j = 0; j < loop.images * loop.rows; ++j) {
     const std::int64_t first = j / loop.rows * loop.x_image + j % loop.rows * loop.x_row;
@@ -36,20 +36,20 @@ void weight_tile(const PixelLoop& loop, const T* x, const std::int64_t* run, con
     for (std::int64_t q = first; q < first + loop.cols; ++q, dy += Vectors * V::size) {
       asm("" : "+r"(q));  // else g++ carries x[q + 1] over to the next pixel, in registers that it does not have
       V g[Vectors];
-      TENZO_UNROLL
+      TENZO_CPU_UNROLL
       for (int v = 0; v < Vectors; ++v) g[v] = V::load(dy + v * V::size);
-      TENZO_UNROLL
-      for (int r = 0; r < Runs; ++r) TENZO_UNROLL
+      TENZO_CPU_UNROLL
+      for (int r = 0; r < Runs; ++r) TENZO_CPU_UNROLL
       for (int t = 0; t < Taps; ++t) {
         const V pixel(source[r][q + t]);
-        TENZO_UNROLL
+        TENZO_CPU_UNROLL
         for (int v = 0; v < Vectors; ++v) acc[r * Taps + t][v] = fmadd(pixel, g[v], acc[r * Taps + t][v]);
       }
     }
   }
-  TENZO_UNROLL
-  for (int r = 0; r < Runs; ++r) TENZO_UNROLL
-  for (int t = 0; t < Taps; ++t) TENZO_UNROLL
+  TENZO_CPU_UNROLL
+  for (int r = 0; r < Runs; ++r) TENZO_CPU_UNROLL
+  for (int t = 0; t < Taps; ++t) TENZO_CPU_UNROLL
   for (int v = 0; v < Vectors; ++v) acc[r * Taps + t][v].store(sum[r] + (t * Vectors + v) * V::size);
 }
 
@@ -61,8 +61,8 @@ void weight_row(const PixelLoop& loop, const T* x, const std::int64_t* tap, cons
                 std::int64_t sum_step) {
   using V = Simd<T>;
   V acc[Outputs][Taps];
-  TENZO_UNROLL
-  for (int o = 0; o < Outputs; ++o) TENZO_UNROLL
+  TENZO_CPU_UNROLL
+  for (int o = 0; o < Outputs; ++o) TENZO_CPU_UNROLL
   for (int t = 0; t < Taps; ++t) acc[o][t] = V::load(sum + o * sum_step + t * V::size);
   for (std::int64_t j = 0; j < loop.images * loop.rows; ++j) {
     const std::int64_t image = j / loop.rows, row = j % loop.rows;
@@ -71,29 +71,29 @@ void weight_row(const PixelLoop& loop, const T* x, const std::int64_t* tap, cons
     std::int64_t q = 0;
     for (; q + V::size <= loop.cols; q += V::size) {
       V g[Outputs];
-      TENZO_UNROLL
+      TENZO_CPU_UNROLL
       for (int o = 0; o < Outputs; ++o) g[o] = V::load(from + o * dy_plane + q);
-      TENZO_UNROLL
+      TENZO_CPU_UNROLL
       for (int t = 0; t < Taps; ++t) {
         const V pixel = V::load(source + tap[t] + q);
-        TENZO_UNROLL
+        TENZO_CPU_UNROLL
         for (int o = 0; o < Outputs; ++o) acc[o][t] = fmadd(pixel, g[o], acc[o][t]);
       }
     }
     if (const std::int64_t left = loop.cols - q; left > 0) {
       V g[Outputs];
-      TENZO_UNROLL
+      TENZO_CPU_UNROLL
       for (int o = 0; o < Outputs; ++o) g[o] = V::load(from + o * dy_plane + q, left);
-      TENZO_UNROLL
+      TENZO_CPU_UNROLL
       for (int t = 0; t < Taps; ++t) {
         const V pixel = V::load(source + tap[t] + q, left);
-        TENZO_UNROLL
+        TENZO_CPU_UNROLL
         for (int o = 0; o < Outputs; ++o) acc[o][t] = fmadd(pixel, g[o], acc[o][t]);
       }
     }
   }
-  TENZO_UNROLL
-  for (int o = 0; o < Outputs; ++o) TENZO_UNROLL
+  TENZO_CPU_UNROLL
+  for (int o = 0; o < Outputs; ++o) TENZO_CPU_UNROLL
   for (int t = 0; t < Taps; ++t) acc[o][t].store(sum + o * sum_step + t * V::size);
 }
 

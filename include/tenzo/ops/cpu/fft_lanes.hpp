@@ -55,10 +55,10 @@ TENZO_INLINE void together(const cpu::ComplexLanes<float>& v, Simd<float>& low, 
 }
 TENZO_INLINE void store_whole(const Simd<float> (&v)[4], float* to, std::int64_t plane) {
   __m512 r[4];
-  TENZO_UNROLL
+  TENZO_CPU_UNROLL
   for (int j = 0; j < 4; ++j) r[j] = v[j].part[0];
   exchange4(r);
-  TENZO_UNROLL
+  TENZO_CPU_UNROLL
   for (int j = 0; j < 4; ++j) {
     float* p = to + j * plane;
     _mm_storeu_ps(p, _mm512_castps512_ps128(r[j]));
@@ -73,7 +73,7 @@ TENZO_INLINE void store_whole(const Simd<float> (&v)[4], float* to, std::int64_t
 TENZO_INLINE cpu::ComplexLanes<float> apart(const Simd<float>& low, const Simd<float>& high) {
   const auto ordered = [](__m256 x) { return _mm256_castpd_ps(_mm256_permute4x64_pd(_mm256_castps_pd(x), 0xd8)); };
   cpu::ComplexLanes<float> v;
-  TENZO_UNROLL
+  TENZO_CPU_UNROLL
   for (int h = 0; h < 2; ++h) {
     const __m256 a = h ? high.part[0] : low.part[0], b = h ? high.part[1] : low.part[1];
     v.re.part[h] = ordered(_mm256_shuffle_ps(a, b, 0x88));
@@ -82,7 +82,7 @@ TENZO_INLINE cpu::ComplexLanes<float> apart(const Simd<float>& low, const Simd<f
   return v;
 }
 TENZO_INLINE void together(const cpu::ComplexLanes<float>& v, Simd<float>& low, Simd<float>& high) {
-  TENZO_UNROLL
+  TENZO_CPU_UNROLL
   for (int h = 0; h < 2; ++h) {
     const __m256 a = _mm256_unpacklo_ps(v.re.part[h], v.im.part[h]), b = _mm256_unpackhi_ps(v.re.part[h], v.im.part[h]);
     Simd<float>& to = h ? high : low;
@@ -91,13 +91,13 @@ TENZO_INLINE void together(const cpu::ComplexLanes<float>& v, Simd<float>& low, 
   }
 }
 TENZO_INLINE void store_whole(const Simd<float> (&v)[4], float* to, std::int64_t plane) {
-  TENZO_UNROLL
+  TENZO_CPU_UNROLL
   for (int h = 0; h < 2; ++h) {
     __m256 r[4];
-    TENZO_UNROLL
+    TENZO_CPU_UNROLL
     for (int j = 0; j < 4; ++j) r[j] = v[j].part[h];
     exchange4(r);
-    TENZO_UNROLL
+    TENZO_CPU_UNROLL
     for (int j = 0; j < 4; ++j) {
       float* p = to + (8 * h + j) * plane;
       _mm_storeu_ps(p, _mm256_castps256_ps128(r[j]));

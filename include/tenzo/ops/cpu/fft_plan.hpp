@@ -88,18 +88,18 @@ struct Butterfly {
   TENZO_INLINE void operator()(cpu::ComplexLanes<T> (&a)[R]) const {
     constexpr int half = R / 2;
     cpu::ComplexLanes<T> s[half], d[half];
-    TENZO_UNROLL
+    TENZO_CPU_UNROLL
     for (int j = 0; j < half; ++j) {
       s[j] = a[1 + j] + a[R - 1 - j];
       d[j] = a[1 + j] - a[R - 1 - j];
     }
     const cpu::ComplexLanes<T> a0 = a[0];
-    TENZO_UNROLL
+    TENZO_CPU_UNROLL
     for (int j = 0; j < half; ++j) a[0] = a[0] + s[j];
-    TENZO_UNROLL
+    TENZO_CPU_UNROLL
     for (int p = 1; p <= half; ++p) {
       cpu::ComplexLanes<T> even = a0, odd{Simd<T>(T(0)), Simd<T>(T(0))};
-      TENZO_UNROLL
+      TENZO_CPU_UNROLL
       for (int j = 0; j < half; ++j) {
         const std::size_t at = std::size_t((j + 1) * p % R);
         const Simd<T> c(roots.cos[at]), w(roots.sin[at]);
@@ -143,7 +143,7 @@ struct Butterfly<T, 8> {
     odd[1] = {(odd[1].re + odd[1].im) * root_half, (odd[1].im - odd[1].re) * root_half};
     odd[2] = cpu::minus_i(odd[2]);
     odd[3] = {(odd[3].im - odd[3].re) * root_half, Simd<T>(T(0)) - (odd[3].re + odd[3].im) * root_half};
-    TENZO_UNROLL
+    TENZO_CPU_UNROLL
     for (int k = 0; k < 4; ++k) {
       a[k] = even[k] + odd[k];
       a[k + 4] = even[k] - odd[k];
@@ -161,7 +161,7 @@ void fft_pass(std::int64_t n, std::int64_t m, const T* w, T* data) {
     const T* root = w;
     for (std::int64_t k = base; k < base + m; ++k) {
       cpu::ComplexLanes<T> a[R];
-      TENZO_UNROLL
+      TENZO_CPU_UNROLL
       for (int q = 0; q < R; ++q) {
         a[q] = cpu::ComplexLanes<T>::load(data + (k + q * m) * one);
         if (!First && q > 0) {
@@ -170,7 +170,7 @@ void fft_pass(std::int64_t n, std::int64_t m, const T* w, T* data) {
         }
       }
       butterfly(a);
-      TENZO_UNROLL
+      TENZO_CPU_UNROLL
       for (int q = 0; q < R; ++q) a[q].store(data + (k + q * m) * one);
     }
   }

@@ -30,7 +30,7 @@ TENZO_INLINE void exchange4(__m512 (&r)[4]) {
 
 TENZO_INLINE void load_whole(const float* from, std::int64_t plane, Simd<float> (&v)[4]) {
   __m512 r[4];
-  TENZO_UNROLL
+  TENZO_CPU_UNROLL
   for (int j = 0; j < 4; ++j) {
     const float* p = from + j * plane;
     __m512 x = _mm512_castps128_ps512(_mm_loadu_ps(p));
@@ -39,7 +39,7 @@ TENZO_INLINE void load_whole(const float* from, std::int64_t plane, Simd<float> 
     r[j] = _mm512_insertf32x4(x, _mm_loadu_ps(p + 12 * plane), 3);
   }
   exchange4(r);
-  TENZO_UNROLL
+  TENZO_CPU_UNROLL
   for (int j = 0; j < 4; ++j) v[j].part[0] = r[j];
 }
 
@@ -55,16 +55,16 @@ TENZO_INLINE void exchange4(__m256 (&r)[4]) {
 }
 
 TENZO_INLINE void load_whole(const float* from, std::int64_t plane, Simd<float> (&v)[4]) {
-  TENZO_UNROLL
+  TENZO_CPU_UNROLL
   for (int h = 0; h < 2; ++h) {
     __m256 r[4];
-    TENZO_UNROLL
+    TENZO_CPU_UNROLL
     for (int j = 0; j < 4; ++j) {
       const float* p = from + (8 * h + j) * plane;
       r[j] = _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(p)), _mm_loadu_ps(p + 4 * plane), 1);
     }
     exchange4(r);
-    TENZO_UNROLL
+    TENZO_CPU_UNROLL
     for (int j = 0; j < 4; ++j) v[j].part[h] = r[j];
   }
 }
