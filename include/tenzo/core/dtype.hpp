@@ -41,11 +41,10 @@ constexpr std::uint16_t float_to_half(float x) {
 }
 
 constexpr float half_to_float(std::uint16_t h) {
-  const std::uint32_t sign = std::uint32_t(h & 0x8000u) << 16, e = (h >> 10) & 0x1fu, m = h & 0x3ffu;
-  if (e == 31u) return std::bit_cast<float>(sign | 0x7f800000u | (m << 13) | (m != 0u ? 0x400000u : 0u));  // quiet
-  if (e != 0u) return std::bit_cast<float>(sign | ((e + 112u) << 23) | (m << 13));
-  const float tiny = float(m) * 0x1p-24f;
-  return std::bit_cast<float>(std::bit_cast<std::uint32_t>(tiny) | sign);
+  const std::uint32_t sign = std::uint32_t(h & 0x8000u) << 16, magnitude = std::uint32_t(h & 0x7fffu) << 13;
+  const auto finite = std::bit_cast<std::uint32_t>(std::bit_cast<float>(magnitude) * 0x1p112f);  // subnormals, too
+  const std::uint32_t special = magnitude | (magnitude > 0x0f800000u ? 0x7fc00000u : 0x7f800000u);  // NaN: quiet
+  return std::bit_cast<float>(sign | (magnitude < 0x0f800000u ? finite : special));
 }
 
 }  // namespace detail

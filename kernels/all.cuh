@@ -1,0 +1,23 @@
+// All kernels: with them Tensor<T, Cuda> works in a program that nvcc compiles.
+#pragma once
+
+#include "activation.cuh"
+#include "attention.cuh"
+#include "channel_norm.cuh"
+#include "conv.cuh"
+#include "cross_entropy.cuh"
+#include "fft.cuh"
+#include "index.cuh"
+#include "loops.cuh"
+#include "matmul.cuh"
+#include "memory.cuh"
+#include "noise.cuh"
+#include "norm.cuh"
+#include "perturb.cuh"
+#include "pool.cuh"
+#include "quantized.cuh"
+#include "resample.cuh"
+#include "rope.cuh"
+#include "softmax.cuh"
+#include "tenzo/cuda.hpp"
+#include "update.cuh"

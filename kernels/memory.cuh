@@ -1,0 +1,67 @@
+// The memory of tensors on the device: what Tensor<T, Cuda> asks for.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+
+#include "device.hpp"
+#include "tenzo/cuda/device.hpp"
+
+namespace tenzo::cuda {
+
+namespace detail {
+
+/// to[i] = U(from[i]), or a value.  A thread an element; bound by memory.
+template <class T, class U>
+struct CastKernel {
+  static constexpr int max_threads = 256;
+  std::int64_t n;
+  const T* from;
+  U* to;
+
+  TENZO_DEVICE void operator()() const {
+    if (const std::int64_t i = thread_in_grid(); i < n) store(to + i, static_cast<U>(load(from + i)));
+  }
+};
+template <class T>
+struct FillKernel {
+  static constexpr int max_threads = 256;
+  std::int64_t n;
+  T* to;
+  T value;
+
+  TENZO_DEVICE void operator()() const {
+    if (const std::int64_t i = thread_in_grid(); i < n) store(to + i, value);
+  }
+};
+
+}  // namespace detail
+
+inline std::shared_ptr<void> allocate(Device, std::size_t bytes) {
+  const cudaStream_t stream = current_stream();
+  return {allocate(bytes, stream), [stream](void* p) { release(p, stream); }};
+}
+
+template <class T>
+void fill_elements(Device, std::int64_t n, T* to, T value) {
+  if (n > 0) launch(detail::FillKernel<T>{n, to, value}, blocks_for(n, 256), 256);
+}
+template <class T>
+void copy_elements(Device, std::int64_t n, const T* from, T* to) {
+  copy(to, from, std::size_t(n) * sizeof(T), Direction::on_device);
+}
+template <class T, class U>
+void cast_elements(Device, std::int64_t n, const T* from, U* to) {
+  if (n > 0) launch(detail::CastKernel<T, U>{n, from, to}, blocks_for(n, 256), 256);
+}
+template <class T>
+void copy_from_host(Device, std::int64_t n, const T* from, T* to) {
+  copy(to, from, std::size_t(n) * sizeof(T), Direction::to_device);
+}
+template <class T>
+void copy_to_host(Device, std::int64_t n, const T* from, T* to) {
+  copy(to, from, std::size_t(n) * sizeof(T), Direction::to_host);
+  synchronize();
+}
+
+}  // namespace tenzo::cuda
