@@ -50,8 +50,7 @@ TENZO_DEVICE V join_column(const V& v, int thread) {
 
 /// part_w = Σ gy h and part_b = Σ gy over each piece of the rows, with h = (x − mean) rstd; a null one is left out.
 ///   Mapping  a block of 32 columns by 8 rows: a warp reads along a row; threads sum rows 8 apart, 16 bytes of each
-///   array
-///            under way at once, and their sums are joined in shared memory. `Stat` knows mean and rstd.
+///            array under way at once, and their sums are joined in shared memory. `Stat` knows mean and rstd.
 ///   Bound by memory: x and gy are read once.
 template <class T, class Stat>
 struct ColumnGradientKernel {

@@ -19,7 +19,7 @@ enum class ConvMethod { direct, product, library };
 ///   product  1 x 1 without stride: planes are matrices. Not the weights' gradient of a batch, which would be a sum of
 ///            products.
 inline ConvMethod conv_method(const ConvGeometry& g, ConvPass pass) {
-  constexpr std::int64_t few_channels = 4, little_work = 1 << 18;
+  constexpr std::int64_t few_channels = 4, little_work = 1 << 16;
   const bool one_by_one = g.kernel == Size2{1, 1} && g.stride == Size2{1, 1} && g.padding == Size2{0, 0};
   if (g.group_in() == 0) return ConvMethod::direct;
   if (g.group_in() == 1 || (g.groups > 1 && g.group_in() <= few_channels)) return ConvMethod::direct;

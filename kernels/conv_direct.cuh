@@ -40,7 +40,7 @@ struct ConvSizes {
 /// Blocks of 256 threads on a multiprocessor at once: half of its threads, and less with indices of 64 bits, which take
 /// twice the registers and serve tensors that few have.
 template <class Index>
-inline constexpr int blocks_with = sizeof(Index) == 4 ? 4 : 3;
+inline constexpr int blocks_with = sizeof(Index) == 4 ? 4 : 2;
 
 /// A number's place in (n, channels, h, w).
 template <class Index>

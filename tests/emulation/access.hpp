@@ -28,23 +28,19 @@ struct Traffic {
 };
 inline Traffic traffic;
 
+/// Ends the launch: says what is wrong with an access.
+[[noreturn]] void refuse_access(const char* what, const void* p, std::size_t bytes, std::size_t alignment, bool shared,
+                                Site where);
+
 /// The kernel's next access to memory: of the device, or of the block where `shared` allows it.
 ///   Outside of kernels, where the host calls a device function, nothing is checked.
 TENZO_NOT_SEEN_BY_TSAN inline void check_access(const char* what, const void* p, std::size_t bytes,
                                                 std::size_t alignment, bool shared, Site where) {
   Block& block = Block::instance();
   if (!block.current()) return;
-  if (reinterpret_cast<std::uintptr_t>(p) % alignment != 0)
-    block.fail(Fault::misaligned,
-               cat(what, " of ", bytes, " bytes at ", p, ", which must be a multiple of ", alignment), where);
-  if (Memory::instance().on_device(p, bytes) || (shared && block.shared().holds(p, bytes))) return;
-  const Allocation* const a = Memory::instance().find(p);
-  std::string place = block.shared().holds(p, 0) ? (shared ? "past shared memory" : "in shared memory")
-                      : !a                       ? "which is not memory of the device"
-                      : a->place == Allocation::Place::pinned
-                          ? "in pinned memory of the host"
-                          : cat("at byte ", static_cast<const std::byte*>(p) - a->data, " of ", a->bytes);
-  block.fail(Fault::illegal_address, cat(what, " of ", bytes, " bytes at ", p, ", ", place), where);
+  if (reinterpret_cast<std::uintptr_t>(p) % alignment != 0 ||
+      !(Memory::instance().on_device(p, bytes) || (shared && block.shared().holds(p, bytes))))
+    refuse_access(what, p, bytes, alignment, shared, where);
 }
 
 /// Counts an access in the widest pieces that its alignment allows.

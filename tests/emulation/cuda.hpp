@@ -11,3 +11,15 @@
 #include "runtime_memory.hpp"
 #include "runtime_streams.hpp"
 #include "threads.hpp"
+
+#ifndef TENZO_EMULATION_LIBRARY
+#include "access.cpp"
+#include "block.cpp"
+#include "memory.cpp"
+#include "report.cpp"
+#include "runtime.cpp"
+#include "runtime_memory.cpp"
+#include "runtime_streams.cpp"
+#include "streams.cpp"
+#include "threads.cpp"
+#endif

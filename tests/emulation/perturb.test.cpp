@@ -37,7 +37,7 @@ struct Operands {
             MatrixView<float>::row_major(y.data(), m, n),
             {.accumulate = false, .bias = biased ? bias[s].data() + shift : nullptr}};
   }
-  cuda::AffineSide device(std::size_t s, bool biased) const {
+  zo::AffineSide device(std::size_t s, bool biased) const {
     return {on_x[s]->data() + shift, biased ? on_bias[s]->data() + shift : nullptr, on_y[s]->data() + shift};
   }
   std::vector<float> result(std::size_t s) const {
@@ -57,7 +57,7 @@ void check_pair(const StoredTensor& w, const zo::Direction& d, std::int64_t m, b
   std::array<std::vector<float>, 2> want;
   zo::detail::pair_product({&w}, leaf, d, all.host(0, factor[0], biased, want[0]),
                            all.host(1, factor[1], biased, want[1]));
-  const cuda::AffineSide sides[] = {all.device(0, biased), all.device(1, biased)};
+  const zo::AffineSide sides[] = {all.device(0, biased), all.device(1, biased)};
   cuda::affine_perturbed(Cuda{}, m, device.matrix(), std::span(&term, 1), sides);
   CHECK(same_bits(all.result(0), want[0]));
   CHECK(same_bits(all.result(1), want[1]));
@@ -114,11 +114,11 @@ TEST_CASE("perturb: every tile has the same bits") {
     std::array<std::vector<float>, 2> want;
     zo::detail::pair_product({&w}, 6, d, all.host(0, 0.1, true, want[0]), all.host(1, -0.2, true, want[1]));
     const cuda::DirectionTerm term = cuda::direction_term(d, 6, n, {0.1, -0.2});
-    const cuda::AffineSide on[] = {all.device(0, true), all.device(1, true)};
+    const zo::AffineSide on[] = {all.device(0, true), all.device(1, true)};
     const cuda::detail::LaunchTerms<float, 1> held(Cuda{}, std::span(&term, 1), {n, k});
     cuda::detail::with_source(device.matrix(), [&](const auto& source) {
       if constexpr (cuda::detail::is_plain_source<std::remove_cvref_t<decltype(source)>>)
-        cuda::detail::launch_product<T, count, true>(source, m, device.matrix(), std::span<const cuda::AffineSide>(on),
+        cuda::detail::launch_product<T, count, true>(source, m, device.matrix(), std::span<const zo::AffineSide>(on),
                                                      held.list());
     });
     for (std::size_t s = 0; s < count; ++s) CHECK(same_bits(all.result(s), want[s]));
@@ -179,7 +179,7 @@ TEST_CASE("perturb: spheres, masks, low ranks, unit vectors and several terms") 
   const zo::Direction one = direction(zo::DirectionLaw::gaussian), other = direction(zo::DirectionLaw::rademacher);
   const cuda::DirectionTerm terms[] = {cuda::direction_term(one, 6, n, {0.3, -0.3}),
                                        cuda::direction_term(other, 6, n, {0.1, 0.2})};
-  const cuda::AffineSide sides[] = {all.device(0, false), all.device(1, false)};
+  const zo::AffineSide sides[] = {all.device(0, false), all.device(1, false)};
   cuda::affine_perturbed(Cuda{}, m, device.matrix(), terms, sides);
   for (std::size_t s = 0; s < 2; ++s) {
     using Rows = zo::detail::DirectionRows;
@@ -224,9 +224,9 @@ TEST_CASE("perturb: no rows, no columns, no sums") {
     const StoredTensor w(DType::f32, Shape{n, k});
     check_pair(w, direction(zo::DirectionLaw::gaussian), m, true);
   }
-  const cuda::AffineSide none;
+  const zo::AffineSide none;
   CHECK_THROWS_AS(cuda::affine_perturbed(Cuda{}, 1, {DType::f32, nullptr, 1, 1}, std::vector<cuda::DirectionTerm>(1),
-                                         std::vector<cuda::AffineSide>(3)),
+                                         std::vector<zo::AffineSide>(3)),
                   ValueError);
 }
 
@@ -255,7 +255,7 @@ TEST_CASE("perturb: rows of a table have the bits of the CPU") {
       for (std::size_t s = 0; s < 2; ++s) {
         want[s].resize(std::size_t(count * k));
         for (std::int64_t i = 0; i < count; ++i)
-          table.read_rows(int(s), index[std::size_t(i)], index[std::size_t(i)] + 1, want[s].data() + i * k);
+          cpu::read_rows(w, 6, &p, int(s), index[std::size_t(i)], index[std::size_t(i)] + 1, want[s].data() + i * k);
       }
       const cuda::DeviceArray<std::int64_t> on_index{std::span<const std::int64_t>(index)};
       const cuda::DeviceArray<float> a(count * k), b(count * k), whole(n * k);
@@ -284,7 +284,7 @@ TEST_CASE("perturb: a recorded graph probes along what its buffer holds") {
   const OnDevice device(w);
   const Operands all(m, n, k);
   cuda::TermBuffer buffer(Cuda{}, 1);
-  const cuda::AffineSide sides[] = {all.device(0, true), all.device(1, true)};
+  const zo::AffineSide sides[] = {all.device(0, true), all.device(1, true)};
   const cuda::Graph graph =
       cuda::Graph::capture([&] { cuda::affine_perturbed(Cuda{}, m, device.matrix(), cuda::Terms(buffer, 6), sides); });
   for (std::uint32_t step = 0; step < 2; ++step)
@@ -332,12 +332,12 @@ TEST_CASE("perturb: what a probe of 128 rows moves") {
   const OnDevice device(w);
   const Operands all(m, n, k);
   const cuda::DirectionTerm term = cuda::direction_term(direction(zo::DirectionLaw::gaussian), 6, n, {1, -1});
-  const cuda::AffineSide sides[] = {all.device(0, false), all.device(1, false)};
+  const zo::AffineSide sides[] = {all.device(0, false), all.device(1, false)};
   const cuda::detail::LaunchTerms<float, 1> held(Cuda{}, std::span(&term, 1), {n, k});
   const auto t = emulation::traffic_of([&] {
     cuda::detail::launch_product<cuda::detail::LargeTile, 2, true>(
         cuda::detail::PlainSource<float>{static_cast<const float*>(device.matrix().data), k, true}, m, device.matrix(),
-        std::span<const cuda::AffineSide>(sides), held.list());
+        std::span<const zo::AffineSide>(sides), held.list());
   });
   CHECK(t.loads[4] * 16 == std::uint64_t(4 * (2 * m * k + n * k)));  // both x, and W once, by vectors
   CHECK(t.stores[4] * 16 == std::uint64_t(4 * 2 * m * n));

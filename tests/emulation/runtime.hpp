@@ -2,8 +2,6 @@
 // with a reason in cudaGetErrorString.
 #pragma once
 
-#include <cstring>
-#include <map>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -11,6 +9,7 @@
 
 #include "access.hpp"
 #include "streams.hpp"
+#include "tenzo/core/error.hpp"
 
 using cudaStream_t = CUstream_st*;
 using cudaEvent_t = CUevent_st*;
@@ -41,13 +40,9 @@ namespace tenzo::emulation {
 /// Around every call of the runtime: one at a time, and hidden from the thread sanitizer.
 class Call {
  public:
-  Call() : lock_(mutex()) {}
+  Call();
 
  private:
-  static std::recursive_mutex& mutex() {
-    static auto* const m = new std::recursive_mutex;
-    return *m;
-  }
   std::scoped_lock<std::recursive_mutex> lock_;
   Hidden hidden_;
 };
@@ -58,35 +53,14 @@ cudaError_t refuse(cudaError_t code, const Parts&... parts) {
 }
 
 /// What the emulated device says of itself; tests may change it.
-inline cudaDeviceProp& device_properties() {
-  static cudaDeviceProp p;
-  return p;
-}
+cudaDeviceProp& device_properties();
 
 /// The stream of a handle; nothing where there is none.
-inline CUstream_st* find_stream(cudaStream_t s) {
-  Queue& q = Queue::instance();
-  return !s ? &q.legacy : q.streams.contains(s) ? s : nullptr;
-}
-inline cudaError_t no_stream(const char* call) {
-  return refuse(cudaErrorInvalidResourceHandle, call, ": not a stream, or destroyed");
-}
+CUstream_st* find_stream(cudaStream_t s);
+cudaError_t no_stream(const char* call);
 
 /// Refuses a call that waits, or has its effect at once, while a stream is being captured; that breaks the capture.
-inline cudaError_t not_in_capture(const char* call) {
-  for (CUstream_st* s : Queue::instance().streams)
-    if (s->capture) {
-      s->capture->broken = true;
-      return refuse(cudaErrorStreamCaptureUnsupported, call, ": a stream is being captured");
-    }
-  return cudaSuccess;
-}
-
-/// By kernel, the dynamic shared memory that cudaFuncSetAttribute allows.
-inline std::map<const void*, std::size_t>& shared_limits() {
-  static std::map<const void*, std::size_t> limits;
-  return limits;
-}
+cudaError_t not_in_capture(const char* call);
 
 template <class K>
 constexpr std::string_view kernel_name() {
@@ -96,103 +70,27 @@ constexpr std::string_view kernel_name() {
 }
 
 /// Checks and issues a launch.
-inline cudaError_t issue_launch(Launch launch, const void* entry, int most_threads, CUstream_st* stream) {
-  const cudaDeviceProp& device = device_properties();
-  const auto within = [](dim3 v, const int(&most)[3]) {
-    return v.x >= 1 && v.y >= 1 && v.z >= 1 && v.x <= unsigned(most[0]) && v.y <= unsigned(most[1]) &&
-           v.z <= unsigned(most[2]);
-  };
-  const auto wrong = [&](const auto&... why) {
-    return refuse(cudaErrorInvalidConfiguration, launch.kernel, " <<<", launch.blocks, ", ", launch.threads, ", ",
-                  launch.shared_bytes, ">>>: ", why...);
-  };
-  if (!stream) return no_stream("cudaLaunchKernel");
-  if (!within(launch.blocks, device.maxGridSize)) return wrong("the grid is empty or too large");
-  if (!within(launch.threads, device.maxThreadsDim) ||
-      std::uint64_t(launch.threads.x) * launch.threads.y * launch.threads.z > std::uint64_t(most_threads))
-    return wrong("a block of this kernel has 1 to ", most_threads, " threads");
-  const auto opted = shared_limits().find(entry);
-  const bool large = opted != shared_limits().end();
-  const std::size_t most_shared = large ? opted->second : device.sharedMemPerBlock;
-  if (launch.shared_bytes > most_shared) return wrong("at most ", most_shared, " bytes of dynamic shared memory");
-  launch.shared_limit = large ? device.sharedMemPerBlockOptin : device.sharedMemPerBlock;
-  Queue::instance().issue(*stream, [launch, strands = stream->strands] {
-    const Hidden hidden;
-    const Memory::Reachable reachable;
-    Block::instance().run(launch, *strands);
-  });
-  return cudaSuccess;
-}
+cudaError_t issue_launch(Launch launch, const void* entry, int most_threads, CUstream_st* stream);
+/// Allows a kernel more dynamic shared memory.
+cudaError_t allow_shared(const void* entry, int bytes);
 
 }  // namespace tenzo::emulation
 
-// ── errors ───────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-inline const char* cudaGetErrorName(cudaError_t e) {
-  switch (e) {
-    case cudaSuccess: return "cudaSuccess";
-    case cudaErrorInvalidValue: return "cudaErrorInvalidValue";
-    case cudaErrorMemoryAllocation: return "cudaErrorMemoryAllocation";
-    case cudaErrorInvalidConfiguration: return "cudaErrorInvalidConfiguration";
-    case cudaErrorInvalidDevice: return "cudaErrorInvalidDevice";
-    case cudaErrorInvalidResourceHandle: return "cudaErrorInvalidResourceHandle";
-    case cudaErrorNotReady: return "cudaErrorNotReady";
-    case cudaErrorIllegalAddress: return "cudaErrorIllegalAddress";
-    case cudaErrorMisalignedAddress: return "cudaErrorMisalignedAddress";
-    case cudaErrorLaunchFailure: return "cudaErrorLaunchFailure";
-    case cudaErrorStreamCaptureUnsupported: return "cudaErrorStreamCaptureUnsupported";
-    case cudaErrorStreamCaptureInvalidated: return "cudaErrorStreamCaptureInvalidated";
-    case cudaErrorStreamCaptureUnjoined: return "cudaErrorStreamCaptureUnjoined";
-    case cudaErrorStreamCaptureIsolation: return "cudaErrorStreamCaptureIsolation";
-    case cudaErrorCapturedEvent: return "cudaErrorCapturedEvent";
-  }
-  return "unrecognized error code";
-}
+const char* cudaGetErrorName(cudaError_t e);
 /// The reason, where the error is the last one.
-inline const char* cudaGetErrorString(cudaError_t e) {
-  const tenzo::emulation::Report& r = tenzo::emulation::last_report();
-  return e != cudaSuccess && e == r.code ? r.text.c_str() : cudaGetErrorName(e);
-}
-inline cudaError_t cudaGetLastError() { return tenzo::emulation::LastError::instance().ask(); }
-inline cudaError_t cudaPeekAtLastError() { return tenzo::emulation::LastError::instance().peek(); }
+const char* cudaGetErrorString(cudaError_t e);
+cudaError_t cudaGetLastError();
+cudaError_t cudaPeekAtLastError();
 
-// ── the device ───────────────────────────────────────────────────────────────────────────────────────────────────────
-
-inline cudaError_t cudaGetDeviceCount(int* n) {
-  *n = 1;
-  return cudaSuccess;
-}
-inline cudaError_t cudaGetDevice(int* device) {
-  *device = 0;
-  return cudaSuccess;
-}
-inline cudaError_t cudaSetDevice(int device) {
-  const tenzo::emulation::Call call;
-  return device == 0 ? cudaSuccess : tenzo::emulation::refuse(cudaErrorInvalidDevice, "cudaSetDevice: ", device);
-}
-inline cudaError_t cudaGetDeviceProperties(cudaDeviceProp* p, int device) {
-  *p = tenzo::emulation::device_properties();
-  p->totalGlobalMem = tenzo::emulation::Memory::instance().device_bytes;
-  return cudaSetDevice(device);
-}
-inline cudaError_t cudaDeviceSynchronize() {
-  const tenzo::emulation::Call call;
-  if (const auto e = tenzo::emulation::not_in_capture("cudaDeviceSynchronize")) return e;
-  tenzo::emulation::Queue::instance().finish_all();
-  return cudaPeekAtLastError();
-}
-
-// ── launches ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+cudaError_t cudaGetDeviceCount(int* n);
+cudaError_t cudaGetDevice(int* device);
+cudaError_t cudaSetDevice(int device);
+cudaError_t cudaGetDeviceProperties(cudaDeviceProp* p, int device);
+cudaError_t cudaDeviceSynchronize();
 
 template <class K>
 cudaError_t cudaFuncSetAttribute(void (*entry)(K), cudaFuncAttribute, int bytes) {
-  const tenzo::emulation::Call call;
-  const std::size_t most = tenzo::emulation::device_properties().sharedMemPerBlockOptin;
-  if (bytes < 0 || std::size_t(bytes) > most)
-    return tenzo::emulation::refuse(cudaErrorInvalidValue, "cudaFuncSetAttribute: ", bytes,
-                                    " bytes of shared memory; the device has ", most);
-  tenzo::emulation::shared_limits()[reinterpret_cast<const void*>(entry)] = std::size_t(bytes);
-  return cudaSuccess;
+  return tenzo::emulation::allow_shared(reinterpret_cast<const void*>(entry), bytes);
 }
 
 /// Launches a kernel whose one argument is a struct that knows its bound and what a thread does.

@@ -165,7 +165,7 @@ class Stack {
   std::byte* memory_ = nullptr;
   const void* bottom_ = nullptr;  // of the system's stack only the sanitizer knows it, and tells
   std::size_t size_ = 0;
-  void* fake_ = nullptr;  // the sanitizer's own
+  [[maybe_unused]] void* fake_ = nullptr;  // the sanitizer's own
 #ifdef TENZO_EMULATION_UCONTEXT
   ucontext_t context_;
 #else

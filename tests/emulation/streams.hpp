@@ -10,14 +10,11 @@
 #include <functional>
 #include <memory>
 #include <set>
-#include <unordered_map>
-#include <utility>
 #include <vector>
 
+#include "launch.hpp"
 #include "memory.hpp"
 #include "sanitizers.hpp"
-#include "schedule.hpp"
-#include "tenzo/core/error.hpp"
 
 namespace tenzo::emulation {
 
@@ -71,6 +68,7 @@ struct CUgraphExec_st {
 
 namespace tenzo::emulation {
 
+/// What all streams are still to do.
 class Queue {
   std::deque<Operation::Pointer> pending_;  // in the order of the calls
   std::uint64_t steps_ = 0;
@@ -89,129 +87,30 @@ class Queue {
   std::set<CUstream_st*> streams;  // that the host made
 
   /// Adds to a stream, or to the graph that it captures.
-  Pointer issue(CUstream_st& stream, std::function<void()> work, std::vector<Pointer> after = {}) {
-    auto op = std::make_shared<Operation>();
-    op->work = std::move(work), op->after = std::move(after), op->strands = stream.strands;
-    Pointer& last = stream.capture ? stream.captured : stream.last;
-    if (last) op->after.push_back(last);
-    last = op;
-    if (stream.capture) {
-      stream.capture->nodes.push_back(op);
-      return op;
-    }
-    if (&stream == &legacy) {
-      for (const CUstream_st* s : streams)
-        if (s->blocking && s->last) op->after.push_back(s->last);
-    } else if (stream.blocking && legacy.last) {
-      op->after.push_back(legacy.last);
-    }
-    add(op);
-    return op;
-  }
-
+  Pointer issue(CUstream_st& stream, std::function<void()> work, std::vector<Pointer> after = {});
   /// Nothing to do, but to come after what was issued and `after`.
-  Pointer mark(CUstream_st& stream, std::vector<Pointer> after = {}) { return issue(stream, {}, std::move(after)); }
-
+  Pointer mark(CUstream_st& stream, std::vector<Pointer> after = {});
   /// Adds copies of a graph's nodes.
-  void issue_graph(CUstream_st& stream, const CUgraphExec_st& graph) {
-    const Pointer begin = mark(stream);
-    std::unordered_map<const Operation*, Pointer> copies;
-    std::vector<Pointer> all;
-    for (const Pointer& node : graph.nodes) {
-      auto op = std::make_shared<Operation>();
-      op->work = node->work, op->strands = node->strands, op->after = {begin};
-      for (const Pointer& before : node->after) op->after.push_back(copies.at(before.get()));
-      copies[node.get()] = op;
-      all.push_back(op);
-      add(op);
-    }
-    mark(stream, std::move(all));
-  }
+  void issue_graph(CUstream_st& stream, const CUgraphExec_st& graph);
 
   /// Does what must be done for `op`, and what the schedule wants; then the host has seen what it did.
-  void finish(const Pointer& op) {
-    if (!op) return;
-    while (!op->done) step(op);
-    acquire(&op->done_tag);
-  }
+  void finish(const Pointer& op);
   void finish(const CUstream_st& stream) { finish(stream.last); }
-  void finish_all() {
-    while (!pending_.empty()) {
-      const Pointer op = pending_.front();
-      finish(op);
-      skip_done();
-    }
-    finish(legacy);
-    for (const CUstream_st* s : streams) finish(*s);
-  }
-
+  void finish_all();
   /// Whether it is done; if not, does one thing, so that who asks again and again comes to an end.
-  bool ask(const Pointer& op) {
-    if (op && !op->done) step(op);
-    if (op && !op->done) return false;
-    finish(op);
-    return true;
-  }
+  bool ask(const Pointer& op);
 
   /// Strands for a stream, perhaps those of one that is gone.
-  Strands* take_strands() {
-    if (free_strands_.empty()) return new Strands{Strand::make(cat("stream ", streams_made_++))};
-    Strands* const s = free_strands_.back();
-    free_strands_.pop_back();
-    return s;
-  }
+  Strands* take_strands();
   void give_strands(Strands* s) { free_strands_.push_back(s); }
 
  private:
-  void add(const Pointer& op) {
-    release(&op->issued_tag);
-    pending_.push_back(op);
-  }
-
-  void skip_done() {
-    while (!pending_.empty() && pending_.front()->done) pending_.pop_front();
-  }
-  /// Something that the operation must wait for.
-  static const Pointer* not_done(const Operation& op) {
-    for (const Pointer& p : op.after)
-      if (!p->done) return &p;
-    return nullptr;
-  }
-
-  /// Does one thing on the way to `op`.
-  void step(const Pointer& op) {
-    skip_done();
-    Operation* at = op.get();
-    switch (schedule().order) {
-      case Order::ascending: at = pending_.front().get(); break;
-      case Order::random: at = any(); break;
-      case Order::descending:
-      case Order::warp_greedy:  // only what it must wait for
-        while (const Pointer* before = not_done(*at)) at = before->get();
-    }
-    run(*at);
-  }
-  Operation* any() {
-    std::vector<Operation*> can;
-    for (std::size_t i = 0; i < std::min<std::size_t>(pending_.size(), 64); ++i)
-      if (!pending_[i]->done && !not_done(*pending_[i])) can.push_back(pending_[i].get());
-    Dice dice(schedule().seed * 0x10001 + ++steps_);
-    return can[dice.below(can.size())];
-  }
-
-  static void run(Operation& op) {
-    const Strand host = Strand::current();
-    op.strands->stream.enter();
-    acquire(&op.issued_tag);
-    for (const Pointer& before : op.after) acquire(&before->done_tag);
-    if (op.work) op.work();
-    release(&op.done_tag);
-    host.enter();
-    op.done = true;
-    op.time = std::chrono::steady_clock::now();
-    op.after.clear();
-    op.work = {};
-  }
+  void add(const Pointer& op);
+  void skip_done();
+  void step(const Pointer& op);
+  Operation* any();
+  static const Pointer* not_done(const Operation& op);
+  static void run(Operation& op);
 };
 
 }  // namespace tenzo::emulation

@@ -58,66 +58,40 @@ inline void __syncwarp(unsigned mask = 0xffffffffu, Site where = Site::current()
 inline unsigned __activemask() { return Block::instance().lanes_left(); }
 
 /// Each lane takes the value of the lane `source`.
-template <Exchangeable T>
-T shuffle(const char* operation, unsigned mask, T v, int source, Site where) {
-  const auto take = [](Thread* lanes, unsigned m) {
-    for_each_lane(lanes, m, [&](Thread& to) {
-      if (!(m >> to.source & 1))
-        Block::instance().fail(
-            Fault::warp,
-            cat(to.operation, ": thread ", to.index, " reads lane ", to.source, ", which is not in the mask ", Hex{m}),
-            to.site);
-      to.out = lanes[to.source].in;
-    });
-  };
-  return from_bits<T>(Block::instance().meet(operation, mask, where, to_bits(v), source, take));
-}
+std::uint64_t shuffle(const char* operation, unsigned mask, std::uint64_t v, int source, Site where);
 
 /// The running lane, and the first and last of its part of `width` lanes.
 struct Part {
   int lane, first, last;
-
-  Part(const char* operation, int width, Site where) {
-    if (width < 1 || width > 32 || !std::has_single_bit(unsigned(width)))
-      Block::instance().fail(Fault::warp, cat(operation, ": a width of ", width), where);
-    lane = Block::instance().current()->number % 32;
-    first = lane & ~(width - 1);
-    last = first + width - 1;
-  }
+  Part(const char* operation, int width, Site where);
 };
 
 template <Exchangeable T>
 T __shfl_sync(unsigned mask, T v, int source, int width = 32, Site where = Site::current()) {
   const Part part("__shfl_sync", width, where);
-  return shuffle("__shfl_sync", mask, v, part.first + (source & (width - 1)), where);
+  return from_bits<T>(shuffle("__shfl_sync", mask, to_bits(v), part.first + (source & (width - 1)), where));
 }
 template <Exchangeable T>
 T __shfl_up_sync(unsigned mask, T v, unsigned by, int width = 32, Site where = Site::current()) {
   const Part part("__shfl_up_sync", width, where);
   const int source = part.lane - int(by);
-  return shuffle("__shfl_up_sync", mask, v, source < part.first ? part.lane : source, where);
+  return from_bits<T>(shuffle("__shfl_up_sync", mask, to_bits(v), source < part.first ? part.lane : source, where));
 }
 template <Exchangeable T>
 T __shfl_down_sync(unsigned mask, T v, unsigned by, int width = 32, Site where = Site::current()) {
   const Part part("__shfl_down_sync", width, where);
   const int source = part.lane + int(by);
-  return shuffle("__shfl_down_sync", mask, v, source > part.last ? part.lane : source, where);
+  return from_bits<T>(shuffle("__shfl_down_sync", mask, to_bits(v), source > part.last ? part.lane : source, where));
 }
 template <Exchangeable T>
 T __shfl_xor_sync(unsigned mask, T v, int by, int width = 32, Site where = Site::current()) {
   const Part part("__shfl_xor_sync", width, where);
   const int source = part.lane ^ by;
-  return shuffle("__shfl_xor_sync", mask, v, source > part.last ? part.lane : source, where);
+  return from_bits<T>(shuffle("__shfl_xor_sync", mask, to_bits(v), source > part.last ? part.lane : source, where));
 }
 
 /// The lanes of the mask that voted.
-inline unsigned ballot(const char* operation, unsigned mask, int vote, Site where) {
-  return unsigned(Block::instance().meet(operation, mask, where, vote != 0, 0, [](Thread* lanes, unsigned m) {
-    unsigned votes = 0;
-    for_each_lane(lanes, m, [&](Thread& t) { votes |= unsigned(t.in) << t.number % 32; });
-    for_each_lane(lanes, m, [&](Thread& t) { t.out = votes; });
-  }));
-}
+unsigned ballot(const char* operation, unsigned mask, int vote, Site where);
 inline unsigned __ballot_sync(unsigned mask, int vote, Site where = Site::current()) {
   return ballot("__ballot_sync", mask, vote, where);
 }
@@ -129,14 +103,10 @@ inline int __all_sync(unsigned mask, int vote, Site where = Site::current()) {
 }
 
 /// The lanes of the mask with the same value, by bits.
+unsigned match(unsigned mask, std::uint64_t v, Site where);
 template <Exchangeable T>
 unsigned __match_any_sync(unsigned mask, T v, Site where = Site::current()) {
-  return unsigned(Block::instance().meet("__match_any_sync", mask, where, to_bits(v), 0, [](Thread* lanes, unsigned m) {
-    for_each_lane(lanes, m, [&](Thread& t) {
-      t.out = 0;
-      for_each_lane(lanes, m, [&](const Thread& o) { t.out |= std::uint64_t(o.in == t.in) << o.number % 32; });
-    });
-  }));
+  return match(mask, to_bits(v), where);
 }
 
 /// All lanes of the mask get the values combined by F.

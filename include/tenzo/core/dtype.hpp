@@ -42,7 +42,7 @@ constexpr std::uint16_t float_to_half(float x) {
 
 constexpr float half_to_float(std::uint16_t h) {
   const std::uint32_t sign = std::uint32_t(h & 0x8000u) << 16, magnitude = std::uint32_t(h & 0x7fffu) << 13;
-  const auto finite = std::bit_cast<std::uint32_t>(std::bit_cast<float>(magnitude) * 0x1p112f);  // subnormals, too
+  const auto finite = std::bit_cast<std::uint32_t>(std::bit_cast<float>(magnitude) * 0x1p112f);     // subnormals, too
   const std::uint32_t special = magnitude | (magnitude > 0x0f800000u ? 0x7fc00000u : 0x7f800000u);  // NaN: quiet
   return std::bit_cast<float>(sign | (magnitude < 0x0f800000u ? finite : special));
 }
