@@ -88,8 +88,7 @@ void conv2d_bias_gradient(Device, const ConvGeometry& g, const T* dy, T* db) {
   detail::in_pieces(pieces, g.out, db, [&](T* part) {
     detail::with_conv_index(g, [&]<class Index>(Index) {
       using K = detail::ConvBiasGradientKernel<T, Index>;
-      launch(K{Index(g.batch), Index(g.out), Index(g.out_plane()), pieces, dy, part}, g.out * pieces.count,
-             K::max_threads);
+      launch(K{int(g.batch), int(g.out), Index(g.out_plane()), pieces, dy, part}, g.out * pieces.count, K::max_threads);
     });
   });
 }

@@ -11,49 +11,44 @@
 
 namespace tenzo::cuda::detail {
 
-/// The sizes of a convolution, in 32 bits where all tensors have less than 2³¹ elements: divisions are dear.
-template <class Index>
+/// The sizes of a convolution. An `Index` counts the elements of tensors: in 64 bits only where there are many, since
+/// divisions are dear; each size by itself has 32.
 struct ConvSizes {
-  Index batch, in, out, group_in, group_out, in_h, in_w, out_h, out_w, kernel_h, kernel_w;
-  Index stride_h, stride_w, padding_h, padding_w, dilation_h, dilation_w;
+  int batch, in, out, group_in, group_out, in_h, in_w, out_h, out_w, kernel_h, kernel_w;
+  int stride_h, stride_w, padding_h, padding_w, dilation_h, dilation_w;
 
   explicit ConvSizes(const ConvGeometry& g)
-      : batch(Index(g.batch)),
-        in(Index(g.in)),
-        out(Index(g.out)),
-        group_in(Index(g.group_in())),
-        group_out(Index(g.group_out())),
-        in_h(Index(g.in_size.h)),
-        in_w(Index(g.in_size.w)),
-        out_h(Index(g.out_size.h)),
-        out_w(Index(g.out_size.w)),
-        kernel_h(Index(g.kernel.h)),
-        kernel_w(Index(g.kernel.w)),
-        stride_h(Index(g.stride.h)),
-        stride_w(Index(g.stride.w)),
-        padding_h(Index(g.padding.h)),
-        padding_w(Index(g.padding.w)),
-        dilation_h(Index(g.dilation.h)),
-        dilation_w(Index(g.dilation.w)) {}
+      : batch(int(g.batch)),
+        in(int(g.in)),
+        out(int(g.out)),
+        group_in(int(g.group_in())),
+        group_out(int(g.group_out())),
+        in_h(int(g.in_size.h)),
+        in_w(int(g.in_size.w)),
+        out_h(int(g.out_size.h)),
+        out_w(int(g.out_size.w)),
+        kernel_h(int(g.kernel.h)),
+        kernel_w(int(g.kernel.w)),
+        stride_h(int(g.stride.h)),
+        stride_w(int(g.stride.w)),
+        padding_h(int(g.padding.h)),
+        padding_w(int(g.padding.w)),
+        dilation_h(int(g.dilation.h)),
+        dilation_w(int(g.dilation.w)) {}
 };
 
-/// Blocks of 256 threads on a multiprocessor at once: half of its threads, and less with indices of 64 bits, which take
-/// twice the registers and serve tensors that few have.
-template <class Index>
-inline constexpr int blocks_with = sizeof(Index) == 4 ? 4 : 2;
-
 /// A number's place in (n, channels, h, w).
-template <class Index>
 struct PixelPlace {
-  Index n, channel, row, column;
+  int n, channel, row, column;
 
-  TENZO_DEVICE PixelPlace(Index at, Index channels, Index h, Index w) {
-    Index rest = at / w;
-    column = at - rest * w;
+  template <class Index>
+  TENZO_DEVICE PixelPlace(Index at, int channels, int h, int w) {
+    const Index rest = at / w;
+    column = int(at - rest * w);
     const Index plane = rest / h;
-    row = rest - plane * h;
-    n = plane / channels;
-    channel = plane - n * channels;
+    row = int(rest - plane * h);
+    n = int(plane / channels);
+    channel = int(plane - Index(n) * channels);
   }
 };
 
@@ -64,34 +59,35 @@ struct PixelPlace {
 ///   Bound    depthwise by memory, x and y once; else by reads from the first cache, one a multiply-add.
 template <class T, class Index, int width>
 struct ConvForwardKernel {
-  static constexpr int max_threads = 256, min_blocks = blocks_with<Index>;
+  static constexpr int max_threads = 256, min_blocks = 4;
   std::int64_t total;
-  ConvSizes<Index> g;
+  ConvSizes g;
   const T *x, *w, *bias;
   T* y;
 
   TENZO_DEVICE void operator()() const {
     const std::int64_t at = thread_in_grid();
     if (at >= total) return;
-    const PixelPlace<Index> to(Index(at), g.out, g.out_h, g.out_w);
-    const Index row = to.row * g.stride_h - g.padding_h, column = to.column * g.stride_w - g.padding_w;
-    const T* from = x + (to.n * g.in + to.channel / g.group_out * g.group_in) * g.in_h * g.in_w;
-    const T* weight = w + to.channel * g.group_in * g.kernel_h * g.kernel_w;
+    const PixelPlace to(Index(at), g.out, g.out_h, g.out_w);
+    const int row = to.row * g.stride_h - g.padding_h, column = to.column * g.stride_w - g.padding_w;
+    const Index plane = Index(g.in_h) * g.in_w;
+    const T* from = x + (Index(to.n) * g.in + to.channel / g.group_out * g.group_in) * plane;
+    const T* weight = w + Index(to.channel) * g.group_in * g.kernel_h * g.kernel_w;
     T sum = T(0);
-    for (Index c = 0; c < g.group_in; ++c, from += g.in_h * g.in_w)
-      for (Index k = 0; k < g.kernel_h; ++k, weight += g.kernel_w) {
-        const Index r = row + k * g.dilation_h;
+    for (int c = 0; c < g.group_in; ++c, from += plane)
+      for (int k = 0; k < g.kernel_h; ++k, weight += g.kernel_w) {
+        const int r = row + k * g.dilation_h;
         if (r < 0 || r >= g.in_h) continue;
-        const T* const line = from + r * g.in_w;
-        const auto tap = [&](Index l) {
-          const Index i = column + l * g.dilation_w;
+        const T* const line = from + Index(r) * g.in_w;
+        const auto tap = [&](int l) {
+          const int i = column + l * g.dilation_w;
           if (i >= 0 && i < g.in_w) sum = std::fma(load(line + i), load(weight + l), sum);
         };
         if constexpr (width > 0) {
           TENZO_UNROLL
           for (int l = 0; l < width; ++l) tap(l);
         } else {
-          for (Index l = 0; l < g.kernel_w; ++l) tap(l);
+          for (int l = 0; l < g.kernel_w; ++l) tap(l);
         }
       }
     store(y + at, bias ? sum + load(bias + to.channel) : sum);
@@ -104,36 +100,36 @@ struct ConvForwardKernel {
 ///   Bound    as the forward kernel.
 template <class T, class Index>
 struct ConvInputGradientKernel {
-  static constexpr int max_threads = 256, min_blocks = blocks_with<Index>;
+  static constexpr int max_threads = 256, min_blocks = 4;
   std::int64_t total;
-  ConvSizes<Index> g;
+  ConvSizes g;
   const T *dy, *w, *bias;
   T* dx;
 
   /// The output i with i · stride = at, or −1.
-  TENZO_DEVICE static Index output(Index at, Index stride, Index size) {
+  TENZO_DEVICE static int output(int at, int stride, int size) {
     if (at < 0) return -1;
-    const Index i = stride == 1 ? at : at / stride;
+    const int i = stride == 1 ? at : at / stride;
     return i * stride == at && i < size ? i : -1;
   }
 
   TENZO_DEVICE void operator()() const {
     const std::int64_t at = thread_in_grid();
     if (at >= total) return;
-    const PixelPlace<Index> to(Index(at), g.in, g.in_h, g.in_w);
-    const Index group = to.channel / g.group_in, plane = g.out_h * g.out_w;
-    const Index taps = g.kernel_h * g.kernel_w, step = g.group_in * taps;  // between the weights of two outputs
-    const T* const from = dy + (to.n * g.out + group * g.group_out) * plane;
-    const T* const weight = w + (group * g.group_out * g.group_in + to.channel - group * g.group_in) * taps;
+    const PixelPlace to(Index(at), g.in, g.in_h, g.in_w);
+    const int group = to.channel / g.group_in, taps = g.kernel_h * g.kernel_w;
+    const Index plane = Index(g.out_h) * g.out_w, step = Index(g.group_in) * taps;  // between channels of dy, and of w
+    const T* const from = dy + (Index(to.n) * g.out + group * g.group_out) * plane;
+    const T* const weight = w + group * g.group_out * step + (to.channel - group * g.group_in) * taps;
     T sum = T(0);
-    for (Index k = 0; k < g.kernel_h; ++k) {
-      const Index r = output(to.row + g.padding_h - k * g.dilation_h, g.stride_h, g.out_h);
+    for (int k = 0; k < g.kernel_h; ++k) {
+      const int r = output(to.row + g.padding_h - k * g.dilation_h, g.stride_h, g.out_h);
       if (r < 0) continue;
-      for (Index l = 0; l < g.kernel_w; ++l) {
-        const Index c = output(to.column + g.padding_w - l * g.dilation_w, g.stride_w, g.out_w);
+      for (int l = 0; l < g.kernel_w; ++l) {
+        const int c = output(to.column + g.padding_w - l * g.dilation_w, g.stride_w, g.out_w);
         if (c < 0) continue;
-        const T *p = from + r * g.out_w + c, *q = weight + k * g.kernel_w + l;
-        for (Index o = 0; o < g.group_out; ++o, p += plane, q += step) sum = std::fma(load(p), load(q), sum);
+        const T *p = from + Index(r) * g.out_w + c, *q = weight + k * g.kernel_w + l;
+        for (int o = 0; o < g.group_out; ++o, p += plane, q += step) sum = std::fma(load(p), load(q), sum);
       }
     }
     store(dx + at, bias ? sum + load(bias + to.channel) : sum);
@@ -159,9 +155,9 @@ struct PixelPieces {
 ///   Bound by reads from the first cache: depthwise, dy and x come from memory once for 9 taps.
 template <class T, class Index>
 struct ConvWeightGradientKernel {
-  static constexpr int max_threads = 256, min_blocks = blocks_with<Index>, taps_at_once = 9;
-  ConvSizes<Index> g;
-  Index tap_groups;
+  static constexpr int max_threads = 256, min_blocks = sizeof(Index) == 4 ? 4 : 3, taps_at_once = 9;
+  ConvSizes g;
+  int tap_groups;
   PixelPieces pieces;
   const T *x, *dy;
   T* part;
@@ -170,31 +166,33 @@ struct ConvWeightGradientKernel {
     constexpr int warps = max_threads / warp_threads;
     TENZO_SHARED(T, sums, [warps][taps_at_once]);
     const int thread = int(threadIdx.x), lane = thread % warp_threads;
-    const Index taps = g.kernel_h * g.kernel_w, plane = g.out_h * g.out_w, pixels = g.batch * plane;
-    const Index first = Index(blockIdx.x) % tap_groups * taps_at_once;
-    const std::int64_t rest = blockIdx.x / tap_groups, pairs = std::int64_t(g.out) * g.group_in;
-    const Index pair = Index(rest % pairs), o = pair / g.group_in, piece = Index(rest / pairs);
-    const Index c = o / g.group_out * g.group_in + pair - o * g.group_in;
-    const Index begin = piece * Index(pieces.length), after = begin + Index(pieces.length);
+    const int taps = g.kernel_h * g.kernel_w, first = int(blockIdx.x) % tap_groups * taps_at_once;
+    const int rest = int(blockIdx.x) / tap_groups, pairs = g.out * g.group_in, pair = rest % pairs,
+              piece = rest / pairs;
+    const int o = pair / g.group_in, c = o / g.group_out * g.group_in + pair - o * g.group_in;
+    const Index plane = Index(g.out_h) * g.out_w, in_plane = Index(g.in_h) * g.in_w;
+    const Index begin = Index(piece) * Index(pieces.length), pixels = g.batch * plane,
+                after = begin + Index(pieces.length);
     const Index end = after < pixels ? after : pixels;
 
     T sum[taps_at_once] = {};
     for (Index i = begin + thread; i < end; i += max_threads) {
-      const Index n = i / plane, pixel = i - n * plane, row = pixel / g.out_w, column = pixel - row * g.out_w;
-      const T d = load(dy + (n * g.out + o) * plane + pixel);
-      const T* const from = x + (n * g.in + c) * g.in_h * g.in_w;
-      Index k = first / g.kernel_w, l = first - k * g.kernel_w;
+      const PixelPlace at(i, 1, g.out_h, g.out_w);
+      const T d = load(dy + (Index(at.n) * g.out + o) * plane + Index(at.row) * g.out_w + at.column);
+      const T* const from = x + (Index(at.n) * g.in + c) * in_plane;
+      int k = first / g.kernel_w, l = first - k * g.kernel_w;
       TENZO_UNROLL
       for (int t = 0; t < taps_at_once; ++t) {
-        const Index r = row * g.stride_h - g.padding_h + k * g.dilation_h;
-        const Index s = column * g.stride_w - g.padding_w + l * g.dilation_w;
+        const int r = at.row * g.stride_h - g.padding_h + k * g.dilation_h;
+        const int s = at.column * g.stride_w - g.padding_w + l * g.dilation_w;
         if (k < g.kernel_h && r >= 0 && r < g.in_h && s >= 0 && s < g.in_w)
-          sum[t] = std::fma(d, load(from + r * g.in_w + s), sum[t]);
+          sum[t] = std::fma(d, load(from + Index(r) * g.in_w + s), sum[t]);
         if (++l == g.kernel_w) l = 0, ++k;
       }
     }
     TENZO_UNROLL
     for (int t = 0; t < taps_at_once; ++t) {
+      if (first + t >= taps) break;  // so do all threads of the block
       sum[t] = warp_sum(sum[t], lane);
       if (lane == 0) sums[thread / warp_threads][t] = sum[t];
     }
@@ -202,7 +200,7 @@ struct ConvWeightGradientKernel {
     if (thread < taps_at_once && first + thread < taps) {
       T all = sums[0][thread];
       for (int warp = 1; warp < warps; ++warp) all += sums[warp][thread];
-      store(part + (piece * pairs + pair) * taps + first + thread, all);
+      store(part + (Index(piece) * pairs + pair) * taps + first + thread, all);
     }
   }
 };
@@ -211,16 +209,18 @@ struct ConvWeightGradientKernel {
 ///   Mapping  a block a channel and a piece. Bound by memory: dy once.
 template <class T, class Index>
 struct ConvBiasGradientKernel {
-  static constexpr int max_threads = 256, min_blocks = blocks_with<Index>;
-  Index batch, channels, plane;
+  static constexpr int max_threads = 256, min_blocks = 4;
+  int batch, channels;
+  Index plane;
   PixelPieces pieces;
   const T* dy;
   T* part;
 
   TENZO_DEVICE void operator()() const {
     const int thread = int(threadIdx.x);
-    const Index o = Index(blockIdx.x) % channels, piece = Index(blockIdx.x) / channels, pixels = batch * plane;
-    const Index begin = piece * Index(pieces.length), after = begin + Index(pieces.length);
+    const int o = int(blockIdx.x) % channels, piece = int(blockIdx.x) / channels;
+    const Index pixels = batch * plane, begin = Index(piece) * Index(pieces.length),
+                after = begin + Index(pieces.length);
     const Index end = after < pixels ? after : pixels;
     T sum = T(0);
     for (Index i = begin + thread; i < end; i += max_threads) {
@@ -234,17 +234,20 @@ struct ConvBiasGradientKernel {
 
 // ── launchers ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-/// f(index type) with the narrowest that counts all elements, and the places around the image that taps reach.
+/// f(index type) with the narrowest that counts all elements.
+///   Throws  ShapeError where one size alone takes more than 32 bits.
 template <class F>
 void with_conv_index(const ConvGeometry& g, F&& f) {
+  constexpr std::int64_t most = std::int64_t(1) << 30;
   const auto reach = [](std::int64_t size, std::int64_t padding, std::int64_t kernel, std::int64_t dilation) {
-    return size + 2 * padding + kernel * dilation;
+    return size + 2 * padding + kernel * dilation;  // of the places that taps may ask for
   };
-  const std::int64_t most =
-      std::max({g.batch * g.in * g.in_plane(), g.batch * g.out * g.out_plane(), g.out * g.group_in() * g.taps(),
-                reach(g.in_size.h, g.padding.h, g.kernel.h, g.dilation.h),
-                reach(g.in_size.w, g.padding.w, g.kernel.w, g.dilation.w), g.stride.h, g.stride.w});
-  if (most < (std::int64_t(1) << 30)) f(std::int32_t());
+  const std::int64_t weights = g.out * g.group_in() * g.taps();
+  expect(std::max({g.batch, g.in, weights, g.stride.h, g.stride.w,
+                   reach(g.in_size.h, g.padding.h, g.kernel.h, g.dilation.h),
+                   reach(g.in_size.w, g.padding.w, g.kernel.w, g.dilation.w)}) < most,
+         "conv2d: sizes too large for a GPU");
+  if (std::max(g.batch * g.in * g.in_plane(), g.batch * g.out * g.out_plane()) < most) f(std::int32_t());
   else f(std::int64_t());
 }
 
@@ -254,7 +257,7 @@ void direct_forward(const ConvGeometry& g, const T* x, const T* w, const T* bias
   with_conv_index(g, [&]<class Index>(Index) {
     const auto run = [&]<int width>(std::integral_constant<int, width>) {
       using K = ConvForwardKernel<T, Index, width>;
-      launch(K{total, ConvSizes<Index>(g), x, w, bias, y}, blocks_for(total, K::max_threads), K::max_threads);
+      launch(K{total, ConvSizes(g), x, w, bias, y}, blocks_for(total, K::max_threads), K::max_threads);
     };
     constexpr bool narrow = sizeof(Index) == 4;
     if (narrow && g.kernel.w == 3) run(std::integral_constant < int, narrow ? 3 : 0 > ());
@@ -267,7 +270,7 @@ void direct_input_gradient(const ConvGeometry& g, const T* dy, const T* w, const
   const std::int64_t total = g.batch * g.in * g.in_plane();
   with_conv_index(g, [&]<class Index>(Index) {
     using K = ConvInputGradientKernel<T, Index>;
-    launch(K{total, ConvSizes<Index>(g), dy, w, bias, dx}, blocks_for(total, K::max_threads), K::max_threads);
+    launch(K{total, ConvSizes(g), dy, w, bias, dx}, blocks_for(total, K::max_threads), K::max_threads);
   });
 }
 
@@ -286,7 +289,7 @@ void direct_weight_gradient(const ConvGeometry& g, const T* x, const T* dy, T* d
     const std::int64_t groups = ceil_div(g.taps(), K::taps_at_once), blocks = g.out * g.group_in() * groups;
     const PixelPieces pieces(g.batch * g.out_plane(), blocks);
     in_pieces(pieces, g.out * g.group_in() * g.taps(), dw, [&](T* part) {
-      launch(K{ConvSizes<Index>(g), Index(groups), pieces, x, dy, part}, blocks * pieces.count, K::max_threads);
+      launch(K{ConvSizes(g), int(groups), pieces, x, dy, part}, blocks * pieces.count, K::max_threads);
     });
   });
 }

@@ -24,6 +24,7 @@
 
 #if defined(__CUDACC__) || defined(TENZO_EMULATE_CUDA)
 
+#include <algorithm>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>

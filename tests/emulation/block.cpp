@@ -28,7 +28,7 @@ TENZO_IN_LIBRARY void Block::run(const Launch& launch, Strands& strands) {
 TENZO_IN_LIBRARY void Block::prepare(const Launch& launch, Strands& strands) {
   launch_ = &launch, strands_ = &strands;
   size_ = launch.block_size(), warps_ = (size_ + 31) / 32;
-  turns_ = Turns(schedule(), ++launches_);
+  turns_ = Turns(schedule(), running().dice());
   fault_ = {};
   tags_ = std::make_unique<Tags>();
   here = {{}, {}, launch.threads, launch.blocks};

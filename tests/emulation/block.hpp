@@ -127,9 +127,9 @@ class Block {
   };
   const Launch* launch_ = nullptr;
   Strands* strands_ = nullptr;
-  std::uint64_t launches_ = 0, ran_ = 0;  // ran: blocks of all launches
-  int size_ = 0, warps_ = 0;              // threads and warps of a block
-  Turns turns_{{}, 0};
+  std::uint64_t ran_ = 0;     // blocks of all launches
+  int size_ = 0, warps_ = 0;  // threads and warps of a block
+  Turns turns_{{}, Dice()};
   Report fault_;
   std::unique_ptr<Tags> tags_;
 

@@ -14,7 +14,7 @@ std::vector<Channels> all_channels() {
   std::vector<Channels> all{{0, 3, 4}, {2, 0, 4},   {2, 3, 0},   {1, 1, 1},
                             {5, 4, 1}, {33, 31, 1}, {70, 33, 1}, {3, 64, 1}};
   for (const std::int64_t size : sizes({2, 3, 4, 31, 32, 33, 49, 64, 129, 256, 1023, 1024, 1028}, {3, 32, 1028}))
-    all.push_back({2, 6, size});
+    all.push_back({2, emulation::thread_sanitizer ? 2 : 6, size});
   all.push_back({emulation::thread_sanitizer ? 140 : 700, 4, 1});
   all.push_back({emulation::thread_sanitizer ? 130 : 300, 2, 5});
   all.push_back({1, 2, 5000});
@@ -28,7 +28,7 @@ template <class F>
 void check_channels(F&& f) {
   for (const Channels& s : all_channels())
     for (const int shift : {0, 1}) {
-      if (shift && s.size % 4 && s.size != 1) continue;
+      if (shift && (emulation::thread_sanitizer || (s.size % 4 && s.size != 1))) continue;
       CAPTURE(s.n);
       CAPTURE(s.channels);
       CAPTURE(s.size);

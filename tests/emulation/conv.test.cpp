@@ -88,7 +88,7 @@ TEST_CASE_TEMPLATE("conv: directly, any geometry", T, float, double) {
       {.stride = {3, 1}, .padding = {4, 5}, .dilation = {1, 3}},
   };
   for (const ConvSettings& s : settings)
-    for (const Kernel& k : {Kernel{6, 1, 1}, {6, 3, 3}, {6, 2, 5}, {6, 1, 7}})
+    for (const Kernel& k : {Kernel{6, 1, 1}, {6, 3, 3}, {6, 2, 5}})
       for (const std::int64_t groups : sizes({1, 3}, {3})) {
         const Image x{2, 6, 7, 6};
         if (s.dilation.w * (k.w - 1) + 1 > x.w + 2 * s.padding.w) continue;
@@ -123,13 +123,13 @@ TEST_CASE_TEMPLATE("conv: directly, with indices of 64 bits", T, float, double) 
     const cuda::DeviceArray<T> dy{std::span<const T>(host_dy)}, bias{std::span<const T>(host_w)};
     const auto same = [&]<class Index>(Index) {
       const cuda::DeviceArray<T> y(ny), dx(nx), dw(nw), db(g.out);
-      const ConvSizes<Index> s(g);
+      const ConvSizes s(g);
       const PixelPieces pieces(g.batch * g.out_plane(), pairs);
       cuda::launch(ConvForwardKernel<T, Index, 0>{ny, s, x.data(), w.data(), bias.data(), y.data()}, 2, 256);
       cuda::launch(ConvInputGradientKernel<T, Index>{nx, s, dy.data(), w.data(), bias.data(), dx.data()}, 2, 256);
       cuda::launch(ConvWeightGradientKernel<T, Index>{s, 1, pieces, x.data(), dy.data(), dw.data()}, pairs, 256);
-      cuda::launch(ConvBiasGradientKernel<T, Index>{Index(g.batch), Index(g.out), Index(g.out_plane()), pieces,
-                                                    dy.data(), db.data()},
+      cuda::launch(ConvBiasGradientKernel<T, Index>{int(g.batch), int(g.out), Index(g.out_plane()), pieces, dy.data(),
+                                                    db.data()},
                    g.out, 256);
       return std::vector{y.to_host(), dx.to_host(), dw.to_host(), db.to_host()};
     };
@@ -151,7 +151,7 @@ TEST_CASE_TEMPLATE("conv: by products of matrices", T, float, double) {
 TEST_CASE_TEMPLATE("conv: by the library, and directly where it has no algorithm that will do", T, float, double) {
   for (const ConvSettings& s : {ConvSettings{.padding = {1, 1}}, ConvSettings{.stride = {1, 2}, .groups = 2},
                                 ConvSettings{.padding = {2, 0}, .dilation = {2, 1}}}) {
-    const ConvGeometry g = geometry({2, 14, 9, 8}, {16, 3, 3}, s);
+    const ConvGeometry g = geometry({2, 14, 13, 12}, {16, 3, 3}, s);
     REQUIRE(method(g) == ConvMethod::library);
     check_conv<T>(g, s.groups == 1, s.groups == 2);
   }

@@ -26,25 +26,6 @@ struct Schedule {
   }
 };
 
-/// The schedule of what runs from now on.
-inline Schedule& schedule() {
-  static Schedule s;
-  return s;
-}
-
-/// Calls `f(schedule)` under each of the fixed schedules and under `random` random ones.
-template <class F>
-void for_all_schedules(F&& f, int random = 3) {
-  const Schedule before = schedule();
-  const auto under = [&](Schedule s) {
-    schedule() = s;
-    f(s);
-  };
-  for (const Order order : {Order::ascending, Order::descending, Order::warp_greedy}) under({order});
-  for (int i = 1; i <= random; ++i) under({Order::random, std::uint64_t(i)});
-  schedule() = before;
-}
-
 /// SplitMix64.
 class Dice {
  public:
@@ -61,12 +42,47 @@ class Dice {
   std::uint64_t state_;
 };
 
+/// The schedule of what runs now, and dice for each launch and each choice of a stream. They depend on how many were
+/// given since the schedule was set, so that a test behaves the same alone and among others.
+struct Running {
+  Schedule schedule;
+  std::uint64_t given = 0;
+
+  Dice dice() { return Dice(schedule.seed * 0x10001 + ++given); }
+};
+inline Running& running() {
+  static Running r;
+  return r;
+}
+inline const Schedule& schedule() { return running().schedule; }
+
+/// While it lives, everything runs under this schedule.
+class Under {
+ public:
+  explicit Under(const Schedule& s) : before_(running()) { running() = {s}; }
+  Under(const Under&) = delete;
+  Under& operator=(const Under&) = delete;
+  ~Under() { running() = before_; }
+
+ private:
+  Running before_;
+};
+
+/// Calls `f(schedule)` under each of the fixed schedules and under `random` random ones.
+template <class F>
+void for_all_schedules(F&& f, int random = 3) {
+  const auto under = [&f](const Schedule& s) {
+    const Under scope(s);
+    f(s);
+  };
+  for (const Order order : {Order::ascending, Order::descending, Order::warp_greedy}) under({order});
+  for (int i = 1; i <= random; ++i) under({Order::random, std::uint64_t(i)});
+}
+
 /// Chooses the thread of a block that runs next.
 class Turns {
  public:
-  static constexpr int warps = 32;
-
-  Turns(const Schedule& s, std::uint64_t launch) : order_(s.order), dice_(s.seed * 0x10001 + launch) {
+  Turns(const Schedule& s, const Dice& dice) : order_(s.order), dice_(dice) {
     constexpr std::uint64_t stay[] = {0, 1, 7, 63};  // a warp that can go on does so with probability n / (n + 1)
     stay_ = stay[dice_.below(4)];
   }

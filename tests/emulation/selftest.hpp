@@ -24,18 +24,7 @@ using emulation::last_report;
 using emulation::Order;
 using emulation::Schedule;
 using emulation::thread_sanitizer;
-
-/// While it lives, everything runs under this schedule.
-class Under {
- public:
-  explicit Under(Schedule s) : before_(emulation::schedule()) { emulation::schedule() = s; }
-  Under(const Under&) = delete;
-  Under& operator=(const Under&) = delete;
-  ~Under() { emulation::schedule() = before_; }
-
- private:
-  Schedule before_;
-};
+using emulation::Under;
 
 /// The lines of a file in faults/ that are marked `// fault: <mark>`.
 inline std::vector<unsigned> fault_lines(const std::string& file, const std::string& mark) {

@@ -112,7 +112,7 @@ TEST_CASE("copies: pageable memory is read before the call returns, pinned memor
 }
 
 TEST_CASE("streams: nothing is done before somebody waits") {
-  if (thread_sanitizer) return;  // it would tell (selftest_races.cpp)
+  if (thread_sanitizer) return;  // it would tell (selftest_sanitizers.cpp)
   const Stream s;
   const DeviceArray<float> x(ramp(4), s), y(4, s);
   PinnedArray<float> host(4);

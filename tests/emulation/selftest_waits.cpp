@@ -85,7 +85,7 @@ TEST_CASE("values: scratch that is used again without a barrier shows when a war
     launch(kernel, 1, 128);
     return y.to_host();
   };
-  if (thread_sanitizer) return;  // it would tell (selftest_races.cpp)
+  if (thread_sanitizer) return;  // it would tell (selftest_sanitizers.cpp)
   const auto want = standardise(faults::StandardiseRows<>{}, {Order::ascending});
   using Unsound = faults::StandardiseRows<faults::Seed::scratch_reuse>;
   CHECK(standardise(Unsound{}, {Order::ascending}) == want);  // as on most devices, on most days

@@ -111,8 +111,7 @@ TENZO_IN_LIBRARY Operation* Queue::any() {
   std::vector<Operation*> can;
   for (std::size_t i = 0; i < std::min<std::size_t>(pending_.size(), 64); ++i)
     if (!pending_[i]->done && !not_done(*pending_[i])) can.push_back(pending_[i].get());
-  Dice dice(schedule().seed * 0x10001 + ++steps_);
-  return can[dice.below(can.size())];
+  return can[running().dice().below(can.size())];
 }
 
 TENZO_IN_LIBRARY void Queue::run(Operation& op) {

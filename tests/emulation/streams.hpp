@@ -71,7 +71,6 @@ namespace tenzo::emulation {
 /// What all streams are still to do.
 class Queue {
   std::deque<Operation::Pointer> pending_;  // in the order of the calls
-  std::uint64_t steps_ = 0;
   int streams_made_ = 0;
   std::vector<Strands*> free_strands_;
 
