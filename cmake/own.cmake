@@ -28,3 +28,8 @@ function(tenzo_program target)
   add_executable(${target} ${ARGN})
   target_link_libraries(${target} PRIVATE tenzo_own $<TARGET_NAME_IF_EXISTS:tenzo_core>)
 endfunction()
+# tenzo_device_program(<target> <sources...>): one that takes --device cuda where tenzo::cuda is built.
+function(tenzo_device_program target)
+  tenzo_program(${target} ${ARGN})
+  target_link_libraries(${target} PRIVATE $<TARGET_NAME_IF_EXISTS:tenzo_cuda>)
+endfunction()

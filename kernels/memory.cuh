@@ -37,7 +37,21 @@ struct FillKernel {
 
 }  // namespace detail
 
-inline std::shared_ptr<void> allocate(Device, std::size_t bytes) {
+template <std::same_as<Device> D>
+std::string obstacle(D) {
+  int n = 0;
+  const cudaError_t e = cudaGetDeviceCount(&n);
+  if (e == cudaSuccess && n > 0) return {};
+  cudaGetLastError();  // that there is none is an answer
+  return e == cudaSuccess ? "no CUDA device" : cudaGetErrorString(e);
+}
+template <std::same_as<Device> D>
+void wait_for(D) {
+  synchronize();
+}
+
+template <std::same_as<Device> D>
+std::shared_ptr<void> allocate(D, std::size_t bytes) {
   const cudaStream_t stream = current_stream();
   return {allocate(bytes, stream), [stream](void* p) { release(p, stream); }};
 }

@@ -183,10 +183,13 @@ TENZO_DEVICE inline std::uint32_t sign_bits(const PhiloxBlock& b, std::int64_t c
 template <int n>
 TENZO_DEVICE void draw_law(const DeviceStream& stream, DrawKind kind, std::uint32_t threshold, const NoiseShape& shape,
                            std::uint32_t row, std::int64_t col, const NormalTable& table, float (&z)[n]) {
-  if (kind == DrawKind::rademacher) {
-    signs(sign_bits(stream.block(row * shape.blocks(128) + std::uint32_t(col / 128)), col), z);
+  // The factors are chosen, not the products: those would take registers through all terms.
+  const bool bits = kind == DrawKind::rademacher;
+  const std::uint32_t in_row = bits ? shape.blocks(128) : shape.blocks(4);
+  const std::uint32_t first = row * in_row + std::uint32_t(std::uint64_t(col) >> (bits ? 7 : 2));
+  if (bits) {
+    signs(sign_bits(stream.block(first), col), z);
   } else {
-    const std::uint32_t first = row * shape.blocks(4) + std::uint32_t(col / 4);
     TENZO_UNROLL
     for (int q = 0; q < n / 4; ++q) numbers(kind, threshold, stream.block(first + std::uint32_t(q)), table, z + 4 * q);
   }
@@ -196,8 +199,8 @@ TENZO_DEVICE void draw_law(const DeviceStream& stream, DrawKind kind, std::uint3
 template <int n, Real C>
 TENZO_DEVICE void draw_low_rank(const DeviceTerm<C>& t, const NoiseShape& shape, std::uint32_t row, std::int64_t col,
                                 float (&z)[n]) {
-  const float* a = t.left + std::int64_t(row) * t.rank;
-  const float* b = t.right + col * t.rank;
+  const float* a = in_global_memory(t.left + std::int64_t(row) * t.rank);
+  const float* b = in_global_memory(t.right + col * t.rank);
   TENZO_UNROLL
   for (int j = 0; j < n; ++j) z[j] = 0.f;
   for (int k = 0; k < t.rank; ++k, ++a, ++b) {
@@ -216,7 +219,7 @@ TENZO_DEVICE void shape_direction(float radius, const std::uint8_t* mask, const 
   TENZO_UNROLL
   for (int j = 0; j < n; ++j) z[j] *= radius;
   if (!mask) return;
-  const std::uint8_t* const m = mask + std::int64_t(row) * shape.cols + col;
+  const std::uint8_t* const m = in_global_memory(mask + std::int64_t(row) * shape.cols + col);
   TENZO_UNROLL
   for (int j = 0; j < n; ++j)
     if (col + j < shape.cols) z[j] *= load(m + j) ? 1.f : 0.f;
@@ -241,10 +244,8 @@ TENZO_DEVICE void draw(const StagedTerm<C>& staged, const NoiseShape& shape, std
   shape_direction(t.radius, t.mask, shape, row, col, z);
 }
 
-/// Calls f(staged term, its number) for all terms in turn; the block makes the schedules, a thread each, some at a
-/// time.
-///   Every thread of the block calls it. Barriers follow what it writes to `staged`, and so the table; none is at the
-///   end.
+/// Calls f(staged term, its number) for all terms in turn; the block makes their schedules, a thread each, in chunks.
+///   Every thread of the block calls it. Barriers follow what it writes to `staged`, and so the table; none at its end.
 template <class Staged, int chunk, class List, class F>
 TENZO_DEVICE void for_terms(const List& list, Staged (&staged)[chunk], int thread, F&& f) {
   for (int first = 0; first < list.count; first += chunk) {
@@ -300,6 +301,7 @@ bool whole_runs(std::int64_t cols, std::same_as<const T*> auto... p) {
 template <int n, class T, class C>
 TENZO_DEVICE void load_run(const T* p, bool wide, int count, C (&v)[n]) {
   constexpr int step = access_width<T, n>;
+  p = in_global_memory(p);
   if (wide) {
     if (count == 0) return;
     TENZO_UNROLL
@@ -318,6 +320,7 @@ TENZO_DEVICE void load_run(const T* p, bool wide, int count, C (&v)[n]) {
 template <int n, class T, class C, class F>
 TENZO_DEVICE void store_run(T* p, bool wide, int count, const C (&v)[n], F&& convert) {
   constexpr int step = access_width<T, n>;
+  p = in_global_memory(p);
   if (wide) {
     if (count == 0) return;
     TENZO_UNROLL
@@ -368,7 +371,7 @@ struct FillNoiseKernel {
 
   TENZO_DEVICE void operator()() const {
     TENZO_SHARED(NormalTable, table);
-    load_normal_table(table, int(threadIdx.x), max_threads);
+    load_normal_table(table, thread_in_block(), max_threads);
     __syncthreads();
     const std::int64_t at = thread_in_grid();
     if (at >= rows * across) return;
@@ -384,7 +387,7 @@ struct FillNoiseKernel {
         Pack<T, step> x;
         TENZO_UNROLL
         for (int l = 0; l < step; ++l) x[l] = f(z[k + l]);
-        store<step>(to + k, x);
+        store_at_once<step>(to + k, x);
       }
     } else {
       TENZO_UNROLL
@@ -411,12 +414,15 @@ struct InRange {
 /// w ← from + Σ factor u.
 ///   Mapping  a thread eight neighbours, which stay in registers through all terms; a block 256 of these, which share
 ///            the schedules of 16 terms at a time. Shared memory: those, and the table.
-///   Bound by memory for one term of float; by the drawing, about 8 cycles of a multiprocessor for 32 numbers, for
-///   more.
+///   Bound by memory for one term of float; for more by the drawing, about 8 cycles of a multiprocessor for 32 numbers.
 template <class T>
 struct AddTermsKernel {
   static constexpr bool rounded = std::same_as<T, bfloat16>;
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ <= 900
+  static constexpr int max_threads = 256, min_blocks = 3;  // 64 registers would spill there
+#else
   static constexpr int max_threads = 256, min_blocks = 4;
+#endif
   using C = std::conditional_t<rounded, float, T>;
   using Staged = std::conditional_t<rounded, StagedRoundedTerm, StagedTerm<C>>;
   NoiseShape shape;
@@ -428,11 +434,11 @@ struct AddTermsKernel {
   TENZO_DEVICE void operator()() const {
     TENZO_SHARED(NormalTable, table);
     TENZO_SHARED(Staged, staged, [staged_terms]);
-    load_normal_table(table, int(threadIdx.x), max_threads);
+    load_normal_table(table, thread_in_block(), max_threads);
     const Octet at(thread_in_grid(), shape);
     C v[8];
     load_run(from + at.offset(shape), wide, at.count, v);
-    for_terms(terms, staged, int(threadIdx.x), [&](const Staged& s, int) {
+    for_terms(terms, staged, thread_in_block(), [&](const Staged& s, int) {
       if (at.count == 0) return;
       float z[8];
       draw(s, shape, at.row, at.col, table, z);
@@ -474,7 +480,7 @@ struct SquaredNormKernel {
     TENZO_SHARED(StagedTerm<float>, staged, [1]);
     TENZO_SHARED(float, drawn, [part_size]);
     TENZO_SHARED(double, lanes, [16]);
-    const int thread = int(threadIdx.x);
+    const int thread = thread_in_block();
     load_normal_table(table, thread, max_threads);
     const std::int64_t i = blockIdx.x, row = i / parts.across * parts.height;
     const std::int64_t col = i % parts.across * part_size;
@@ -621,11 +627,13 @@ void fill_noise(Law law, const NoiseKey& key, std::int64_t cols, std::int64_t ro
 
 // ── launchers ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-inline TermBuffer::TermBuffer(Device device, std::int64_t size)
-    : data_(allocate(device, std::size_t(size) * sizeof(detail::DeviceTerm<float>))), size_(size) {}
+template <std::same_as<Device> D>
+std::shared_ptr<void> allocate_terms(D device, std::int64_t size) {
+  return allocate(device, std::size_t(size) * sizeof(detail::DeviceTerm<float>));
+}
 
-inline void TermBuffer::write(std::span<const DirectionTerm> terms) {
-  require(std::int64_t(terms.size()) == size_, "directions: ", terms.size(), " terms for a buffer of ", size_);
+template <std::same_as<Device> D>
+void write_terms(D, std::span<const DirectionTerm> terms, void* to) {
   std::vector<detail::DeviceTerm<float>> all;
   for (const DirectionTerm& t : terms) {
     require(
@@ -633,7 +641,7 @@ inline void TermBuffer::write(std::span<const DirectionTerm> terms) {
         "directions: a buffer holds terms of normal or Rademacher noise that name no tensor and no mask");
     all.push_back(detail::device_term<float>(t));
   }
-  copy(data_.get(), all.data(), all.size() * sizeof all[0], Direction::to_device);
+  copy(to, all.data(), all.size() * sizeof all[0], Direction::to_device);
 }
 
 template <Real T>

@@ -17,22 +17,23 @@ namespace detail {
 // ── products ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 /// The geometry of a product: a block makes `bm` x `bn` elements of y from `bk` columns at a time, a thread tm x tn.
-template <int bm_, int bn_, int bk_, int tm_, int tn_, int blocks_>
+///   `blocks`, for one side and for two, of a multiprocessor are to have room for their registers.
+template <int bm_, int bn_, int bk_, int tm_, int tn_, int blocks_of_one, int blocks_of_two>
 struct Tile {
   static constexpr int bm = bm_, bn = bn_, bk = bk_, tm = tm_, tn = tn_;
   static constexpr int threads_m = bm / tm, threads_n = bn / tn, threads = threads_m * threads_n;
-  static constexpr int min_blocks = blocks_;
+  static constexpr int blocks[] = {blocks_of_one, blocks_of_two};
   static_assert(bm % 16 == 0 && bn % 16 == 0 && 128 % bk == 0);
   static_assert(threads_m % 4 == 0 && threads_n % 8 == 0);
 };
 
 /// For many rows of x: a number of noise serves 128 of them. 64 sums a thread: registers are what bounds the warps of a
 /// multiprocessor to a quarter of what it may have, and the sums are independent, so few warps keep it busy.
-using LargeTile = Tile<128, 64, 8, 8, 4, 2>;
+using LargeTile = Tile<128, 64, 8, 8, 4, 2, 2>;
 /// For fewer rows, or to make more blocks.
-using MediumTile = Tile<64, 32, 8, 4, 4, 5>;
+using MediumTile = Tile<64, 32, 8, 4, 4, 7, 5>;
 /// For up to 16 rows: deep, so that much of W is under way.
-using SmallTile = Tile<16, 32, 32, 2, 2, 5>;
+using SmallTile = Tile<16, 32, 32, 2, 2, 8, 5>;
 
 /// Which fours of neighbours a thread fetches of a part of a matrix, `rows` by bk: (row, col + i · step), i < count.
 ///   A warp takes sixteen rows by eight columns, sectors of 32 bytes; written to shared memory by columns, whose
@@ -59,7 +60,7 @@ struct Fours {
 ///   units, 8 reads of shared memory and 15 integer operations.
 template <class Source, class Tile, int sides, bool noisy>
 struct ProductKernel {
-  static constexpr int max_threads = Tile::threads, min_blocks = Tile::min_blocks;
+  static constexpr int max_threads = Tile::threads, min_blocks = Tile::blocks[sides - 1];
   static constexpr int bm = Tile::bm, bn = Tile::bn, bk = Tile::bk, tm = Tile::tm, tn = Tile::tn;
   static constexpr int turns = bn * bk / 4 < max_threads ? 2 : 1;  // in which halves of the block fetch W
   using XFours = Fours<bm, bk, max_threads>;
@@ -95,7 +96,7 @@ struct ProductKernel {
   TENZO_DEVICE void operator()() const {
     TENZO_SHARED(XParts, xs);
     TENZO_SHARED(WParts, ws);
-    const int thread = int(threadIdx.x);
+    const int thread = thread_in_block();
     const std::int64_t m0 = blockIdx.x % blocks_m * bm, n0 = blockIdx.x / blocks_m * bn;
     Sums sum;
     TENZO_UNROLL
@@ -198,7 +199,7 @@ struct ProductKernel {
       const int col = at.col + i * at.step;
       float v[4], z[4];
       w.decode(f.w[i], t * bk + col, v);
-      if constexpr (noisy) draw_four(*noise, n0 + at.row, at.row, t * bk + col, z);
+      if constexpr (noisy) draw_four(*noise, unsigned(n0) + unsigned(at.row), at.row, t * bk + col, z);
       TENZO_UNROLL
       for (int s = 0; s < sides; ++s) TENZO_UNROLL
       for (int j = 0; j < 4; ++j) {
@@ -268,7 +269,7 @@ struct ProductKernel {
         for (int j = 0; j < tn; ++j) v[j] = side[s].bias ? sum[s][i][j] + bias[j] : sum[s][i][j];
         if (row >= m) continue;
         if (wide_y) {
-          if (col < n) store<tn>(to, v);
+          if (col < n) store_at_once<tn>(to, v);
         } else {
           TENZO_UNROLL
           for (int j = 0; j < tn; ++j)
@@ -300,7 +301,7 @@ struct PerturbedRowsKernel {
   TENZO_DEVICE void operator()() const {
     TENZO_SHARED(NormalTable, table);
     TENZO_SHARED(StagedTerm<float>, staged, [staged_terms]);
-    load_normal_table(table, int(threadIdx.x), max_threads);
+    load_normal_table(table, thread_in_block(), max_threads);
     const Quad at(thread_in_grid(), result);
     const std::uint32_t row = index && at.count > 0 ? std::uint32_t(load(index + at.row)) : at.row;
     float v[sides][4] = {};
@@ -310,7 +311,7 @@ struct PerturbedRowsKernel {
       for (int s = 1; s < sides; ++s) TENZO_UNROLL
       for (int j = 0; j < 4; ++j) v[s][j] = v[0][j];
     }
-    for_terms(terms, staged, int(threadIdx.x), [&](const StagedTerm<float>& t, int) {
+    for_terms(terms, staged, thread_in_block(), [&](const StagedTerm<float>& t, int) {
       if (at.count == 0) return;
       float z[4];
       draw(t, shape, row, at.col, table, z);
@@ -436,6 +437,11 @@ void perturbed_rows(D device, const StoredMatrix& w, std::int64_t count, const s
 template <std::same_as<Device> D>
 void perturbed(D device, const StoredMatrix& w, const Terms& terms, int side, float* y) {
   detail::rows_at(device, w, w.rows, nullptr, terms, side, std::span(&y, 1));
+}
+
+template <std::same_as<Device> D>
+void perturbed_sides(D device, const StoredMatrix& w, const Terms& terms, std::span<float* const> y) {
+  detail::rows_at(device, w, w.rows, nullptr, terms, 0, y);
 }
 
 }  // namespace tenzo::cuda

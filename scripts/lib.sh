@@ -6,6 +6,10 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 data=${TENZO_DATA:-$root/data}       # what scripts/fetch brings
 logs=$root/build/logs
 export root data logs
+# nvcc, where it is not on the path: CUDA's own folder, or what scripts/setup brought.
+for folder in /usr/local/cuda "$data/cuda"; do
+  if [[ -x $folder/bin/nvcc ]] && ! command -v nvcc >/dev/null; then PATH=$folder/bin:$PATH; fi
+done
 
 say() { printf '%s\n' "$*"; }
 fail() {
@@ -49,12 +53,12 @@ stage() {
   fi
 }
 
-# build PRESET TARGET...: configures once, builds; without targets everything. In CI warnings are errors in `release`:
-# sanitizers make compilers warn of what is not there.
+# build PRESET TARGET...: configures once, builds; without targets everything. In CI warnings are errors in `release`
+# (sanitizers make compilers warn of what is not there), and it is built for GPUs as well.
 build() {
   local preset=$1
   shift
   local strict=()
-  [[ ${CI:-} == true && $preset == release ]] && strict=(-DTENZO_WERROR=ON)
+  [[ ${CI:-} == true && $preset == release ]] && strict=(-DTENZO_WERROR=ON -DTENZO_CUDA=ON -DCMAKE_CUDA_ARCHITECTURES=90)
   (cd "$root" && cmake --preset "$preset" "${strict[@]}" && cmake --build --preset "$preset" ${1:+--target "$@"})
 }

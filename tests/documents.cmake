@@ -1,5 +1,6 @@
 # Every block of README.md and docs/*.md that is fenced as ```cpp and starts with #include is a program: it is compiled,
 # linked and run. Those of the examples' pages are not run. Blocks without an #include are pieces that the text explains.
+# Those that include kernels are built where the emulated device is, and only there.
 
 file(GLOB documents CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/README.md ${PROJECT_SOURCE_DIR}/docs/*.md
      ${PROJECT_SOURCE_DIR}/examples/*/README.md)
@@ -21,8 +22,18 @@ foreach(document IN LISTS documents)
     string(SUBSTRING "${text}" 0 ${length} program)
     math(EXPR count "${count} + 1")
     set(name document_${title}_${count})
+    set(of_kernels FALSE)
+    if(program MATCHES "#include <tenzo_kernels/")
+      set(of_kernels TRUE)
+    endif()
+    if(NOT of_kernels STREQUAL documents_of_kernels)
+      continue()
+    endif()
     file(CONFIGURE OUTPUT ${name}.cpp CONTENT "${program}\n" @ONLY)
     tenzo_program(${name} ${CMAKE_CURRENT_BINARY_DIR}/${name}.cpp)
+    if(of_kernels)
+      target_link_libraries(${name} PRIVATE tenzo::kernels)
+    endif()
     if(NOT title MATCHES "^examples_")
       add_test(NAME ${name} COMMAND ${name})
     endif()

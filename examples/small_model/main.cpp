@@ -15,6 +15,7 @@
 
 #include "tenzo/autodiff/grad.hpp"
 #include "tenzo/core/random.hpp"
+#include "tenzo/io/device_option.hpp"
 #include "tenzo/io/gguf_writer.hpp"
 #include "tenzo/io/progress.hpp"
 #include "tenzo/io/task_split.hpp"
@@ -27,10 +28,9 @@
 namespace {
 
 using namespace tenzo;
-using T = Tensor<float>;
 
 struct Options {
-  std::string films, products, out;
+  std::string films, products, out, device = "cpu";
   int vocabulary = 2048;
   std::int64_t steps = 600, batch = 32, length = 48;
   double verdict = 2;
@@ -150,13 +150,14 @@ GgufMetadata metadata_of(const LlamaConfig& c, const Bpe& bpe) {
   return m;
 }
 
+template <class T>
 void save(const Llama<T>& m, const GgufMetadata& metadata, const std::string& path) {
   std::vector<TensorSpec> specs;
   std::vector<StoredTensor> tensors;
   for_each_leaf(
       [&](const Path& at, const T& w) {
         specs.push_back({llama_gguf_name(at.str()), gguf_dtype(DType::f16, w.shape()), w.shape()});
-        tensors.push_back(StoredTensor::from(w));
+        tensors.push_back(StoredTensor::from(w.template to<Cpu>()));
       },
       m);
   write_gguf(path, metadata, specs, [&](std::size_t i) { return tensors[i]; });
@@ -215,7 +216,9 @@ Packed packed(const std::vector<Tokens>& texts, std::span<const std::int64_t> wh
   return out;
 }
 
-int run(const Options& o) {
+template <class D>
+int run(D, const Options& o) {
+  using T = Tensor<float, D>;
   const std::vector<Text> texts = training_texts(o);
   const Bpe bpe = learn_bpe(texts, o.vocabulary);
   const LlamaConfig config = small_config(std::int64_t(bpe.tokens.size()));
@@ -224,10 +227,10 @@ int run(const Options& o) {
   std::uint32_t number = 0;
   auto model = map_tree<T>(llama_spec(config), [&](const Path&, const Expected& e) {
     if (e.shape().rank() == 1) return T::ones(e.shape());
-    T w(e.shape());
+    Tensor<float> w(e.shape());
     fill_matrix(Law::normal, NoiseKey{o.seed, 0, 0, number++}.of(Purpose::initialisation), w.dim(0), w.dim(1),
                 w.data());
-    return scale(w, 0.02);
+    return scale(w, 0.02).template to<D>();
   });
   save(model, metadata, o.out);  // the tokenizer is read as everybody reads it
   const Tokenizer tokenizer = tokenizer_from_gguf(GgufFile::open(o.out));
@@ -280,10 +283,11 @@ int main(int argc, char** argv) {
       ->capture_default_str();
   app.add_option("--length", o.length, "Tokens of a text at most")->check(CLI::Range(8, 256))->capture_default_str();
   app.add_option("--verdict", o.verdict, "Weight of the verdicts beside all tokens")->capture_default_str();
+  app.add_option("--device", o.device, "cpu or cuda")->capture_default_str();
   app.add_option("--seed", o.seed, "Seed of weights and order")->capture_default_str();
   try {
     app.parse(argc, argv);
-    return run(o);
+    return on_device(device_named(o.device), [&](auto device) { return run(device, o); });
   } catch (const CLI::ParseError& e) {
     return app.exit(e) == 0 ? 0 : 2;
   } catch (const std::exception& e) {

@@ -17,13 +17,14 @@ int evaluate(const Evaluate& o) {
   check_file(o.json);
   require(o.split == "train" || o.split == "dev" || o.split == "test", "--split is '", o.split,
           "'; want train, dev or test");
-  const LanguageModel m = load_language_model(o.model, weight_format(o.dtype));
+  LanguageModel m = load_language_model(o.model, weight_format(o.dtype));
   const EncodedTask task = load_task(o, m, {o.train, o.dev, o.test});
   const auto& examples = o.split == "train" ? task.train : o.split == "dev" ? task.dev : task.test;
+  const Placed model(m.model, device_named(o.device));
   Scores scores;
   {
     Progress bar("scoring", std::int64_t(examples.size()));
-    scores = score_examples(m.model, examples, [&](std::int64_t done) { bar.update(done); });
+    scores = score_examples(model, examples, [&](std::int64_t done) { bar.update(done); });
   }
   check_finite(o.model, scores.values);
   const ScoreSummary s = scores.summary();

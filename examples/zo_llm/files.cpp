@@ -9,6 +9,7 @@
 
 #include "tenzo/core/hash.hpp"
 #include "tenzo/io/atomic_file.hpp"
+#include "tenzo/io/device_option.hpp"
 #include "tenzo/io/json.hpp"
 #include "tenzo/models/gguf_export.hpp"
 #include "tenzo/models/llama_config.hpp"
@@ -33,8 +34,7 @@ std::string fetched_model() {
 std::string fetched_reviews() { return TENZO_DATA_DIR "/snippets/movieReviewSnippets_GroundTruth.txt"; }
 
 void apply_machine_options(const Common& o) {
-  require(o.device == "cpu" || o.device == "cuda", "unknown device '", o.device, "'; want cpu or cuda");
-  require(o.device == "cpu", "--device cuda: this program was built without CUDA");
+  device_named(o.device);
   if (o.threads > 0) set_threads(o.threads);
   Pool::instance().set_excess(std::size_t(4) << 20);
 }

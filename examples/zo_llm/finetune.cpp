@@ -68,9 +68,10 @@ int finetune(const Finetune& asked) {
     live = unfinished_log(o.log);
   }
 
-  const Scores zero_shot = score_examples(base.model, task.test);
+  Placed model(base.model, device_named(o.device));
+  const Scores zero_shot = score_examples(model, task.test);
   check_finite(o.model, zero_shot.values);
-  const std::unique_ptr<Run> run = make_run(o, base, task, live);
+  const std::unique_ptr<Run> run = make_run(o, base, model, task, live);
   History history(o.checkpoint.empty() ? std::string() : (folder / "history.jsonl").string());
   if (o.resume) {
     run->resume();
@@ -95,7 +96,7 @@ int finetune(const Finetune& asked) {
     const std::int64_t step = run->step_number();
     if (step == 0 || (step % o.eval_every != 0 && step != o.steps)) return;
     if (!history.dev().empty() && history.dev().back().step == step) return;
-    const ScoreSummary s = score_examples(base.model, task.dev).summary();
+    const ScoreSummary s = score_examples(model, task.dev).summary();
     const DevPoint point{step, s.loss, s.accuracy, s.auc};
     // Marked first: after a crash in between, the step is judged and marked again.
     if (point.better_than(history.best())) run->mark_best();
@@ -152,7 +153,7 @@ int finetune(const Finetune& asked) {
   tell_skips(run->step_number());
   if (o.steps % o.checkpoint_every != 0) run->checkpoint();  // a longer run goes on from here
   run->return_to_best();
-  const Scores tuned = score_examples(base.model, task.test);
+  const Scores tuned = score_examples(model, task.test);
   if (!o.save_adapter.empty())
     write_peft_adapter(o.save_adapter, base.model, adapter_options(o, base.model.depth()), base.path);
   if (!o.save.empty()) {

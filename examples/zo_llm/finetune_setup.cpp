@@ -131,7 +131,7 @@ std::vector<LeafRange> blocks_of(const Finetune& o, const ZoRun& run, const Mode
 
 }  // namespace
 
-std::unique_ptr<Run> make_run(const Finetune& o, LanguageModel& base, const EncodedTask& task,
+std::unique_ptr<Run> make_run(const Finetune& o, const LanguageModel& base, Placed& model, const EncodedTask& task,
                               const std::string& live) {
   std::vector<Batch> batches;
   for (std::int64_t i = 0; i < 16; ++i) batches.push_back(batch_of(task.train, o.seed, i, o.batch));
@@ -156,7 +156,7 @@ std::unique_ptr<Run> make_run(const Finetune& o, LanguageModel& base, const Enco
       require(o.scheme == "full", "--method hybrid wants --scheme full");
       s.suffix = base.model.depth() - std::size_t(o.hybrid > 0 ? o.hybrid : std::int64_t(base.model.depth()) / 3);
     }
-    auto run = std::make_unique<FoRun>(base.model, s, o.checkpoint.empty() ? std::string() : live);
+    auto run = std::make_unique<FoRun>(model, s, o.checkpoint.empty() ? std::string() : live);
     if (o.lr == "auto") run->choose_rate(batches[0], task.loss);
     else run->settings().adam.lr = run->settings().sgd.lr = rate(o.lr, "--lr");
     if (o.method == "hybrid") run->choose_zo_rates(batches, task.loss);
@@ -167,9 +167,9 @@ std::unique_ptr<Run> make_run(const Finetune& o, LanguageModel& base, const Enco
 
   const WeightFormat format = zo.format;
   auto run = std::make_unique<ZoRun>(
-      base.model, zo, [path = base.path, format] { return load_language_model(path, format).model; }, live);
-  run->settings().blocks = blocks_of(o, *run, base.model);
-  if (fresh) choose_rates(*run, batches, task.loss, base.model);
+      model, zo, [path = base.path, format] { return load_language_model(path, format).model; }, live);
+  run->settings().blocks = blocks_of(o, *run, model.host());
+  if (fresh) choose_rates(*run, batches, task.loss, model.host());
   announce(cat("eps ", run->settings().probe.eps, ", lr ", run->settings().update.lr));
   return run;
 }

@@ -25,10 +25,10 @@ Batch batch_of(const std::vector<tenzo::EncodedExample>& train, std::uint64_t se
                std::int64_t batch);
 std::int64_t tokens_of(const Batch& batch);
 
-/// The run, with its rates chosen and announced where they are auto. `live` is the file that it goes on from after a
+/// The run on `model`, which is placed anew, with its rates chosen and announced where they are auto. `live` is the file that it goes on from after a
 /// crash, or empty.
-std::unique_ptr<Run> make_run(const Finetune& o, tenzo::LanguageModel& base, const EncodedTask& task,
-                              const std::string& live);
+std::unique_ptr<Run> make_run(const Finetune& o, const tenzo::LanguageModel& base, Placed& model,
+                              const EncodedTask& task, const std::string& live);
 
 /// What the sizes of a run foretell, with a method in place of its own: its longest batch, or the 512 tokens of one
 /// side that are scored at once.

@@ -13,8 +13,6 @@ using namespace tenzo;
 
 namespace {
 
-using T = Tensor<float>;
-
 /// Before the names of settings among a checkpoint's metadata.
 const std::string setting = "setting/";
 
@@ -23,26 +21,64 @@ std::size_t constant_blocks(const Model& m, const FoSettings& s) {
   return s.method == "hybrid" ? 0 : first_trained_block(m, s.adapters);
 }
 
+/// The elements, into memory that is there.
+template <class D>
+void decode_into(const StoredTensor& from, Tensor<float, D>& to) {
+  if constexpr (std::is_same_v<D, Cpu>) {
+    from.decode(to.data());
+  } else {
+    Tensor<float> host(from.shape());
+    from.decode(host.data());
+    copy_from_host(D{}, host.size(), std::as_const(host).data(), to.data());
+  }
+}
+
+/// Writes the leaves of a tree that `wanted(number)` says.
+class Leaves {
+ public:
+  template <class Tree, class F>
+  void add(const std::string& prefix, const Tree& tree, F&& wanted) {
+    std::uint32_t n = 0;
+    for_each_leaf(
+        [&](const Path& at, const auto& t) {
+          if (!wanted(n++)) return;
+          specs_.push_back({cat(prefix, at.str()), DType::f32, t.shape()});
+          tensors_.push_back(StoredTensor::from(t.template to<Cpu>()));
+        },
+        tree);
+  }
+  void write(const std::string& path, const std::map<std::string, std::string>& metadata) const {
+    write_safetensors(path, metadata, specs_, [&](std::size_t i) { return tensors_[i]; });
+  }
+
+ private:
+  std::vector<TensorSpec> specs_;
+  std::vector<StoredTensor> tensors_;
+};
+
+const auto all_leaves = [](std::uint32_t) { return true; };
+
 }  // namespace
 
-FoRun::FoRun(Model& model, FoSettings settings, std::string checkpoint, std::shared_ptr<HiddenCache> cache)
+FoRun::FoRun(Placed& model, FoSettings settings, std::string checkpoint, std::shared_ptr<HiddenCache> cache)
     : model_(model),
       settings_(std::move(settings)),
       file_(std::move(checkpoint)),
-      cache_(cache ? std::move(cache) : std::make_shared<HiddenCache>(constant_blocks(model, settings_), true)) {
+      cache_(cache ? std::move(cache) : std::make_shared<HiddenCache>(constant_blocks(model.host(), settings_), true)) {
+  Model& host = model_.host();
   if (settings_.method == "hybrid") {
-    require(settings_.suffix > 0 && settings_.suffix < model.depth(), "--hybrid: ", model.depth() - settings_.suffix,
-            " blocks of ", model.depth(), " by back-propagation; want some of each");
+    require(settings_.suffix > 0 && settings_.suffix < host.depth(), "--hybrid: ", host.depth() - settings_.suffix,
+            " blocks of ", host.depth(), " by back-propagation; want some of each");
     ZoSettings zo = settings_.zo;
     zo.adapters = settings_.adapters;
     zo.adapters.last_layer = settings_.suffix;
     zo_ = std::make_unique<ZoRun>(model_, zo);
     settings_.adapters.first_layer = settings_.suffix;
   } else {
-    add_adapters(model_, settings_.adapters);
+    add_adapters(host, settings_.adapters);
   }
-  trained_ = trained_leaves(model_, settings_.adapters);
-  own_trained_leaves(model_, trained_);
+  trained_ = trained_leaves(host, settings_.adapters);
+  own_trained_leaves(host, trained_);
   std::uint32_t n = 0;
   for_each_leaf(
       [&](const Path& at, const StoredTensor& w) {
@@ -50,20 +86,26 @@ FoRun::FoRun(Model& model, FoSettings settings, std::string checkpoint, std::sha
         require(w.dtype() == DType::f32, "first-order training wants --dtype f32: '", at.str(), "' is ", w.dtype());
         trained_weights_ += w.size();
       },
-      std::as_const(model_));
+      std::as_const(host));
   require(trained_weights_ > 0, "nothing is trained: the scheme and --layers leave no weights");
-  weights_ = map_tree<T>(model_, [](const StoredTensor& w) { return zo::Probe<float>::weight(w, 0, nullptr).read(0); });
+  model_.place();
+  model_.visit([&](auto& m) {
+    using D = device_of<decltype(m)>;
+    trees_.of<D>().weights = map_tree<Tensor<float, D>>(
+        m, [](const stored_t<D>& w) { return zo::Probe<float, D>::weight(w, 0, nullptr).read(0); });
+  });
 }
 
-ValueAnd<T, FoRun::Weights> FoRun::gradient(const Batch& batch, TaskLoss kind) {
-  const auto b = scoring_batch(model_, batch);
-  Tensor<float> states;
+template <class D>
+ValueAnd<Tensor<float, D>, typename FoRun::Trees<D>::Weights> FoRun::gradient(const Trees<D>& t, const Batch& batch,
+                                                                              TaskLoss kind) {
+  const auto b = scoring_batch(model_.host(), batch);
+  Tensor<float, D> states;
   std::size_t from = cache_->from();
-  if (from > 0) states = cache_->states(model_, batch, b);
+  if (from > 0) states = cache_->states(model_, batch, b).template to<D>();
   if (settings_.method == "hybrid") {
-    const auto probes = detail::as_probes(model_);
     from = settings_.suffix;
-    states = probes.blocks(probes.embed(b.batch), b.batch, 0, from).read(0);
+    states = HiddenCache(from, false).states(model_, batch, b).template to<D>();
   }
   std::uint32_t n = 0;
   const auto trained = [&](const Path&) { return trained_[n++] != 0; };
@@ -72,17 +114,23 @@ ValueAnd<T, FoRun::Weights> FoRun::gradient(const Batch& batch, TaskLoss kind) {
         using V = leaf_t<std::remove_cvref_t<decltype(m)>>;
         return states.defined() ? scoring_loss(m, lift<V>(states), from, b, kind) : scoring_loss(m, b, kind);
       },
-      weights_, trained);
+      t.weights, trained);
 }
 
-void FoRun::apply(const Weights& g) {
+template <class D>
+void FoRun::apply(Trees<D>& t, const typename Trees<D>::Weights& g) {
   const double factor = settings_.schedule(step_);
-  if (settings_.method == "sgd") settings_.sgd.step(sgd_, weights_, g, factor);
-  else settings_.adam.step(adam_, weights_, g, factor);
+  if (settings_.method == "sgd") settings_.sgd.step(t.sgd, t.weights, g, factor);
+  else settings_.adam.step(t.adam, t.weights, g, factor);
 }
 
 StepReport FoRun::step(const Batch& batch, TaskLoss kind) {
-  const auto [loss, g] = gradient(batch, kind);
+  return with_trees([&](auto& trees) { return step(trees, batch, kind); });
+}
+
+template <class D>
+StepReport FoRun::step(Trees<D>& trees, const Batch& batch, TaskLoss kind) {
+  const auto [loss, g] = gradient(trees, batch, kind);
   StepReport report{double(loss.item()), 3, !std::isfinite(double(loss.item()))};
   ZoRun::Probed probed;
   if (zo_) {
@@ -91,23 +139,23 @@ StepReport FoRun::step(const Batch& batch, TaskLoss kind) {
     report.skipped = report.skipped || probed.report.skipped;
     if (report.skipped) std::fill(probed.record.slopes.begin(), probed.record.slopes.end(), NAN);
   }
-  if (!report.skipped) apply(g);
+  if (!report.skipped) apply(trees, g);
   if (zo_) zo_->apply(probed.record);
   ++step_;
   return report;
 }
 
 std::pair<double, double> FoRun::scales(const Batch& batch, TaskLoss kind) {
-  const auto [loss, g] = gradient(batch, kind);
   double weights = 0, squares = 0;
-  for_each_leaf(
-      [&](const Path&, const T& d, const T& w) {
-        for (std::int64_t i = 0; i < d.size(); ++i) {
-          squares += double(d(i)) * double(d(i));
-          weights += double(w(i)) * double(w(i));
-        }
-      },
-      g, std::as_const(weights_));
+  with_trees([&]<class D>(Trees<D>& t) {
+    const auto g = gradient(t, batch, kind).grad;
+    for_each_leaf(
+        [&](const Path&, const Tensor<float, D>& d, const Tensor<float, D>& w) {
+          squares += squares_of(D{}, d.size(), d.data());
+          weights += squares_of(D{}, w.size(), w.data());
+        },
+        g, std::as_const(t.weights));
+  });
   return {std::sqrt(weights), std::sqrt(squares / double(trained_weights_))};
 }
 
@@ -118,31 +166,22 @@ void FoRun::choose_rate(const Batch& batch, TaskLoss kind, double factor) {
 }
 
 void FoRun::choose_zo_rates(const std::vector<Batch>& batches, TaskLoss kind) {
-  choose_rates(*zo_, batches, kind, model_);
+  choose_rates(*zo_, batches, kind, model_.host());
 }
 
 void FoRun::checkpoint() {
   if (file_.empty()) return;
-  std::vector<TensorSpec> specs;
-  std::vector<StoredTensor> tensors;
-  const auto add = [&](const std::string& name, const T& t) {
-    specs.push_back({name, DType::f32, t.shape()});
-    tensors.push_back(StoredTensor::from(t));
-  };
-  std::uint32_t n = 0;
-  const std::vector<std::uint8_t> changed = zo_ ? std::vector<std::uint8_t>(trained_.size(), 1) : trained_;
-  for_each_leaf(
-      [&](const Path& at, T& t) {
-        if (changed[n++]) add(cat("weights/", at.str()), t);
-      },
-      weights_);
-  for_each_leaf([&](const Path& at, T& t) { add(cat("momentum/", at.str()), t); }, sgd_.momentum);
-  for_each_leaf([&](const Path& at, T& t) { add(cat("first/", at.str()), t); }, adam_.first);
-  for_each_leaf([&](const Path& at, T& t) { add(cat("second/", at.str()), t); }, adam_.second);
-  const auto updates = std::max(sgd_.step, adam_.step);  // fewer than steps where some were skipped
-  std::map<std::string, std::string> metadata{{"step", cat(step_)}, {"updates", cat(updates)}};
-  for (const auto& [key, value] : description()) metadata[setting + key] = value;
-  write_safetensors(file_, metadata, specs, [&](std::size_t i) { return tensors[i]; });
+  with_trees([&](const auto& t) {
+    Leaves leaves;
+    leaves.add("weights/", t.weights, [&](std::uint32_t n) { return zo_ || trained_[n]; });
+    leaves.add("momentum/", t.sgd.momentum, all_leaves);
+    leaves.add("first/", t.adam.first, all_leaves);
+    leaves.add("second/", t.adam.second, all_leaves);
+    const auto updates = std::max(t.sgd.step, t.adam.step);  // fewer than steps where some were skipped
+    std::map<std::string, std::string> metadata{{"step", cat(step_)}, {"updates", cat(updates)}};
+    for (const auto& [key, value] : description()) metadata[setting + key] = value;
+    leaves.write(file_, metadata);
+  });
   // Nothing goes on from before this step: of the marks the last one is enough.
   const std::filesystem::path at(file_), folder = at.has_parent_path() ? at.parent_path() : ".";
   for (const auto& entry : std::filesystem::directory_iterator(folder)) {
@@ -163,23 +202,25 @@ bool FoRun::resume() {
     if (key.starts_with(setting)) was[key.substr(setting.size())] = value;
   check_same_settings(was, description(), file_);
   step_ = std::uint32_t(std::strtoul(it->second.c_str(), nullptr, 10));
-  const auto fill = [&](std::string_view prefix, Weights& tree, bool create) {
-    for_each_leaf(
-        [&](const Path& at, const T& w, T& t) {
-          const StoredTensor* s = file.tensors().find(cat(prefix, at.str()));
-          if (!s) return;
-          if (s->dtype() != DType::f32 || !(s->shape() == w.shape()))
-            throw FileError(file_, -1, cat("'", prefix, at.str(), "' is ", s->dtype(), " ", s->shape()));
-          if (create) t = T(w.shape());
-          s->decode(t.data());
-        },
-        std::as_const(weights_), tree);
-  };
-  fill("weights/", weights_, false);
-  fill("momentum/", sgd_.momentum, true);
-  fill("first/", adam_.first, true);
-  fill("second/", adam_.second, true);
-  sgd_.step = adam_.step = static_cast<decltype(adam_.step)>(std::strtoll(updates->second.c_str(), nullptr, 10));
+  with_trees([&]<class D>(Trees<D>& trees) {
+    const auto fill = [&](std::string_view prefix, typename Trees<D>::Weights& tree, bool create) {
+      for_each_leaf(
+          [&](const Path& at, const Tensor<float, D>& w, Tensor<float, D>& t) {
+            const StoredTensor* s = file.tensors().find(cat(prefix, at.str()));
+            if (!s) return;
+            if (s->dtype() != DType::f32 || !(s->shape() == w.shape()))
+              throw FileError(file_, -1, cat("'", prefix, at.str(), "' is ", s->dtype(), " ", s->shape()));
+            if (create) t = Tensor<float, D>(w.shape());
+            decode_into(*s, t);
+          },
+          std::as_const(trees.weights), tree);
+    };
+    fill("weights/", trees.weights, false);
+    fill("momentum/", trees.sgd.momentum, true);
+    fill("first/", trees.adam.first, true);
+    fill("second/", trees.adam.second, true);
+    trees.sgd.step = trees.adam.step = std::strtoll(updates->second.c_str(), nullptr, 10);
+  });
   if (zo_) zo_->set_step_number(step_);
   return true;
 }
@@ -204,43 +245,45 @@ zo::LogHeader FoRun::description() const {
 std::string FoRun::mark_file(std::uint32_t step) const { return cat(file_, ".best-", step); }
 
 void FoRun::mark_best() {
-  std::uint32_t n = 0;
-  for_each_leaf(
-      [&](const Path&, const T& w, T& kept) {
-        if (zo_ || trained_[n++]) kept = w.clone();
-      },
-      std::as_const(weights_), best_);
-  best_step_ = step_;
-  if (file_.empty()) return;
-  std::vector<TensorSpec> specs;
-  std::vector<StoredTensor> tensors;
-  for_each_leaf(
-      [&](const Path& at, const T& kept) {
-        specs.push_back({at.str(), DType::f32, kept.shape()});
-        tensors.push_back(StoredTensor::from(kept));
-      },
-      std::as_const(best_));
-  write_safetensors(mark_file(step_), {}, specs, [&](std::size_t i) { return tensors[i]; });
+  with_trees([&]<class D>(Trees<D>& t) {
+    std::uint32_t n = 0;
+    for_each_leaf(
+        [&](const Path&, const Tensor<float, D>& w, Tensor<float, D>& kept) {
+          if (zo_ || trained_[n++]) kept = w.clone();
+        },
+        std::as_const(t.weights), t.best);
+    best_step_ = step_;
+    if (file_.empty()) return;
+    Leaves leaves;
+    leaves.add("", t.best, all_leaves);
+    leaves.write(mark_file(step_), {});
+  });
 }
 
 void FoRun::mark_best_at(std::uint32_t step) {
   const SafetensorsFile file = SafetensorsFile::open(mark_file(step));
   best_step_ = step;
-  for_each_leaf(
-      [&](const Path& at, const T& w, T& kept) {
-        const StoredTensor* s = file.tensors().find(at.str());
-        if (!s) return;
-        if (s->dtype() != DType::f32 || !(s->shape() == w.shape()))
-          throw FileError(mark_file(step), -1, cat("'", at.str(), "' is ", s->dtype(), " ", s->shape()));
-        kept = T(w.shape());
-        s->decode(kept.data());
-      },
-      std::as_const(weights_), best_);
+  with_trees([&]<class D>(Trees<D>& t) {
+    for_each_leaf(
+        [&](const Path& at, const Tensor<float, D>& w, Tensor<float, D>& kept) {
+          const StoredTensor* s = file.tensors().find(at.str());
+          if (!s) return;
+          if (s->dtype() != DType::f32 || !(s->shape() == w.shape()))
+            throw FileError(mark_file(step), -1, cat("'", at.str(), "' is ", s->dtype(), " ", s->shape()));
+          kept = Tensor<float, D>(w.shape());
+          decode_into(*s, kept);
+        },
+        std::as_const(t.weights), t.best);
+  });
 }
 
 void FoRun::return_to_best() {
-  for_each_leaf([](const Path&, const T& kept, T& w) { std::copy_n(kept.data(), kept.size(), w.data()); },
-                std::as_const(best_), weights_);
+  with_trees([&]<class D>(Trees<D>& t) {
+    for_each_leaf([](const Path&, const Tensor<float, D>& kept,
+                     Tensor<float, D>& w) { copy_elements(D{}, kept.size(), kept.data(), w.data()); },
+                  std::as_const(t.best), t.weights);
+  });
+  model_.fetch();
 }
 
 }  // namespace zo_llm

@@ -34,7 +34,7 @@ struct FoSettings {
 /// Weights are floats; gradients and optimizer states are as large as what is trained. Checkpoints hold all of it.
 class FoRun : public Run {
  public:
-  FoRun(Model& model, FoSettings settings, std::string checkpoint = {}, std::shared_ptr<HiddenCache> cache = {});
+  FoRun(Placed& model, FoSettings settings, std::string checkpoint = {}, std::shared_ptr<HiddenCache> cache = {});
 
   std::int64_t trained_weights() const { return trained_weights_; }
   FoSettings& settings() { return settings_; }
@@ -61,25 +61,41 @@ class FoRun : public Run {
   void return_to_best() override;
 
  private:
-  using Weights = tenzo::Llama<tenzo::Tensor<float>>;
-  tenzo::ValueAnd<tenzo::Tensor<float>, Weights> gradient(const Batch& batch, tenzo::TaskLoss kind);
-  void apply(const Weights& gradient);
+  /// What is trained by back-propagation, on a device.
+  template <class D>
+  struct Trees {
+    using Weights = tenzo::Llama<tenzo::Tensor<float, D>>;
+    Weights weights;  // the model's memory, as tensors
+    tenzo::Sgd::State<Weights> sgd;
+    tenzo::Adam::State<Weights> adam;
+    Weights best;
+  };
+  /// f(trees) with those of the device in use.
+  template <class F>
+  decltype(auto) with_trees(F&& f) {
+    return model_.visit([&](auto& m) -> decltype(auto) { return f(trees_.of<device_of<decltype(m)>>()); });
+  }
+
+  template <class D>
+  tenzo::ValueAnd<tenzo::Tensor<float, D>, typename Trees<D>::Weights> gradient(const Trees<D>& t, const Batch& batch,
+                                                                                tenzo::TaskLoss kind);
+  template <class D>
+  StepReport step(Trees<D>& t, const Batch& batch, tenzo::TaskLoss kind);
+  template <class D>
+  void apply(Trees<D>& t, const typename Trees<D>::Weights& gradient);
   /// The weights marked at a step lie beside the checkpoint. A run that goes on from an older step needs older marks.
   std::string mark_file(std::uint32_t step) const;
   /// What decides the bits of the run.
   tenzo::zo::LogHeader description() const;
 
-  Model& model_;
+  Placed& model_;
   FoSettings settings_;
   std::string file_;
   std::vector<std::uint8_t> trained_;  // by back-propagation
   std::int64_t trained_weights_ = 0;
-  Weights weights_;  // the model's memory, as tensors
-  tenzo::Sgd::State<Weights> sgd_;
-  tenzo::Adam::State<Weights> adam_;
+  OnEachDevice<Trees> trees_;
   std::unique_ptr<ZoRun> zo_;  // of the prefix, for hybrid
   std::shared_ptr<HiddenCache> cache_;
-  Weights best_;
   std::uint32_t step_ = 0, best_step_ = 0;
 };
 

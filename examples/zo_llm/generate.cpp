@@ -28,7 +28,7 @@ int generate(const Generate& o) {
   apply_machine_options(o);
   require(o.tokens > 0, "--tokens is ", o.tokens, "; want a positive number");
   require(o.top_p > 0 && o.top_p <= 1, "--top-p is ", o.top_p, "; want above 0, at most 1");
-  const LanguageModel m = load_language_model(o.model, weight_format(o.dtype));
+  LanguageModel m = load_language_model(o.model, weight_format(o.dtype));
   const std::vector<int> prompt = m.tokenizer.encode(o.prompt, true);
   require(!prompt.empty(), "--prompt is empty");
   require(std::int64_t(prompt.size()) < m.model.config.max_position_embeddings, "--prompt has ", prompt.size(),
@@ -43,20 +43,22 @@ int generate(const Generate& o) {
     std::fflush(stdout);
   };
   show();
-  tenzo::generate(
-      detail::as_probes(m.model), prompt, o.tokens,
-      SamplingOptions{.temperature = o.temperature, .top_k = o.top_k, .top_p = o.top_p, .seed = o.seed},
-      [&](const zo::Probe<float>& y) {
-        const Tensor<float> logits = y.read(0);
-        check_finite(o.model, logits.values());
-        return logits;
-      },
-      [&](int token) {
-        if (token == m.tokenizer.eos()) return false;
-        all.push_back(token);
-        show();
-        return true;
-      });
+  Placed(m.model, device_named(o.device)).visit([&](const auto& model) {
+    tenzo::generate(
+        detail::as_probes(model), prompt, o.tokens,
+        SamplingOptions{.temperature = o.temperature, .top_k = o.top_k, .top_p = o.top_p, .seed = o.seed},
+        [&](const auto& y) {
+          const Tensor<float> logits = y.read(0).template to<Cpu>();
+          check_finite(o.model, logits.values());
+          return logits;
+        },
+        [&](int token) {
+          if (token == m.tokenizer.eos()) return false;
+          all.push_back(token);
+          show();
+          return true;
+        });
+  });
   show(true);
   std::printf("\n");
   return 0;

@@ -115,24 +115,27 @@ int memory_step(const MemoryStep& o) {
   }
   Batch batch;
   for (const EncodedExample& e : examples) batch.push_back(&e);
+  Placed model(base.model, device_named(o.device));
   std::unique_ptr<Run> run;
   if (c.method == "inference") {
-    const auto m = tenzo::detail::as_probes(base.model);
     const auto scored = scoring_batch(base.model, batch);
-    for (int i = 0; i < 2; ++i) scoring_loss(m, scored, TaskLoss::classification);
+    model.visit([&](const auto& m) {
+      const auto probes = tenzo::detail::as_probes(m);
+      for (int i = 0; i < 2; ++i) scoring_loss(probes, scored, TaskLoss::classification);
+    });
   } else if (is_first_order(c.method)) {
     FoSettings s;
     s.method = c.method;
     s.adapters.scheme = scheme_named(c.scheme);
     s.sgd.lr = s.adam.lr = 1e-9;
-    run = std::make_unique<FoRun>(base.model, s);
+    run = std::make_unique<FoRun>(model, s);
   } else {
     ZoSettings s;
     s.method = c.method;
     s.adapters.scheme = scheme_named(c.scheme);
     s.format = weight_format(o.dtype);
     s.update.lr = 1e-9;
-    run = std::make_unique<ZoRun>(base.model, s);
+    run = std::make_unique<ZoRun>(model, s);
   }
   for (int i = 0; run && i < 2; ++i) run->step(batch, TaskLoss::classification);
   std::printf("%lld\n", static_cast<long long>(peak_memory()));

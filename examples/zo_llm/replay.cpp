@@ -28,7 +28,8 @@ int replay(const Replay& o) {
   if (!o.save_adapter.empty()) check_peft(settings.adapters, base.model.depth());
   if (!o.save.empty()) check_merges(settings.adapters.scheme);
   if (settings.format != WeightFormat::file) base = load_language_model(o.model, settings.format);
-  ZoRun run(base.model, settings);
+  Placed model(base.model, device_named(o.device));
+  ZoRun run(model, settings);
   {
     const std::int64_t steps = log.chosen < 0 ? std::int64_t(log.steps.size()) : log.chosen;
     Progress bar("replaying", steps);
@@ -37,6 +38,7 @@ int replay(const Replay& o) {
       bar.update(i + 1);
     }
   }
+  model.fetch();
   if (!o.save_adapter.empty()) write_peft_adapter(o.save_adapter, base.model, settings.adapters, base.path);
   if (!o.save.empty()) {
     merge_adapters(base.model);

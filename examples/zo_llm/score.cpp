@@ -34,11 +34,11 @@ int score(const Score& o) {
   apply_machine_options(o);
   check_outputs({o.model, o.text}, {o.json});
   check_file(o.json);
-  const LanguageModel m = load_language_model(o.model, weight_format(o.dtype));
+  LanguageModel m = load_language_model(o.model, weight_format(o.dtype));
+  const Placed model(m.model, device_named(o.device));
   if (std::filesystem::is_directory(o.text)) throw FileError(o.text, -1, "is a folder, not a file");
   std::ifstream file(o.text);
   if (!file) throw FileError(o.text, -1, "can not be opened");
-  const auto probes = detail::as_probes(m.model);
   nlohmann::ordered_json out = {{"model", o.model}, {"texts", nlohmann::ordered_json::array()}};
   std::int64_t lines = 0;
   for (std::string line; std::getline(file, line); ++lines) {
@@ -51,7 +51,10 @@ int score(const Score& o) {
     if (!ids.empty()) {
       PackedTokens tokens;
       tokens.append(ids);
-      const Tensor<float> logits = probes.logits(probes.batch(std::move(tokens))).read(0);
+      const Tensor<float> logits = model.visit([&](const auto& weights) {
+        const auto probes = detail::as_probes(weights);
+        return probes.logits(probes.batch(std::move(tokens))).read(0).template to<Cpu>();
+      });
       check_finite(o.model, logits.values());
       const std::int64_t vocab = logits.dim(1);
       for (std::size_t i = 0; i < ids.size(); ++i) {

@@ -4,11 +4,13 @@ namespace zo_llm {
 
 using namespace tenzo;
 
-Tensor<float> HiddenCache::states(const Model& model, std::span<const EncodedExample* const> examples,
+Tensor<float> HiddenCache::states(const Placed& model, std::span<const EncodedExample* const> examples,
                                   const ScoringBatch<LlamaBatch>& batch) {
   const auto compute = [&](const ScoringBatch<LlamaBatch>& b) {
-    const auto probes = detail::as_probes(model);
-    return probes.blocks(probes.embed(b.batch), b.batch, 0, from_).read(0);
+    return model.visit([&](const auto& m) {
+      const auto probes = detail::as_probes(m);
+      return probes.blocks(probes.embed(b.batch), b.batch, 0, from_).read(0).template to<Cpu>();
+    });
   };
   // An example alone must be cut into the sequences that it has in the batch.
   if (!keep_ || !batch.single) return compute(batch);
@@ -16,7 +18,7 @@ Tensor<float> HiddenCache::states(const Model& model, std::span<const EncodedExa
   for (const EncodedExample* e : examples)
     if (!kept_.contains(e)) missing.push_back(e);
   if (!missing.empty()) {
-    const auto b = scoring_batch(model, missing);
+    const auto b = scoring_batch(model.host(), missing);
     const Tensor<float> all = compute(b);
     for (std::size_t i = 0; i < missing.size(); ++i)
       kept_[missing[i]] = all.rows(i == 0 ? 0 : b.batch.ends[i - 1], b.batch.ends[i]).clone();
@@ -26,20 +28,24 @@ Tensor<float> HiddenCache::states(const Model& model, std::span<const EncodedExa
   return concat(rows, 0);
 }
 
-Scores score_examples(const Model& model, const std::vector<EncodedExample>& examples,
+Scores score_examples(const Placed& model, const std::vector<EncodedExample>& examples,
                       const std::function<void(std::int64_t)>& watch, HiddenCache* cache) {
   constexpr std::int64_t tokens_at_once = 512;
   Scores out;
-  const auto probes = detail::as_probes(model);
   std::vector<const EncodedExample*> chunk;
   std::int64_t tokens = 0;
   const auto flush = [&] {
     if (chunk.empty()) return;
-    const auto b = scoring_batch(model, chunk);
+    const auto b = scoring_batch(model.host(), chunk);
     const std::size_t from = cache ? cache->from() : 0;
-    auto before = from > 0 ? zo::Probe<float>(cache->states(model, chunk, b)) : probes.embed(b.batch);
-    const auto hidden = probes.blocks(std::move(before), b.batch, from, probes.depth());
-    const Tensor<float> s = candidate_scores(probes, hidden, b).read(0);
+    const Tensor<float> states = from > 0 ? cache->states(model, chunk, b) : Tensor<float>();
+    const Tensor<float> s = model.visit([&](const auto& m) {
+      const auto probes = detail::as_probes(m);
+      using V = leaf_t<std::remove_cvref_t<decltype(probes)>>;
+      auto before = from > 0 ? V(states.to<device_t<V>>()) : probes.embed(b.batch);
+      const auto hidden = probes.blocks(std::move(before), b.batch, from, probes.depth());
+      return candidate_scores(probes, hidden, b).read(0).template to<Cpu>();
+    });
     out.candidates = b.candidates;
     out.values.insert(out.values.end(), s.values().begin(), s.values().end());
     for (const EncodedExample* e : chunk) out.labels.push_back(e->label);

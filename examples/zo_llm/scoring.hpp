@@ -9,13 +9,12 @@
 #include <string>
 #include <vector>
 
+#include "placed.hpp"
 #include "tenzo/core/error.hpp"
 #include "tenzo/models/adapters.hpp"
 #include "tenzo/models/scoring.hpp"
 
 namespace zo_llm {
-
-using Model = tenzo::Llama<tenzo::StoredTensor>;
 
 struct Scores {
   std::vector<double> values;  // (examples, candidates)
@@ -42,8 +41,8 @@ class HiddenCache {
   HiddenCache(std::size_t from, bool keep) : from_(from), keep_(keep) {}
   std::size_t from() const { return from_; }
 
-  /// (tokens, hidden) of a batch before block `from`.
-  tenzo::Tensor<float> states(const Model& model, std::span<const tenzo::EncodedExample* const> examples,
+  /// (tokens, hidden) of a batch before block `from`, on the host.
+  tenzo::Tensor<float> states(const Placed& model, std::span<const tenzo::EncodedExample* const> examples,
                               const tenzo::ScoringBatch<tenzo::LlamaBatch>& batch);
 
  private:
@@ -53,7 +52,7 @@ class HiddenCache {
 };
 
 /// Scores all candidates of the examples; `watch(done)` is called now and then.
-Scores score_examples(const Model& model, const std::vector<tenzo::EncodedExample>& examples,
+Scores score_examples(const Placed& model, const std::vector<tenzo::EncodedExample>& examples,
                       const std::function<void(std::int64_t)>& watch = {}, HiddenCache* cache = nullptr);
 
 }  // namespace zo_llm

@@ -74,12 +74,14 @@ void from_json(const nlohmann::json& j, Outcome& o) {
 SplitOptions study_split(bool full) { return full ? SplitOptions{1000, 500, 1000, 0} : SplitOptions{240, 80, 300, 0}; }
 
 Study::Study(const Claims& o)
-    : base_(load_language_model(o.model, WeightFormat::f32)), task_(load_task(o, base_, study_split(o.full))) {
+    : base_(load_language_model(o.model, WeightFormat::f32)),
+      device_(device_named(o.device)),
+      task_(load_task(o, base_, study_split(o.full))) {
   const std::size_t depth = base_.model.depth();
   first_ = depth > 4 ? depth - 4 : 0;
   before_blocks_ = std::make_shared<HiddenCache>(first_, true);
   before_head_ = std::make_shared<HiddenCache>(depth, true);
-  zero_shot_ = score_examples(base_.model, task_.test, {}, before_blocks_.get());
+  zero_shot_ = score_examples(Placed(base_.model, device_), task_.test, {}, before_blocks_.get());
 }
 
 Model Study::copy(bool whole) const {
@@ -97,7 +99,8 @@ std::shared_ptr<HiddenCache> Study::cache_of(Scheme scheme, const std::string& m
 
 Outcome Study::fine_tune(const Plan& plan) {
   const bool whole = plan.method == "hybrid" || plan.scheme == "head";
-  Model model = copy(whole);
+  Model host = copy(whole);
+  Placed model(host, device_);
   Outcome out;
   out.method = plan.method;
   out.scheme = plan.scheme;
@@ -109,7 +112,7 @@ Outcome Study::fine_tune(const Plan& plan) {
   adapters.seed = plan.seed;
   if (adapters.scheme != Scheme::prompt && adapters.scheme != Scheme::head) {
     adapters.first_layer = first_;
-    adapters.last_layer = model.depth();
+    adapters.last_layer = host.depth();
   }
   const auto cache = cache_of(adapters.scheme, plan.method);
   const auto batch = [&](std::int64_t step) { return batch_of(task_.train, plan.seed, step, plan.batch); };
@@ -128,7 +131,7 @@ Outcome Study::fine_tune(const Plan& plan) {
     s.schedule = schedule;
     if (plan.method == "hybrid") {
       s.adapters.first_layer = 0;
-      s.suffix = model.depth() - std::max<std::size_t>(1, model.depth() / 3);
+      s.suffix = host.depth() - std::max<std::size_t>(1, host.depth() / 3);
       s.zo.seed = plan.seed;
       s.zo.update.lr = s.zo.probe.eps = NAN;
     }
@@ -147,7 +150,7 @@ Outcome Study::fine_tune(const Plan& plan) {
     s.probe.eps = plan.eps;
     auto made = std::make_unique<ZoRun>(
         model, s, [this, whole] { return copy(whole); }, std::string(), cache);
-    choose_rates(*made, batches, task_.loss, model);
+    choose_rates(*made, batches, task_.loss, host);
     made->settings().update.lr *= plan.lr_factor;
     out.lr = made->settings().update.lr;
     out.eps = made->settings().probe.eps;

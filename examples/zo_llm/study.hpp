@@ -66,6 +66,7 @@ class Study {
   std::shared_ptr<HiddenCache> cache_of(tenzo::Scheme scheme, const std::string& method) const;
 
   tenzo::LanguageModel base_;
+  tenzo::DeviceOption device_;
   EncodedTask task_;
   std::size_t first_ = 0;
   std::shared_ptr<HiddenCache> before_blocks_, before_head_;

@@ -189,37 +189,45 @@ void own_trained_leaves(Model& model, const std::vector<std::uint8_t>& trained) 
       model);
 }
 
-ZoRun::ZoRun(Model& model, ZoSettings settings, std::function<Model()> rebuild, std::string log,
+ZoRun::ZoRun(Placed& model, ZoSettings settings, std::function<Model()> rebuild, std::string log,
              std::shared_ptr<HiddenCache> cache)
     : model_(model),
       settings_(std::move(settings)),
       rebuild_(std::move(rebuild)),
       log_(std::move(log)),
       cache_(cache ? std::move(cache)
-                   : std::make_shared<HiddenCache>(first_trained_block(model, settings_.adapters), true)) {
+                   : std::make_shared<HiddenCache>(first_trained_block(model.host(), settings_.adapters), true)) {
   settings_.update.rule = rule_of(settings_.method);
   settings_.adapters.seed = settings_.seed;
-  set_up(model_);
+  set_up();
   std::uint32_t n = 0;
   for_each_leaf([&](const Path&,
                     const StoredTensor& w) { trained_weights_ += trained_[n++] ? settings_.mask.kept(w.size()) : 0; },
-                std::as_const(model_));
+                std::as_const(model_.host()));
   require(trained_weights_ > 0, "nothing is trained: the scheme and --layers leave no weights");
 }
 
-void ZoRun::set_up(Model& model) {
+void ZoRun::set_up() {
+  Model& model = model_.host();
   add_adapters(model, settings_.adapters);
   trained_ = trained_leaves(model, settings_.adapters);
   own_trained_leaves(model, trained_);
   if (settings_.mask.kind != MaskRule::Kind::none && !settings_.probe.masks)
     settings_.probe.masks =
         std::make_shared<const Masks>(make_masks(settings_.mask, std::as_const(model), settings_.seed, trained_));
+  model_.place();
+}
+
+void ZoRun::set_step_number(std::uint32_t n) {
+  step_ = n;
+  model_.visit([&](auto& m) { states_.of<device_of<decltype(m)>>().step = n; });
 }
 
 Direction ZoRun::direction(std::uint32_t query) const {
   const LeafRange range = settings_.blocks.empty() ? LeafRange{} : settings_.blocks[query];
   Direction d = settings_.probe.direction(settings_.seed, step_, query, range);
-  if (d.law == DirectionLaw::sphere) d.radius = sphere_radius(d, std::as_const(model_), trained_);
+  if (d.law == DirectionLaw::sphere)
+    d.radius = model_.visit([&](const auto& m) { return sphere_radius(d, m, trained_); });
   return d;
 }
 
@@ -234,14 +242,17 @@ Estimate ZoRun::estimate_of(const std::vector<double>& slopes) const {
 /// f(losses of the batch at perturbed points), which live as long as the call.
 template <class F>
 auto ZoRun::with_losses(const Batch& batch, TaskLoss kind, F&& f) {
-  const auto b = scoring_batch(model_, batch);
-  Tensor<float> states;
-  if (cache_->from() > 0) states = cache_->states(model_, batch, b);
-  const auto loss = [&](const auto& m) {
-    using V = leaf_t<std::remove_cvref_t<decltype(m)>>;
-    return states.defined() ? scoring_loss(m, lift<V>(states), cache_->from(), b, kind) : scoring_loss(m, b, kind);
-  };
-  return f(ModelLoss(model_, loss, trained_));
+  const auto b = scoring_batch(model_.host(), batch);
+  return model_.visit([&](const auto& model) {
+    using D = device_of<decltype(model)>;
+    Tensor<float, D> states;
+    if (cache_->from() > 0) states = cache_->states(model_, batch, b).template to<D>();
+    const auto loss = [&](const auto& m) {
+      using V = leaf_t<std::remove_cvref_t<decltype(m)>>;
+      return states.defined() ? scoring_loss(m, lift<V>(states), cache_->from(), b, kind) : scoring_loss(m, b, kind);
+    };
+    return f(ModelLoss(model, loss, trained_));
+  });
 }
 
 ZoRun::Probed ZoRun::probe(const Batch& batch, TaskLoss kind) {
@@ -297,37 +308,41 @@ ZoRun::Probed ZoRun::sweep(const Batch& batch, TaskLoss kind) {
 
 /// The step's number is that of the optimizer's too, for all blocks.
 void ZoRun::move_block(std::size_t block, const Estimate& g) {
-  state_.step = step_;
-  apply_estimate_(model_, trained_in(trained_, settings_.blocks[block]), g, settings_.update, state_,
-                  settings_.schedule(step_));
+  set_step_number(step_);
+  move(trained_in(trained_, settings_.blocks[block]), g);
+}
+
+void ZoRun::move(const std::vector<std::uint8_t>& leaves, const Estimate& g) {
+  model_.visit([&](auto& m) {
+    apply_estimate_(m, leaves, g, settings_.update, states_.of<device_of<decltype(m)>>(), settings_.schedule(step_));
+  });
 }
 
 double ZoRun::loss_at(const Batch& batch, TaskLoss kind) {
-  const auto b = scoring_batch(model_, batch);
-  const auto m = tenzo::detail::as_probes(model_);
-  using V = Probe<float>;
-  return cache_->from() > 0
-             ? double(scoring_loss(m, V(cache_->states(model_, batch, b)), cache_->from(), b, kind).read(0).item())
-             : double(scoring_loss(m, b, kind).read(0).item());
+  Perturbation here;
+  return with_losses(batch, kind, [&](const auto& at) { return at(here)[0]; });
 }
 
 /// The derivative of the loss along a direction, exactly: one forward pass on dual numbers.
 double ZoRun::forward_slope(const Direction& d, const Batch& batch, TaskLoss kind, double& loss) const {
-  using T = Tensor<float>;
-  std::uint32_t n = 0;
-  const auto duals = map_tree<Dual<T>>(model_, [&](const Path&, const StoredTensor& w) {
-    const std::uint32_t leaf = n++;
-    Dual<T> v{zo::Probe<float>::weight(w, leaf, nullptr).read(0), T{}};
-    if (trained_[leaf] && d.covers(leaf)) {
-      v.tangent = T::zeros(w.shape());
-      add_steps_(v.tangent.data(), w.rows(), w.cols(), leaf, {{d, 1.0}});
-    }
-    return v;
+  const auto b = scoring_batch(model_.host(), batch);
+  return model_.visit([&](const auto& model) {
+    using D = device_of<decltype(model)>;
+    using T = Tensor<float, D>;
+    std::uint32_t n = 0;
+    const auto duals = map_tree<Dual<T>>(model, [&](const Path&, const stored_t<D>& w) {
+      const std::uint32_t leaf = n++;
+      Dual<T> v{zo::Probe<float, D>::weight(w, leaf, nullptr).read(0), T{}};
+      if (trained_[leaf] && d.covers(leaf)) {
+        v.tangent = T::zeros(w.shape());
+        add_steps_(D{}, v.tangent.data(), w.rows(), w.cols(), leaf, std::vector<Step>{{d, 1.0}});
+      }
+      return v;
+    });
+    const Dual<T> y = scoring_loss(duals, b, kind);
+    loss = double(y.value.item());
+    return y.tangent.defined() ? double(y.tangent.item()) : 0.0;
   });
-  const auto b = scoring_batch(model_, batch);
-  const Dual<T> y = scoring_loss(duals, b, kind);
-  loss = double(y.value.item());
-  return y.tangent.defined() ? double(y.tangent.item()) : 0.0;
 }
 
 void ZoRun::apply(const LogStep& record) {
@@ -335,7 +350,7 @@ void ZoRun::apply(const LogStep& record) {
   if (settings_.order == BlockOrder::gauss_seidel) {
     for (std::size_t b = 0; b < g.slopes.size(); ++b)
       if (std::isfinite(g.slopes[b].value)) move_block(b, {{g.slopes[b]}, g.weight, 0, 0});
-  } else if (g.finite()) apply_estimate_(model_, trained_, g, settings_.update, state_, settings_.schedule(step_));
+  } else if (g.finite()) move(trained_, g);
   ++step_;
 }
 
@@ -372,13 +387,14 @@ void ZoRun::mark_best_at(std::uint32_t step) {
 void ZoRun::return_to_best() {
   if (best_ != step_) {
     require(bool(rebuild_), "zo: no way back to step ", best_);
-    model_ = {};  // before the new one is made: two do not fit where one does
-    model_ = rebuild_();
-    state_ = {};
+    model_.clear();
+    model_.host() = rebuild_();
+    states_ = {};
     step_ = 0;
-    set_up(model_);
+    set_up();
     for (std::uint32_t i = 0; i < best_; ++i) apply(history_[i]);
   }
+  model_.fetch();
   if (writer_.is_open()) writer_.finish(best_);
 }
 

@@ -46,7 +46,7 @@ class ZoRun : public Run {
  public:
   /// `rebuild` makes the base model anew, for returning to an earlier step; `log` is the file of the slopes, or empty;
   /// a `cache` may be shared with other runs that train the same blocks.
-  ZoRun(Model& model, ZoSettings settings, std::function<Model()> rebuild = {}, std::string log = {},
+  ZoRun(Placed& model, ZoSettings settings, std::function<Model()> rebuild = {}, std::string log = {},
         std::shared_ptr<HiddenCache> cache = {});
 
   const ZoSettings& settings() const { return settings_; }
@@ -73,7 +73,7 @@ class ZoRun : public Run {
   }
   std::uint32_t step_number() const override { return step_; }
   /// For a run without a log of its own, whose weights somebody else restores.
-  void set_step_number(std::uint32_t n) { step_ = state_.step = n; }
+  void set_step_number(std::uint32_t n);
   StepReport step(const Batch& batch, tenzo::TaskLoss kind) override;
   void checkpoint() override { writer_.sync(); }
   bool resume() override;
@@ -88,11 +88,13 @@ class ZoRun : public Run {
   /// Slopes in Gauss-Seidel order: each block has moved when the next one is probed.
   Probed sweep(const Batch& batch, tenzo::TaskLoss kind);
   void move_block(std::size_t block, const tenzo::zo::Estimate& g);
+  /// One step of the optimizer on these leaves.
+  void move(const std::vector<std::uint8_t>& leaves, const tenzo::zo::Estimate& g);
   template <class F>
   auto with_losses(const Batch& batch, tenzo::TaskLoss kind, F&& f);
-  void set_up(Model& model);
+  void set_up();
 
-  Model& model_;
+  Placed& model_;
   ZoSettings settings_;
   std::function<Model()> rebuild_;
   std::string log_;
@@ -101,7 +103,7 @@ class ZoRun : public Run {
   std::shared_ptr<HiddenCache> cache_;
   std::vector<std::uint8_t> trained_;
   std::int64_t trained_weights_ = 0;
-  tenzo::zo::UpdateState state_;
+  OnEachDevice<tenzo::zo::UpdateStateOn> states_;
   std::uint32_t step_ = 0, best_ = 0;
   int choice_ = 1;
 };

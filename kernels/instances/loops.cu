@@ -6,6 +6,9 @@
 
 namespace tenzo::cuda {
 
+template std::string obstacle(Device);
+template void wait_for(Device);
+template std::shared_ptr<void> allocate(Device, std::size_t);
 #define TENZO_MEMORY(T)                                             \
   template void fill_elements(Device, std::int64_t, T*, T);         \
   template void copy_elements(Device, std::int64_t, const T*, T*);  \

@@ -2,11 +2,13 @@
 #include "descent.cuh"
 
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "compare.hpp"
 #include "stored.hpp"
 #include "tenzo/cuda/perturb.hpp"
+#include "tenzo/zo/optimizers.hpp"
 
 using namespace tenzo;
 using namespace tenzo::test;
@@ -57,8 +59,9 @@ void check(const Case& c) {
       const double factor = c.options.rule == zo::UpdateRule::sgd ? double(float(-lr * along)) : along;
       terms.push_back(cuda::direction_term(s.direction, 0, c.rows, {factor, factor}, c.mask));
     }
-    const cuda::Descent descent(c.options, lr, step + 1, c.rows > 1, {5, step, 0, 0});
-    cuda::descend_(Cuda{}, descent, c.type, w.data(), c.rows, c.cols, terms, m.data(), v.data());
+    const zo::Descent descent({c.options, lr, step + 1, {5, step, 0, 0}});
+    const cuda::DescentLeaf leaf{w.data(), c.rows, c.cols, 0, c.rows > 1, nullptr, m.data(), v.data()};
+    cuda::descend_(Cuda{}, descent, c.type, leaf, terms);
     const auto want = model.weight.bytes();
     CHECK(same_bits(w.to_host(), std::vector<std::byte>(want.begin(), want.end())));
   }
@@ -130,6 +133,7 @@ TEST_CASE("descent: directions with a structure of their own") {
 
 TEST_CASE("descent: what is not finite stays so, and what is empty") {
   const AtEnd clean;
+  const std::vector<cuda::DirectionTerm> no_terms;
   const float special[] = {INFINITY, -INFINITY, NAN, 3.38e38f, -0.f, 1e-40f};
   for (const DType type : {DType::f32, DType::bf16, DType::f16}) {
     StoredTensor w(type, Shape{2, 66});
@@ -143,15 +147,66 @@ TEST_CASE("descent: what is not finite stays so, and what is empty") {
     const zo::Estimate g = estimate(1, 0, {});
     zo::apply_estimate_(model, {}, g, o, state);
     const cuda::DirectionTerm term = cuda::direction_term(g.slopes[0].direction, 0, 2, {g.slopes[0].value, 0});
-    cuda::descend_(Cuda{}, {o, o.lr, 1, true, {5, 0, 0, 0}}, type, there.data(), 2, 66, std::span(&term, 1), nullptr,
-                   nullptr);
+    const zo::Descent step({o, o.lr, 1, {5, 0, 0, 0}});
+    cuda::descend_(Cuda{}, step, type, {.w = there.data(), .rows = 2, .cols = 66}, std::span(&term, 1));
     const auto want = model.weight.bytes();
     CHECK(same_bits(there.to_host(), std::vector<std::byte>(want.begin(), want.end())));
-    cuda::descend_(Cuda{}, {}, type, nullptr, 0, 66, std::span(&term, 1), nullptr, nullptr);
+    cuda::descend_(Cuda{}, step, type, {.rows = 0, .cols = 66}, std::span(&term, 1));
+    cuda::descend_(Cuda{}, step, cuda::leaf_table(Cuda{}, type, {}), std::span(&term, 1));
   }
-  CHECK_THROWS_AS(
-      cuda::descend_(Cuda{}, {}, DType::q8_0, nullptr, 1, 32, std::vector<cuda::DirectionTerm>(), nullptr, nullptr),
-      ValueError);
+  CHECK_THROWS_AS(cuda::descend_(Cuda{}, {}, DType::q8_0, {.rows = 1, .cols = 32}, cuda::Terms(no_terms)), ValueError);
+  CHECK_THROWS_AS(cuda::leaf_table(Cuda{}, DType::q8_0, {}), ValueError);
+}
+
+TEST_CASE("descent: many leaves in one launch have the bits of one after another") {
+  const AtEnd clean;
+  const std::pair<std::int64_t, std::int64_t> sizes[] = {{1, 1}, {33, 66}, {0, 8}, {1, 5000}, {7, 1024}, {256, 8}};
+  const zo::Estimate g = estimate(2, 3, {});
+  for (const DType type : {DType::f32, DType::bf16, DType::f16})
+    for (const zo::UpdateRule rule : rules) {
+      CAPTURE(type);
+      CAPTURE(int(rule));
+      std::vector<cuda::DescentLeaf> alone, together;
+      std::vector<cuda::DeviceArray<std::byte>> weights;
+      std::vector<cuda::DeviceArray<float>> moments;
+      std::optional<cuda::DeviceArray<std::uint8_t>> mask;
+      for (auto* all : {&alone, &together}) {
+        std::uint32_t number = 3;
+        for (const auto& [rows, cols] : sizes) {
+          weights.emplace_back(random_stored(type, rows, cols).bytes());
+          const std::vector<float> zeros(std::size_t(rows * cols), 0.5f);
+          moments.emplace_back(std::span<const float>(zeros));
+          float* const m = moments.back().data();
+          moments.emplace_back(std::span<const float>(zeros));
+          if (rows == 7 && !mask) {
+            std::vector<std::uint8_t> bits(std::size_t(rows * cols));
+            for (std::size_t i = 0; i < bits.size(); ++i) bits[i] = i % 3 == 0;
+            mask.emplace(std::span<const std::uint8_t>(bits));
+          }
+          all->push_back({weights.back().data(), rows, cols, number++, rows > 1, rows == 7 ? mask->data() : nullptr, m,
+                          moments.back().data()});
+        }
+      }
+      const zo::UpdateStep step{{.rule = rule, .lr = 1e-2, .weight_decay = 0.1}, 1e-2, 4, {5, 3, 0, 0}};
+      const auto terms = [&](std::uint32_t leaf, const std::uint8_t* m) {
+        std::vector<cuda::DirectionTerm> t;
+        for (const zo::Slope& s : g.slopes)
+          t.push_back(cuda::direction_term(s.direction, leaf, 1, {s.value, s.value}, m));
+        return t;
+      };
+      for (const cuda::DescentLeaf& l : alone) {
+        cuda::DescentLeaf bare = l;
+        bare.mask = nullptr;
+        cuda::descend_(Cuda{}, zo::Descent(step), type, bare, terms(l.number, l.mask));
+      }
+      const cuda::LeafTable table = cuda::leaf_table(Cuda{}, type, together);
+      cuda::descend_(Cuda{}, zo::Descent(step), table, terms(0, nullptr));
+      for (std::size_t i = 0; i < std::size(sizes); ++i) {
+        CHECK(same_bits(weights[i].to_host(), weights[std::size(sizes) + i].to_host()));
+        for (std::size_t k : {2 * i, 2 * i + 1})
+          CHECK(same_bits(moments[k].to_host(), moments[2 * std::size(sizes) + k].to_host()));
+      }
+    }
 }
 
 TEST_CASE("descent: what a step of Adam moves") {
@@ -161,8 +216,8 @@ TEST_CASE("descent: what a step of Adam moves") {
   const zo::Estimate g = estimate(1, 0, {});
   const cuda::DirectionTerm term = cuda::direction_term(g.slopes[0].direction, 0, 1);
   const auto t = emulation::traffic_of([&] {
-    cuda::descend_(Cuda{}, {{.rule = zo::UpdateRule::adam}, 1e-3, 1, true, {}}, DType::bf16, w.data(), 1, n,
-                   std::span(&term, 1), m.data(), v.data());
+    cuda::descend_(Cuda{}, zo::Descent({{.rule = zo::UpdateRule::adam}, 1e-3}), DType::bf16,
+                   {.w = w.data(), .rows = 1, .cols = n, .m = m.data(), .v = v.data()}, std::span(&term, 1));
   });
   CHECK(t.bytes_loaded() == std::uint64_t(n * (2 + 4 + 4)));
   CHECK(t.bytes_stored() == t.bytes_loaded());

@@ -1,15 +1,28 @@
-// Zeroth-order optimization on the emulated device, beside the CPU's: a log that was written on one is replayed on the
-// other with the same bits.
+// Zeroth-order optimization on the device, beside the CPU's: a log that was written on one is replayed on the other with
+// the same bits. Also compiled against tenzo::cuda, for a GPU.
 #include "tenzo/zo/probe.hpp"
 
+#include <doctest/doctest.h>
+
+#ifdef TENZO_TEST_CUDA_LIBRARY
+#include "tenzo/cuda.hpp"
+#else
 #include "compare.hpp"
 #include "cross_entropy.cuh"
+#include "descent.cuh"
 #include "index.cuh"
 #include "loops.cuh"
 #include "matmul.cuh"
 #include "norm.cuh"
 #include "perturb.cuh"
+#include "recorded_step.cuh"
+#include "update.cuh"
+#endif
+#include "tenzo/autodiff/grad.hpp"
+#include "tenzo/cuda/recorded_step.hpp"
 #include "tenzo/cuda/weights.hpp"
+#include "tenzo/optim/optimizers.hpp"
+#include "tenzo/zo/optimizers.hpp"
 #include "zo/perturbations.hpp"
 #include "zo/small_model.hpp"
 
@@ -18,6 +31,15 @@ using namespace tenzo::test;
 using zo::Probe;
 
 namespace {
+
+/// Declared first in a test: on the emulated device, that all is freed at its end.
+struct AtEnd {
+  ~AtEnd() {
+#ifndef TENZO_TEST_CUDA_LIBRARY
+    CHECK_NOTHROW(emulation::expect_clean());
+#endif
+  }
+};
 
 // Of this test's own: what is copied to the device with them goes with them.
 struct Batch {
@@ -36,22 +58,45 @@ SmallModel<Probe<float, D>> probes(const SmallModel<Stored>& m, const Perturbati
 
 /// The largest difference beside the largest magnitude.
 double apart(const Tensor<float>& a, const Tensor<float>& b) {
-  return distance(std::vector<float>(a.data(), a.data() + a.size()), std::vector<float>(b.data(), b.data() + b.size()));
+  REQUIRE(a.shape() == b.shape());
+  double worst = 0, top = 0;
+  for (std::int64_t i = 0; i < a.size(); ++i) {
+    worst = std::max(worst, std::abs(double(a(i)) - double(b(i))));
+    top = std::max(top, std::abs(double(b(i))));
+  }
+  return top > 0 ? worst / top : worst;
+}
+
+/// Masks of the matrices, which keep two elements of three.
+std::shared_ptr<const zo::Masks> some_masks(const SmallModel<StoredTensor>& m) {
+  zo::Masks masks;
+  for_each_leaf(
+      [&](const Path&, const StoredTensor& w) {
+        Tensor<std::uint8_t> mask;
+        if (w.shape().rank() == 2) {
+          mask = Tensor<std::uint8_t>(w.shape());
+          for (std::int64_t i = 0; i < mask.size(); ++i) mask(i) = i % 3 != 0;
+        }
+        masks.push_back(mask);
+      },
+      m);
+  return std::make_shared<const zo::Masks>(std::move(masks));
 }
 
 }  // namespace
 
 TEST_CASE("stored tensors: to the device and back, every format") {
+  const AtEnd clean;
   for (const DType type : {DType::f32, DType::bf16, DType::f16, DType::q8_0, DType::q4_1}) {
     CAPTURE(type);
     const SmallModel<StoredTensor> m = small_model(type);
     CHECK(bits_of(to_host(to_cuda(m))) == bits_of(m));
     CHECK(bits_of(cuda::StoredTensor(m.hidden.weight).borrow<float>().to<Cpu>()) == bits_of(decoded(m).hidden.weight));
   }
-  emulation::expect_clean();
 }
 
 TEST_CASE("probe on the device: weights, rows and products have the CPU's bits, for every format and structure") {
+  const AtEnd clean;
   const Tensor<float> x = noise({6, 32}, 9, 1.f);
   for (const DType type : {DType::f32, DType::bf16, DType::q8_0}) {
     const SmallModel<StoredTensor> m = small_model(type);
@@ -78,10 +123,10 @@ TEST_CASE("probe on the device: weights, rows and products have the CPU's bits, 
       }
     }
   }
-  emulation::expect_clean();
 }
 
 TEST_CASE("estimates on the device: the CPU's slopes but for the rounding of sums") {
+  const AtEnd clean;
   const auto check = [] {
     const SmallModel<StoredTensor> m = small_model();
     const SmallModel<cuda::StoredTensor> there = to_cuda(m);
@@ -96,10 +141,146 @@ TEST_CASE("estimates on the device: the CPU's slopes but for the rounding of sum
     CHECK(b.loss == doctest::Approx(a.loss).epsilon(1e-5));
   };
   check();
-  emulation::expect_clean();
+}
+
+TEST_CASE("steps on the device: its slopes, and the CPU's bits of what follows from them; replay on either") {
+  const AtEnd clean;
+  const Batch batch;
+  for (const DType type : {DType::f32, DType::bf16})
+    for (const zo::UpdateRule rule :
+         {zo::UpdateRule::sgd, zo::UpdateRule::sign, zo::UpdateRule::momentum, zo::UpdateRule::adam}) {
+      CAPTURE(type);
+      CAPTURE(int(rule));
+      zo::RgeOptions probe;
+      probe.queries = 2;
+      if (rule == zo::UpdateRule::momentum) probe.masks = some_masks(small_model(type));
+      if (rule == zo::UpdateRule::adam) probe.rank = 2;
+      const zo::UpdateOptions o{.rule = rule, .lr = 1e-2, .weight_decay = rule == zo::UpdateRule::sign ? 0.1 : 0};
+      SmallModel<StoredTensor> here = small_model(type);
+      const SmallModel<StoredTensor> begin = map_tree<StoredTensor>(here, [](const StoredTensor& w) { return w.clone(); });
+      SmallModel<cuda::StoredTensor> there = to_cuda(here);
+      zo::UpdateState state;
+      zo::UpdateStateOn<Cuda> state_there;
+      std::vector<zo::Estimate> log;
+      for (std::uint32_t step = 0; step < 3; ++step) {
+        log.push_back(zo::rge(zo::ModelLoss(there, batch.loss()), 7, step, probe));
+        zo::apply_estimate_(there, {}, log.back(), o, state_there, 0.5);
+        zo::apply_estimate_(here, {}, log.back(), o, state, 0.5);
+        CHECK(bits_of(to_host(there)) == bits_of(here));
+      }
+      CHECK(log[2].loss != log[0].loss);
+      SmallModel<cuda::StoredTensor> again = to_cuda(begin);
+      state_there = {};
+      for (const zo::Estimate& g : log) zo::apply_estimate_(again, {}, g, o, state_there, 0.5);
+      CHECK(bits_of(to_host(again)) == bits_of(here));
+    }
+}
+
+TEST_CASE("a recorded step: the bits of the one whose parts the host asks for") {
+  const AtEnd clean;
+  const Batch batch;
+  for (const DType type : {DType::f32, DType::bf16})
+    for (const DirectionLaw law : {DirectionLaw::gaussian, DirectionLaw::rademacher})
+      for (const int queries : {1, 3}) {
+        CAPTURE(type);
+        CAPTURE(int(law));
+        CAPTURE(queries);
+        const SmallModel<StoredTensor> host = small_model(type);
+        zo::RgeOptions probe{.eps = 1e-2, .queries = queries, .law = law};
+        if (queries == 3) probe.masks = some_masks(host);
+        const zo::UpdateOptions update{.lr = 1e-2};
+        SmallModel<cuda::StoredTensor> model = to_cuda(host), same = to_cuda(host);
+        cuda::RecordedStep recorded(model, batch.loss(), probe, update, {1, 1, 0, 1, 1, 1});
+        zo::UpdateStateOn<Cuda> state;
+        for (std::uint32_t step = 0; step < 4; ++step) {
+          const double factor = 1.0 / (1 + step);
+          const zo::Estimate want =
+              zo::rge(zo::ModelLoss(same, batch.loss(), {1, 1, 0, 1, 1, 1}), 9, step, probe);
+          zo::apply_estimate_(same, {1, 1, 0, 1, 1, 1}, want, update, state, factor);
+          const zo::Estimate got = recorded(9, step, factor);
+          REQUIRE(got.slopes.size() == want.slopes.size());
+          for (std::size_t q = 0; q < got.slopes.size(); ++q) {
+            CHECK(got.slopes[q].value == want.slopes[q].value);
+            CHECK(got.slopes[q].direction.query == q);
+          }
+          CHECK(got.loss == doctest::Approx(want.loss).epsilon(1e-12));
+          CHECK(got.forwards == want.forwards);
+          CHECK(bits_of(to_host(model)) == bits_of(to_host(same)));
+        }
+      }
+}
+
+TEST_CASE("a recorded step: a loss that is not finite leaves the weights; what can not be recorded is refused") {
+  const AtEnd clean;
+  const Batch batch;
+  SmallModel<StoredTensor> host = small_model();
+  reinterpret_cast<float*>(host.norm.bias.writable_row(0))[0] = 1e10f;
+  reinterpret_cast<float*>(host.out.weight.writable_row(0))[0] = 3e38f;
+  SmallModel<cuda::StoredTensor> model = to_cuda(host);
+  cuda::RecordedStep recorded(model, batch.loss(), {}, {.lr = 1e-2});
+  CHECK(!recorded(9, 0).finite());
+  CHECK(bits_of(to_host(model)) == bits_of(host));
+  using Step = decltype(recorded);
+  CHECK_THROWS_AS(Step(model, batch.loss(), {.two_sided = false}, {}), ValueError);
+  CHECK_THROWS_AS(Step(model, batch.loss(), {.law = DirectionLaw::sphere}, {}), ValueError);
+  CHECK_THROWS_AS(Step(model, batch.loss(), {}, {.rule = zo::UpdateRule::adam}), ValueError);
+}
+
+TEST_CASE("steps of some leaves: the others stay; what is quantised is refused") {
+  const AtEnd clean;
+  const zo::Estimate g = zo::rge(zo::ModelLoss(small_model(), Batch().loss()), 7, 0, {});
+  SmallModel<StoredTensor> here = small_model(DType::q8_0);
+  SmallModel<cuda::StoredTensor> there = to_cuda(here);
+  zo::UpdateState state;
+  zo::UpdateStateOn<Cuda> state_there;
+  const std::vector<std::uint8_t> vectors = {0, 0, 1, 1, 1, 0};
+  zo::apply_estimate_(here, vectors, g, {.lr = 0.1}, state);
+  zo::apply_estimate_(there, vectors, g, {.lr = 0.1}, state_there);
+  CHECK(bits_of(to_host(there)) == bits_of(here));
+  CHECK_THROWS_WITH_AS(zo::apply_estimate_(there, {}, g, {.lr = 0.1}, state_there),
+                       doctest::Contains("weights of type q8_0 are frozen"), ValueError);
+}
+
+TEST_CASE("first-order steps on the device: Adam and SGD on a small model, beside the CPU") {
+  const AtEnd clean;
+  const auto check = [](const auto& optimizer) {
+    const Batch batch;
+    using Here = SmallModel<Tensor<float>>;
+    using There = SmallModel<Tensor<float, Cuda>>;
+    using Optimizer = std::remove_cvref_t<decltype(optimizer)>;
+    Here here = decoded(small_model());
+    There there = map_tree<Tensor<float, Cuda>>(here, [](const Tensor<float>& w) { return w.to<Cuda>(); });
+    typename Optimizer::template State<Here> state;
+    typename Optimizer::template State<There> state_there;
+    double first = 0, last = 0;
+    for (int step = 0; step < 5; ++step) {
+      const auto [loss, g] = value_and_grad(batch.loss(), here);
+      const auto [loss_there, g_there] = value_and_grad(batch.loss(), there);
+      CHECK(loss_there.item() == doctest::Approx(loss.item()).epsilon(1e-5));
+      for_each_leaf(
+          [&](const Path& at, const Tensor<float>& a, const Tensor<float, Cuda>& b) {
+            CAPTURE(at.str());
+            CHECK(apart(b.to<Cpu>(), a) <= 1e-4);
+          },
+          g, g_there);
+      optimizer.step(state, here, g);
+      // The CPU's gradient on both, so that only the optimizer's step is compared: to the bit.
+      const There same = map_tree<Tensor<float, Cuda>>(g, [](const Tensor<float>& w) { return w.to<Cuda>(); });
+      optimizer.step(state_there, there, same);
+      CHECK(bits_of(map_tree<Tensor<float>>(there, [](const auto& w) { return w.template to<Cpu>(); })) ==
+            bits_of(here));
+      (step == 0 ? first : last) = double(loss.item());
+    }
+    CHECK(last < 0.9 * first);
+  };
+  check(Adam{.lr = 1e-2});
+  check(Adam{.lr = 1e-2, .weight_decay = 0.01, .amsgrad = true});
+  check(Sgd{.lr = 1e-1, .momentum = 0.9});
+  check(Sgd{.lr = 1e-1});
 }
 
 TEST_CASE("replay on the device: many steps in one pass, with the bits of the CPU's log") {
+  const AtEnd clean;
   const SmallModel<StoredTensor> m = small_model();
   std::vector<zo::Step> steps;
   for (std::uint32_t t = 0; t < 20; ++t) {
@@ -124,5 +305,4 @@ TEST_CASE("replay on the device: many steps in one pass, with the bits of the CP
         ++leaf;
       },
       m);
-  emulation::expect_clean();
 }

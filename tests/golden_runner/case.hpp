@@ -12,6 +12,8 @@
 #include "tenzo/ops/value.hpp"
 #if defined(TENZO_TEST_CUDA)
 #include "all.cuh"
+#elif defined(TENZO_TEST_CUDA_LIBRARY)
+#include "tenzo/cuda.hpp"
 #endif
 
 namespace golden {
@@ -19,11 +21,18 @@ namespace golden {
 using Json = nlohmann::json;
 
 /// The device that the runner is built for; golden values are read on the host.
-#if defined(TENZO_TEST_CUDA)
+#if defined(TENZO_TEST_CUDA) || defined(TENZO_TEST_CUDA_LIBRARY)
 using Device = tenzo::Cuda;
 #else
 using Device = tenzo::Cpu;
 #endif
+/// The most exact numbers that values are computed in: the library tenzo::cuda has float alone.
+#if defined(TENZO_TEST_CUDA_LIBRARY)
+using Exact = float;
+#else
+using Exact = double;
+#endif
+inline constexpr bool in_double = std::is_same_v<Exact, double>;
 template <class T>
 using OnDevice = tenzo::Tensor<T, Device>;
 

@@ -86,11 +86,13 @@ M<tenzo::StoredTensor> load_stored(const M<tenzo::Expected>& spec, const std::st
 
 /// Empty where all agrees, else what does not. `forward(model)` gives the output, rows as in `places`, and the loss.
 ///   Tolerances  relative 1e-9 in double, 1e-4 in float.
-template <template <class> class M, class Forward>
+template <template <class> class M, class Forward, class Widest = Exact>
 std::string check_model(const M<tenzo::Expected>& spec, const std::string& folder, const Tensors& expect,
                         const std::string& output, const std::vector<std::int64_t>& places, const Forward& forward) {
   const auto stored = load_stored(spec, folder);
-  const std::string wrong = check_model_in<double>(stored, expect, output, places, 1e-9, forward);
+  std::string wrong;
+  if constexpr (std::is_same_v<Widest, double>)
+    wrong = check_model_in<double>(stored, expect, output, places, 1e-9, forward);
   return wrong.empty() ? check_model_in<float>(stored, expect, output, places, 1e-4, forward) : wrong;
 }
 

@@ -2,9 +2,11 @@
 // by the library tenzo::cuda.
 #pragma once
 
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <string>
 
 namespace tenzo::cuda {
 
@@ -13,10 +15,18 @@ struct Device {};
 
 constexpr bool on_host(Device) { return false; }
 
+/// What keeps this process from using a GPU, in the driver's words; empty where there is one.
+template <std::same_as<Device> D>
+std::string obstacle(D);
+/// Waits until everything that was asked of the current stream has been done. Errors of its kernels are thrown here.
+template <std::same_as<Device> D>
+void wait_for(D);
+
 /// Memory of the GPU from the pool of the current stream. Freed in the order of the stream: what was asked of it before
 /// may still use it.
 ///   Throws  Error where there is no GPU or not enough memory.
-std::shared_ptr<void> allocate(Device, std::size_t bytes);
+template <std::same_as<Device> D>
+std::shared_ptr<void> allocate(D, std::size_t bytes);
 
 /// to[0 … n) = value.
 template <class T>

@@ -33,17 +33,26 @@ struct DirectionTerm {
   bool is_plain() const { return rank == 0 && element < 0; }
 };
 
+/// Memory for terms as kernels read them, and what writes them there in the order of the stream.
+template <std::same_as<Device> D>
+std::shared_ptr<void> allocate_terms(D, std::int64_t size);
+template <std::same_as<Device> D>
+void write_terms(D, std::span<const DirectionTerm> terms, void* to);
+
 /// Terms of normal or Rademacher noise in the GPU's memory: a graph that was recorded with them takes what was written
 /// last.
 ///   Their keys name no tensor, and they have no masks: whoever uses them says both.
 class TermBuffer {
  public:
-  TermBuffer(Device, std::int64_t size);
+  TermBuffer(Device device, std::int64_t size) : data_(allocate_terms(device, size)), size_(size) {}
 
   std::int64_t size() const { return size_; }
   const void* data() const { return data_.get(); }
   /// As many terms as there is room for, in the order of the stream.
-  void write(std::span<const DirectionTerm> terms);
+  void write(std::span<const DirectionTerm> terms) {
+    require(std::int64_t(terms.size()) == size_, "directions: ", terms.size(), " terms for a buffer of ", size_);
+    write_terms(Device{}, terms, data_.get());
+  }
 
  private:
   std::shared_ptr<void> data_;

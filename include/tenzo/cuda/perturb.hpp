@@ -55,5 +55,8 @@ void perturbed_rows(D, const StoredMatrix& w, std::int64_t count, const std::int
 /// y = W + Σ factor[side] u.
 template <std::same_as<Device> D>
 void perturbed(D, const StoredMatrix& w, const Terms& terms, int side, float* y);
+/// y_s = W + Σ factor[s] u, for as many sides as `y` has.
+template <std::same_as<Device> D>
+void perturbed_sides(D, const StoredMatrix& w, const Terms& terms, std::span<float* const> y);
 
 }  // namespace tenzo::cuda

@@ -60,10 +60,12 @@ inline std::vector<int> random_tokens(std::uint64_t seed, std::uint32_t number, 
 
 inline StoredTensor stored(Tensor<float> t) { return StoredTensor::from(std::move(t)); }
 
-inline Llama<zo::Probe<float>> as_probes(const Llama<StoredTensor>& m) {
+/// Weights as a forward pass reads them, where they are.
+template <class Stored>
+auto as_probes(const Llama<Stored>& m) {
+  using V = zo::Probe<float, typename Stored::device>;
   std::uint32_t leaf = 0;
-  return map_tree<zo::Probe<float>>(
-      m, [&](const Path&, const StoredTensor& w) { return zo::Probe<float>::weight(w, leaf++, nullptr); });
+  return map_tree<V>(m, [&](const Path&, const Stored& w) { return V::weight(w, leaf++, nullptr); });
 }
 
 }  // namespace detail

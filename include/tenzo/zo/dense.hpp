@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "tenzo/tree/algebra.hpp"
+#include "tenzo/zo/cpu/weights.hpp"
 #include "tenzo/zo/estimate.hpp"
 
 namespace tenzo::zo {
@@ -13,8 +14,12 @@ namespace tenzo::zo {
 template <Tree T>
 void add_steps_(T& x, const std::vector<Step>& steps) {
   std::uint32_t leaf = 0;
-  for_each_leaf([&](const Path&, auto& v) { add_steps_(v.data(), v.matrix_rows(), v.matrix_cols(), leaf++, steps); },
-                x);
+  using V = leaf_t<T>;
+  for_each_leaf(
+      [&](const Path&, V& v) {
+        add_steps_(device_t<V>{}, v.data(), v.matrix_rows(), v.matrix_cols(), leaf++, steps);
+      },
+      x);
 }
 
 /// x ← x − lr ĝ, in place.

@@ -205,7 +205,7 @@ class CallableLoss {
           std::vector<Step> steps;
           for (const ProbeTerm& t : p.terms)
             if (t.direction.covers(leaf)) steps.push_back({t.direction, t.factor[std::size_t(side)]});
-          add_steps_(to.data(), from.matrix_rows(), from.matrix_cols(), leaf++, steps, from.data());
+          add_steps_(device_t<V>{}, to.data(), from.matrix_rows(), from.matrix_cols(), leaf++, steps, from.data());
         },
         x_, *point_);
     return *point_;
@@ -226,13 +226,14 @@ double sphere_radius(const Direction& direction, const Model& model, std::span<c
   std::uint32_t n = 0;
   for_each_leaf(
       [&](const Path&, const auto& w) {
+        using D = typename std::remove_cvref_t<decltype(w)>::device;
         const std::uint32_t leaf = n++;
         if (!d.covers(leaf) || (!trained.empty() && !trained[leaf])) return;
         const Shape& shape = w.shape();
         const std::int64_t cols = shape.rank() == 0 ? 1 : shape.dim(-1), rows = cols == 0 ? 0 : shape.numel() / cols;
         const bool masked = d.masks && leaf < d.masks->size() && (*d.masks)[leaf].defined();
         if (!masked && (d.rank == 0 || rows <= 1)) {
-          squares += squared_norm(Law::normal, detail::noise_key(d, leaf), rows, cols);
+          squares += squared_norm(D{}, Law::normal, detail::noise_key(d, leaf), rows, cols);
           count += double(rows * cols);
           return;
         }

@@ -8,6 +8,10 @@
 
 #include "tenzo/zo/direction.hpp"
 
+namespace tenzo::cuda {
+class TermBuffer;
+}
+
 namespace tenzo::zo {
 
 /// How far to go along a direction on each side of a probe.
@@ -21,6 +25,8 @@ struct Perturbation {
   int sides = 1;
   std::vector<ProbeTerm> terms;
   std::vector<std::uint8_t> trained;  // by leaf number; empty: all are
+  /// The same terms in a GPU's memory: an evaluation that was recorded takes what stands there when it is launched.
+  const cuda::TermBuffer* recorded = nullptr;
 
   bool covers(std::uint32_t leaf) const {
     if (!trained.empty() && !(leaf < trained.size() && trained[leaf])) return false;

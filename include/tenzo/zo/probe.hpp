@@ -58,6 +58,22 @@ class Probe {
     return out;
   }
 
+  /// The tensors of all sides; both of a weight are read in one visit to it.
+  std::array<Plain, 2> read_sides() const {
+    std::array<Plain, 2> out;
+    if (!is_weight() || !how_ || how_->sides == 1) {
+      for (int s = 0; s < sides_; ++s) out[std::size_t(s)] = read(s);
+      return out;
+    }
+    std::array<T*, 2> to{};
+    for (std::size_t s = 0; s < 2; ++s) {
+      out[s] = Plain(weight_.shape());
+      to[s] = out[s].data();
+    }
+    read_weight_sides(D{}, weight_, leaf_, how_, std::span<T* const>(to.data(), 2));
+    return out;
+  }
+
   /// Takes out the tensor of a side of what was computed.
   Plain take(int side) { return std::move(side_[std::size_t(side)]); }
 
@@ -134,10 +150,15 @@ struct Level<zo::Probe<T, D>> {
     }
     int sides = 1;
     for (const auto& v : x) sides = std::max(sides, v.sides());
+    // Vectors, of a norm say, are read once for both sides; matrices a side at a time, since two may not fit.
+    std::array<std::array<Tensor<T, D>, 2>, N> vectors;
+    for (std::size_t i = 0; i < N; ++i)
+      if (x[i].is_weight() && x[i].shape().rank() <= 1) vectors[i] = x[i].read_sides();
     std::array<Values<Tensor<T, D>, P::outputs>, 2> y;
     for (int s = 0; s < sides; ++s) {
       Values<Tensor<T, D>, N> in;
-      for (std::size_t i = 0; i < N; ++i) in[i] = x[i].read(s);
+      for (std::size_t i = 0; i < N; ++i)
+        in[i] = vectors[i][0].defined() ? vectors[i][std::size_t(std::min(s, x[i].sides() - 1))] : x[i].read(s);
       y[std::size_t(s)] = p.eval(in);
     }
     Values<Probe, P::outputs> out;

@@ -83,6 +83,13 @@ void read_weight(Device, const StoredTensor& w, std::uint32_t leaf, const zo::Pe
   read_rows(w, leaf, how, side, 0, w.rows(), to);
 }
 
+/// to[s] = W + Σ factor[s] u.
+template <Real T>
+void read_weight_sides(Device device, const StoredTensor& w, std::uint32_t leaf, const zo::Perturbation* how,
+                       std::span<T* const> to) {
+  for (std::size_t s = 0; s < to.size(); ++s) read_weight(device, w, leaf, how, int(s), to[s]);
+}
+
 /// to[s][i] = row index[i] of W + Σ factor[s] u, for as many sides as `to` has. Only those rows are read, and only
 /// their noise is drawn.
 template <Real T>
@@ -95,6 +102,18 @@ void read_weight_rows(Device, const StoredTensor& w, std::uint32_t leaf, const z
                    for (std::int64_t i = begin; i < end; ++i)
                      read_rows(w, leaf, how, int(s), index(i), index(i) + 1, to[s] + i * cols);
                  });
+}
+
+/// w ← w + Σ factor u, or from + that.
+template <Real T>
+void add_steps_(Device, T* w, std::int64_t rows, std::int64_t cols, std::uint32_t leaf,
+                const std::vector<zo::Step>& steps, const T* from = nullptr) {
+  zo::add_steps_(w, rows, cols, leaf, steps, from);
+}
+
+/// Σ z² of noise.
+inline double squared_norm(Device, Law law, const NoiseKey& key, std::int64_t rows, std::int64_t cols) {
+  return tenzo::squared_norm(law, key, rows, cols);
 }
 
 /// y = x (W + Σ factor[s] u)ᵀ + bias on each side, W read tile by tile; x of n rows.

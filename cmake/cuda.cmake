@@ -1,0 +1,53 @@
+# Tensors on NVIDIA GPUs.
+#   tenzo::kernels  for programs that nvcc compiles: <tenzo_kernels/all.cuh>, its flags, and the libraries behind it
+#   tenzo::cuda     for programs of any compiler: the usual instantiations of the kernels (float), compiled once
+# With TENZO_EMULATION both are made for the emulated device of the tests, by the plain C++ compiler.
+
+# Kernels are found as <tenzo_kernels/...> where they are built as where they are installed.
+set(kernels_include ${CMAKE_CURRENT_BINARY_DIR}/kernels_include)
+file(MAKE_DIRECTORY ${kernels_include})
+file(CREATE_LINK ${PROJECT_SOURCE_DIR}/kernels ${kernels_include}/tenzo_kernels SYMBOLIC)
+file(GLOB kernel_files CONFIGURE_DEPENDS kernels/*.cuh kernels/*.hpp)
+file(GLOB kernel_instances CONFIGURE_DEPENDS kernels/instances/*.cu)
+
+if(TENZO_EMULATION)
+  # tenzo_emulation, of tests/emulation, is the device; the libraries of CUDA are its stand-ins.
+  add_library(tenzo_kernels INTERFACE)
+  target_link_libraries(tenzo_kernels INTERFACE tenzo_emulation)
+  set_source_files_properties(${kernel_instances} PROPERTIES LANGUAGE CXX COMPILE_OPTIONS "-xc++")
+else()
+  if(NOT DEFINED CMAKE_CUDA_ARCHITECTURES)
+    set(CMAKE_CUDA_ARCHITECTURES 80 90 100 120)
+  endif()
+  enable_language(CUDA)
+  if(CMAKE_CUDA_COMPILER_VERSION VERSION_LESS 12.4)
+    message(FATAL_ERROR "tenzo: nvcc ${CMAKE_CUDA_COMPILER_VERSION} is here, 12.4 or later is needed for its C++20")
+  endif()
+  include(cmake/FindTenzoCuda.cmake)
+  add_library(tenzo_kernels INTERFACE)
+  target_link_libraries(tenzo_kernels INTERFACE tenzo ${tenzo_cuda_libraries})
+  # A sum a*b+c is contracted only where it is written as one, on both sides; the warnings are of host code that a
+  # template for both devices holds.
+  set(host_options -ffp-contract=off)
+  if(OpenMP_CXX_FOUND)
+    list(APPEND host_options ${OpenMP_CXX_FLAGS})
+  endif()
+  list(TRANSFORM host_options PREPEND -Xcompiler=)
+  set(in_cuda "$<COMPILE_LANGUAGE:CUDA>")
+  target_compile_options(tenzo_kernels INTERFACE
+    "$<${in_cuda}:-std=c++20;--expt-relaxed-constexpr;-fmad=false;-diag-suppress=20012,1675,554,128;${host_options}>")
+endif()
+add_library(tenzo::kernels ALIAS tenzo_kernels)
+set_target_properties(tenzo_kernels PROPERTIES EXPORT_NAME kernels)
+target_include_directories(tenzo_kernels SYSTEM INTERFACE
+  $<BUILD_INTERFACE:${kernels_include}> $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
+
+add_library(tenzo_cuda STATIC ${kernel_instances})
+target_link_libraries(tenzo_cuda PUBLIC tenzo PRIVATE tenzo_kernels)
+target_compile_definitions(tenzo_cuda INTERFACE TENZO_CUDA)
+if(TENZO_ARCH AND NOT TENZO_EMULATION)  # alignment and inline functions must be those of the library
+  target_compile_options(tenzo_cuda PUBLIC "$<$<COMPILE_LANGUAGE:CXX>:-march=${TENZO_ARCH}>"
+                         "$<$<COMPILE_LANGUAGE:CUDA>:-Xcompiler=-march=${TENZO_ARCH}>")
+endif()
+set_target_properties(tenzo_cuda PROPERTIES POSITION_INDEPENDENT_CODE ON EXPORT_NAME cuda)
+add_library(tenzo::cuda ALIAS tenzo_cuda)
