@@ -23,7 +23,7 @@ struct GatedKernel {
   TENZO_DEVICE void operator()() const {
     const std::int64_t i = thread_in_grid();
     if (i >= vectors) return;
-    const std::int64_t row = i / columns, column = (i - row * columns) * width;
+    const std::int64_t row = i / columns, column = i % columns * width;
     const auto g = load<width>(gate + row * gate_step + column);
     auto v = load<width>(up + row * up_step + column);
     TENZO_UNROLL
@@ -45,7 +45,7 @@ struct GatedBackwardKernel {
   TENZO_DEVICE void operator()() const {
     const std::int64_t i = thread_in_grid();
     if (i >= vectors) return;
-    const std::int64_t row = i / columns, column = (i - row * columns) * width;
+    const std::int64_t row = i / columns, column = i % columns * width;
     const std::int64_t at_gate = row * gate_step + column, at_up = row * up_step + column;
     auto g = load<width>(gate + at_gate), u = load<width>(up + at_up);
     const auto v = load<width>(gy + i * width);

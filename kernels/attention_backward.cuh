@@ -47,7 +47,7 @@ struct AttentionRowNumbersKernel {
 
   TENZO_DEVICE void operator()() const {
     TENZO_SHARED(Rows, rows);
-    const int thread = int(threadIdx.x), lane = thread % warp_threads;
+    const int thread = thread_in_block(), lane = thread % warp_threads;
     set_rows_of_block<Tile>(rows, p, thread);
     for (int row = thread / warp_threads; row < rows.count; row += max_threads / warp_threads) {
       const T *const y = rows.of(g.out, p.out, row), *const gy = rows.of(g.g_out, p.out, row);
@@ -115,7 +115,7 @@ struct AttentionQueryGradientKernel {
     TENZO_SHARED(Rows, rows);
     constexpr int R = Tile::of_rows, C = Tile::of_keys;
     const WeightsByKey<Tile> weights{tile};
-    const int thread = int(threadIdx.x), y = thread / Tile::across;
+    const int thread = thread_in_block(), y = thread / Tile::across;
     set_rows_of_block<Tile>(rows, p, thread);
 
     T sum[R][Tile::of_columns] = {};
@@ -163,8 +163,7 @@ struct AttentionKeys {
 };
 
 /// gk and gv.
-///   Mapping  a block a tile of keys (64, 32 or 16) of one sequence and key head, through tiles of the rows that see
-///   some
+///   Mapping  a block a tile of keys (32 or 16) of one sequence and key head, through tiles of the rows that see some
 ///            of them, those of all heads of the group: P, which meets rows of g_out, then dS, which meets rows of q.
 ///   Moves    k, v, gk and gv once; per tile of rows 4 rows · dim + 2 keys · dim numbers from the caches.
 ///   Bound by multiply-adds: 8 dim operations a score.
@@ -185,7 +184,7 @@ struct AttentionKeyGradientKernel {
     TENZO_SHARED(AttentionKeys, keys);
     constexpr int R = Tile::of_rows, C = Tile::of_keys, K = Tile::keys / Tile::down;
     const WeightsByRow<Tile> weights{tile};
-    const int thread = int(threadIdx.x), y = thread / Tile::across;
+    const int thread = thread_in_block(), y = thread / Tile::across;
 
     if (thread == 0) keys.template set<Tile::keys>(p, int(blockIdx.x));
     __syncthreads();
@@ -227,8 +226,8 @@ struct AttentionKeyGradientKernel {
 
 /// g_bias (heads, bias_q, bias_kv).
 ///   Mapping  a block a tile of queries and keys of one head, through the sequences in order; a thread sums its own dS.
-///   Bound by multiply-adds: 4 dim operations a score; each is written once. The tile's columns are of no use
-///            here, so one kernel does for all dims.
+///   Bound by multiply-adds: 4 dim operations a score; each is written once. The tile's columns are of no use here, so
+///   one kernel does for all dims.
 template <class Number>
 struct AttentionBiasGradientKernel {
   using T = Number;
@@ -246,7 +245,7 @@ struct AttentionBiasGradientKernel {
     TENZO_SHARED(Rows, rows);
     constexpr int R = Tile::of_rows, C = Tile::of_keys;
     const WeightsByKey<Tile> weights{tile};
-    const int thread = int(threadIdx.x), y = thread / Tile::across, x = thread % Tile::across;
+    const int thread = thread_in_block(), y = thread / Tile::across, x = thread % Tile::across;
     const int block = int(blockIdx.x), key = block % key_tiles * Tile::keys;
 
     T sum[R][C] = {};

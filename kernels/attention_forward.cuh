@@ -12,19 +12,25 @@ namespace detail {
 template <class T, int head_dim>
 using RowTile = AttentionTile<T, head_dim, 2>;
 
+/// v of the parts of a row combined by op, which takes its arguments in any order.
+template <class T, class Op>
+TENZO_DEVICE T over_parts(T v, Op op, int parts) {
+  TENZO_UNROLL
+  for (int by = 1; by < parts; by *= 2) v = op(v, lane_xor(v, by));
+  return v;
+}
+
 /// out = softmax(scale · q kᵀ + bias, over the keys seen) v and lse.
 ///   Mapping  a block a tile of 64 rows (32 in double) of one sequence and key head; it goes through the keys that some
-///            row sees by tiles. Products of rows and keys are staged 16 or 32 numbers at a time, 4 x 4 or 4 x 2 of
-///            them a thread; four threads a row find its maximum by shuffles and turn the products into probabilities,
-///            of which each keeps its part of the sum; then all threads meet them with staged rows of v.
+///            row sees by tiles. Rows and keys are staged 32 numbers at a time, of which a thread makes 4 x 2 products
+///            (2 x 2 in double); four or eight threads a row find its maximum by shuffles and turn the products into
+///            probabilities, of which each keeps its part of the sum; then all threads meet them with staged rows of v.
 ///   Order    a score is one chain over d, an output one chain over the keys, in tiles that begin at multiples of their
 ///            length: a row's bits depend on itself and the keys that it sees alone.
 ///   Moves    q, out and lse once, k and v once a tile of rows; with the products each tile of keys reads q again, so
-///   that
-///            shared memory stays small. All but the first time this comes from the chip's caches.
+///            that shared memory stays small. All but the first time this comes from the chip's caches.
 ///   Bound by multiply-adds: 4 dim operations a score, 16 to 21 a byte from the second cache, and of the vectors read
-///   from
-///            shared memory each meets 8 multiply-adds.
+///            from shared memory each meets 8 multiply-adds.
 template <class Number, int head_dim>
 struct AttentionForwardKernel {
   using T = Number;
@@ -43,7 +49,7 @@ struct AttentionForwardKernel {
     constexpr int R = Tile::of_rows, C = Tile::of_keys, N = Tile::of_columns, parts = Tile::parts;
     constexpr T low = -std::numeric_limits<T>::infinity();
     const WeightsByKey<Tile> weights{products};
-    const int thread = int(threadIdx.x), y = thread / Tile::across;
+    const int thread = thread_in_block(), y = thread / Tile::across;
     set_rows_of_block<Tile>(rows, p, thread);
 
     T sum[R][N] = {};
@@ -59,7 +65,7 @@ struct AttentionForwardKernel {
       __syncthreads();
       {
         const ScorePart<Tile> scores(p, rows, key, bias, thread);
-        const T next = warp_reduce(scores.largest(weights, top), Larger{}, thread % warp_threads, parts);
+        const T next = over_parts(scores.largest(weights, top), Larger{}, parts);
         const T anchor = next > low ? next : T(0);  // a row that has seen nothing yet has no maximum
         const T shrink = math::exp(top - anchor);
         if (scores.part == 0) factors[scores.row] = shrink;
@@ -85,7 +91,7 @@ struct AttentionForwardKernel {
           [&](int j) { return rows.key(v, p.v, key + j); }, p.dim, p.wide, stage, thread);
     }
 
-    total = warp_reduce(total, Add{}, thread % warp_threads, parts);
+    total = over_parts(total, Add{}, parts);
     const bool blind = total == T(0);  // a query that sees no key gives zeros
     if (thread % parts == 0) {
       const int row = thread / parts;

@@ -16,15 +16,6 @@
 #include "reduce.hpp"
 #include "tenzo/cuda/attention.hpp"
 
-/// Before a loop that is to stay one, for the sake of registers.
-#ifndef TENZO_NO_UNROLL
-#ifdef __CUDACC__
-#define TENZO_NO_UNROLL _Pragma("unroll 1")
-#else
-#define TENZO_NO_UNROLL
-#endif
-#endif
-
 namespace tenzo::cuda::detail {
 
 /// A sequence as kernels see it: its tokens, and where it begins among the queries and the blocks of all sequences.
@@ -71,9 +62,8 @@ struct AttentionArguments {
 };
 
 /// How a block is cut.
-///   Threads    16 rows of them, `across` a row. A thread has the products of rows of_rows · y + i and keys of_keys · x
-///   + i,
-///              and of an output row the columns at `column`. For scores a row has `parts` threads.
+///   Threads    16 rows of them, `across` a row. A thread has the products of rows of_rows · y + i and keys
+///              of_keys · x + i, and of an output row the columns at `column`. For scores a row has `parts` threads.
 ///   Shared     `stage_size` + `weights_size` numbers, 17 to 34 kB
 template <class Number, int head_dim, int keys_of_thread>
 struct AttentionTile {
@@ -93,8 +83,7 @@ struct AttentionTile {
                                     : columns * 16 <= stage_size ? 16
                                                                  : 8;
   static constexpr int weights_size = rows * keys;
-  /// Blocks on a multiprocessor at once. Sums of 128 columns and more want 80 registers and more a thread, as do
-  /// doubles.
+  /// Blocks on a multiprocessor at once. Sums of 128 columns want 80 registers a thread and more; so do doubles.
   static constexpr int blocks = (sizeof(T) == 8 ? 512 : head_dim <= 64 ? 1024 : head_dim <= 128 ? 768 : 512) / threads;
   static_assert(columns * whole_rows <= stage_size && threads % (2 * rows) == 0 && threads % (2 * keys) == 0);
 
@@ -283,6 +272,7 @@ TENZO_DEVICE void multiply_rows(T (&s)[Tile::of_rows][Tile::of_keys], const T* a
     stage_transposed<Tile, Tile::keys>(stage_b, b, d, dim, wide, thread);
     __syncthreads();
     const int n = dim - d < Tile::run ? dim - d : Tile::run;
+    TENZO_NO_UNROLL
     for (int i = 0; i < n; i += 4) {
       TENZO_UNROLL
       for (int j = i; j < i + 4; ++j) {
@@ -299,8 +289,7 @@ TENZO_DEVICE void multiply_rows(T (&s)[Tile::of_rows][Tile::of_keys], const T* a
 /// sum[r][c] += Σ_j w(j, r) · x(j, column c) over j in [0, count), in their order.
 ///   weights(j)   where the thread's `of_sums` weights for j begin in shared memory
 ///   row(j)       where row j of x begins
-///   Begins with a barrier, so the weights may just have been written. Nobody may write them or the stage before
-///   another.
+///   Begins with a barrier: the weights may just have been written. Nobody may write them or the stage before another.
 template <class Tile, int of_sums, class Weights, class Row, class T = typename Tile::T>
 TENZO_DEVICE void combine_rows(T (&sum)[of_sums][Tile::of_columns], Weights&& weights, int count, Row&& row, int dim,
                                bool wide, T* stage, int thread) {
@@ -389,7 +378,8 @@ TENZO_DEVICE void store_columns(T* to, const T (&x)[Tile::of_columns], int dim, 
       Pack<T, part> v;
       TENZO_UNROLL
       for (int i = 0; i < part; ++i) v[i] = x[g + i];
-      store<part>(to + d, v);
+      if constexpr (Tile::columns <= 64) store_at_once<part>(to + d, v);
+      else store<part>(to + d, v);  // left whole there, and a register less
     } else {
       TENZO_UNROLL
       for (int i = 0; i < part; ++i)

@@ -1,9 +1,8 @@
 // Dense products by cuBLAS, checked.
 //
 //   Precision  CUBLAS_PEDANTIC_MATH: float products are made of float multiply-adds, whatever the environment or a
-//   later
-//              library thinks of TF32 or of bfloat16 in three parts. Small differences of losses are what zeroth-order
-//              methods live on.
+//              later library thinks of TF32 or of bfloat16 in three parts. Small differences of losses are what
+//              zeroth-order methods live on.
 //   Order      the library chooses the order of a sum by the sizes and the device; it is the same in every run.
 #pragma once
 
@@ -13,6 +12,7 @@
 #include <cublas_v2.h>
 #endif
 
+#include <algorithm>
 #include <cstdint>
 #include <type_traits>
 
@@ -45,8 +45,10 @@ class Blas {
     return handle_;
   }
 
-  /// What cuBLAS wants for sums that several blocks share.
-  static constexpr std::size_t workspace_bytes = 4 << 20;
+  /// What it may use where several blocks share a sum: some results of parts, up to what NVIDIA recommends.
+  static std::size_t workspace_bytes(std::int64_t results, std::size_t size) {
+    return std::clamp<std::size_t>(32 * std::size_t(results) * size, 64 << 10, 4 << 20);
+  }
 
  private:
   cublasHandle_t handle_ = nullptr;
@@ -69,7 +71,7 @@ void gemm(std::int64_t count, std::int64_t m, std::int64_t n, std::int64_t k, co
                           op_b = b.transposed ? CUBLAS_OP_T : CUBLAS_OP_N;
   const std::int64_t row_a = a.transposed ? m : k, row_b = b.transposed ? k : n;
   const T one = T(1), beta = accumulate ? T(1) : T(0);
-  const Workspace workspace(Blas::workspace_bytes);
+  const Workspace workspace(Blas::workspace_bytes(count * m * n, sizeof(T)));
   const cublasHandle_t handle = library_handle<Blas>().with(workspace);
   const auto sizes = [&] { return cat(" of ", count, " (", m, ", ", k, ") · (", k, ", ", n, ")"); };
   cublasStatus_t s;

@@ -72,14 +72,14 @@ struct MomentArrays {
 ///   Mapping  a team a row: lanes of a warp, or a block of up to 512 threads. Bound by memory: x is read once.
 template <class T, int width, class Team>
 struct RowMomentsKernel {
-  static constexpr int max_threads = Team::max_threads, min_blocks = Team::min_blocks;
+  static constexpr int max_threads = team_threads<T, Team>, min_blocks = team_blocks<T, Team>;
   Team team;
   std::int64_t rows, n;
   const T* x;
   MomentArrays<T> to;
 
   TENZO_DEVICE void operator()() const {
-    const int thread = int(threadIdx.x);
+    const int thread = thread_in_block();
     const auto at = team.place(blockIdx.x, thread, rows, n);
     const auto all = moments_of(team, at, x + at.first * width, thread, Shelf<T, width>{});
     if (at.inside && at.rank == 0) to.put(at.line, all);
@@ -91,7 +91,7 @@ struct RowMomentsKernel {
 ///   Mapping  a block of 32 columns by 8 rows, which it joins in shared memory. Bound by memory.
 template <class T>
 struct ColumnMomentsKernel {
-  static constexpr int max_threads = ColumnPieces::width * ColumnPieces::height, min_blocks = 4;
+  static constexpr int max_threads = ColumnPieces::width * ColumnPieces::height, min_blocks = blocks_at_once<T>;
   ColumnPieces pieces;
   T each, last;
   const T* x;
@@ -99,13 +99,15 @@ struct ColumnMomentsKernel {
   T *mean, *variance;
 
   TENZO_DEVICE void operator()() const {
-    const int thread = int(threadIdx.x);
+    const int thread = thread_in_block();
     const auto at = pieces.place(blockIdx.x, thread);
     auto all = Moments<T>::none();
     for (std::int64_t r = at.begin; r < at.end; r += ColumnPieces::height) {
       const std::int64_t i = r * pieces.columns + at.column;
-      if (x) all = all.join({T(1), load(x + i), T(0), T(0)});
-      else all = all.join(from.get(i, r + 1 < pieces.rows ? each : last));
+      Moments<T> one{T(1), T(0), T(0), T(0)};
+      if (x) one.mean = load(x + i);
+      else one = from.get(i, r + 1 < pieces.rows ? each : last);
+      all = all.join(one);
     }
     all = join_column(all, thread);
     if (thread >= ColumnPieces::width || at.column >= pieces.columns) return;
@@ -118,7 +120,7 @@ struct ColumnMomentsKernel {
 ///   Mapping  a team a row. Bound by memory: x and gy are read once.
 template <class T, int width, class Team, class Stat>
 struct RowGradientKernel {
-  static constexpr int max_threads = Team::max_threads, min_blocks = Team::min_blocks;
+  static constexpr int max_threads = team_threads<T, Team>, min_blocks = team_blocks<T, Team>;
   static constexpr int batch = batch_of<T, width, 2>, numbers = batch * width;
   Team team;
   std::int64_t rows, n;
@@ -127,7 +129,7 @@ struct RowGradientKernel {
   T *sum_g, *sum_gh;
 
   TENZO_DEVICE void operator()() const {
-    const int thread = int(threadIdx.x);
+    const int thread = thread_in_block();
     const auto at = team.place(blockIdx.x, thread, rows, n);
     const T m = at.inside ? stat.mean_of(at.line) : T(0), s = at.inside ? stat.rstd_of(at.line) : T(0);
     auto sums = TwoSums<T>::none();
@@ -212,7 +214,7 @@ struct BatchNormBackwardKernel {
 ///   Bound by memory: a group is read and written once; a larger one is read again, mostly from the cache.
 template <class T, int width, class Team>
 struct GroupNormKernel {
-  static constexpr int max_threads = Team::max_threads, min_blocks = Team::min_blocks;
+  static constexpr int max_threads = team_threads<T, Team>, min_blocks = team_blocks<T, Team>;
   static constexpr int batch = batch_of<T, width, 2>, numbers = batch * width;
   using Vector = Pack<T, width>;
   Team team;
@@ -224,7 +226,7 @@ struct GroupNormKernel {
 
   TENZO_DEVICE void operator()() const {
     TENZO_DYNAMIC_SHARED(Vector, shared);
-    const int thread = int(threadIdx.x);
+    const int thread = thread_in_block();
     const auto at = team.place(blockIdx.x, thread, rows, n);
     const auto kept = shelf<T, width>(shared, 0, slots, thread, team.threads());
     const T* const from = x + at.first * width;

@@ -54,7 +54,7 @@ TENZO_DEVICE V join_column(const V& v, int thread) {
 ///   Bound by memory: x and gy are read once.
 template <class T, class Stat>
 struct ColumnGradientKernel {
-  static constexpr int max_threads = ColumnPieces::width * ColumnPieces::height, min_blocks = 4;
+  static constexpr int max_threads = ColumnPieces::width * ColumnPieces::height, min_blocks = blocks_at_once<T>;
   ColumnPieces pieces;
   Stat stat;
   const T *x, *gy;
@@ -62,7 +62,7 @@ struct ColumnGradientKernel {
 
   TENZO_DEVICE void operator()() const {
     constexpr int batch = 16 / sizeof(T);
-    const int thread = int(threadIdx.x);
+    const int thread = thread_in_block();
     const auto at = pieces.place(blockIdx.x, thread);
     auto sums = TwoSums<T>::none();
     for (std::int64_t r = at.begin; r < at.end; r += batch * ColumnPieces::height) {

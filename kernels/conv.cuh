@@ -14,8 +14,7 @@ enum class ConvMethod { direct, product, library };
 
 /// How a pass is computed, by its sizes alone.
 ///   direct   few channels a group (depthwise among them), where the library is slow; little work, where only the
-///   launch
-///            costs; sizes that the library can not count
+///            launch costs; sizes that the library can not count
 ///   product  1 x 1 without stride: planes are matrices. Not the weights' gradient of a batch, which would be a sum of
 ///            products.
 inline ConvMethod conv_method(const ConvGeometry& g, ConvPass pass) {

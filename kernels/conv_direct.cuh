@@ -136,6 +136,9 @@ struct ConvInputGradientKernel {
   }
 };
 
+/// Taps that a block of the weights' gradient has sums for; along an axis they may go beyond the kernel's by as many.
+inline constexpr int most_taps = 9;
+
 /// A sum over the pixels of a batch is cut in pieces, a block each, whose sums are joined after: about 512 blocks in
 /// all, by the sizes alone.
 struct PixelPieces {
@@ -155,7 +158,7 @@ struct PixelPieces {
 ///   Bound by reads from the first cache: depthwise, dy and x come from memory once for 9 taps.
 template <class T, class Index>
 struct ConvWeightGradientKernel {
-  static constexpr int max_threads = 256, min_blocks = sizeof(Index) == 4 ? 4 : 3, taps_at_once = 9;
+  static constexpr int max_threads = 256, min_blocks = 4, taps_at_once = most_taps;
   ConvSizes g;
   int tap_groups;
   PixelPieces pieces;
@@ -165,7 +168,7 @@ struct ConvWeightGradientKernel {
   TENZO_DEVICE void operator()() const {
     constexpr int warps = max_threads / warp_threads;
     TENZO_SHARED(T, sums, [warps][taps_at_once]);
-    const int thread = int(threadIdx.x), lane = thread % warp_threads;
+    const int thread = thread_in_block(), lane = thread % warp_threads;
     const int taps = g.kernel_h * g.kernel_w, first = int(blockIdx.x) % tap_groups * taps_at_once;
     const int rest = int(blockIdx.x) / tap_groups, pairs = g.out * g.group_in, pair = rest % pairs,
               piece = rest / pairs;
@@ -180,14 +183,15 @@ struct ConvWeightGradientKernel {
       const PixelPlace at(i, 1, g.out_h, g.out_w);
       const T d = load(dy + (Index(at.n) * g.out + o) * plane + Index(at.row) * g.out_w + at.column);
       const T* const from = x + (Index(at.n) * g.in + c) * in_plane;
-      int k = first / g.kernel_w, l = first - k * g.kernel_w;
+      const int column = at.column * g.stride_w - g.padding_w;
+      int r = at.row * g.stride_h - g.padding_h + first / g.kernel_w * g.dilation_h;
+      int l = first % g.kernel_w, s = column + l * g.dilation_w;
       TENZO_UNROLL
       for (int t = 0; t < taps_at_once; ++t) {
-        const int r = at.row * g.stride_h - g.padding_h + k * g.dilation_h;
-        const int s = at.column * g.stride_w - g.padding_w + l * g.dilation_w;
-        if (k < g.kernel_h && r >= 0 && r < g.in_h && s >= 0 && s < g.in_w)
+        if (first + t < taps && r >= 0 && r < g.in_h && s >= 0 && s < g.in_w)
           sum[t] = std::fma(d, load(from + Index(r) * g.in_w + s), sum[t]);
-        if (++l == g.kernel_w) l = 0, ++k;
+        s += g.dilation_w;
+        if (++l == g.kernel_w) l = 0, s = column, r += g.dilation_h;
       }
     }
     TENZO_UNROLL
@@ -217,7 +221,7 @@ struct ConvBiasGradientKernel {
   T* part;
 
   TENZO_DEVICE void operator()() const {
-    const int thread = int(threadIdx.x);
+    const int thread = thread_in_block();
     const int o = int(blockIdx.x) % channels, piece = int(blockIdx.x) / channels;
     const Index pixels = batch * plane, begin = Index(piece) * Index(pieces.length),
                 after = begin + Index(pieces.length);
@@ -240,7 +244,7 @@ template <class F>
 void with_conv_index(const ConvGeometry& g, F&& f) {
   constexpr std::int64_t most = std::int64_t(1) << 30;
   const auto reach = [](std::int64_t size, std::int64_t padding, std::int64_t kernel, std::int64_t dilation) {
-    return size + 2 * padding + kernel * dilation;  // of the places that taps may ask for
+    return size + 2 * padding + (kernel + most_taps) * dilation;  // of the places that taps may ask for
   };
   const std::int64_t weights = g.out * g.group_in() * g.taps();
   expect(std::max({g.batch, g.in, weights, g.stride.h, g.stride.w,
@@ -259,8 +263,8 @@ void direct_forward(const ConvGeometry& g, const T* x, const T* w, const T* bias
       using K = ConvForwardKernel<T, Index, width>;
       launch(K{total, ConvSizes(g), x, w, bias, y}, blocks_for(total, K::max_threads), K::max_threads);
     };
-    constexpr bool narrow = sizeof(Index) == 4;
-    if (narrow && g.kernel.w == 3) run(std::integral_constant < int, narrow ? 3 : 0 > ());
+    constexpr int unrolled = sizeof(Index) == 4 ? 3 : 0;
+    if (g.kernel.w == unrolled) run(std::integral_constant<int, unrolled>());
     else run(std::integral_constant<int, 0>());
   });
 }

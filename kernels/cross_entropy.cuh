@@ -31,7 +31,7 @@ struct LogitSums {
 ///   Bound by memory: x is read once; rows that are ignored are not read.
 template <class T, int width, class Team>
 struct CrossEntropyKernel {
-  static constexpr int max_threads = Team::max_threads, min_blocks = Team::min_blocks;
+  static constexpr int max_threads = team_threads<T, Team>, min_blocks = team_blocks<T, Team>;
   static constexpr int batch = batch_of<T, width>, numbers = batch * width;
   Team team;
   std::int64_t rows, n, ignore_index;
@@ -41,7 +41,7 @@ struct CrossEntropyKernel {
   T *loss, *lse;
 
   TENZO_DEVICE void operator()() const {
-    const int thread = int(threadIdx.x);
+    const int thread = thread_in_block();
     auto at = team.place(blockIdx.x, thread, rows, n);
     const std::int64_t label = at.inside ? load(labels + at.line) : ignore_index;
     const bool ignored = label == ignore_index;
@@ -85,7 +85,7 @@ struct CrossEntropyBackwardKernel {
   TENZO_DEVICE void operator()() const {
     const std::int64_t i = thread_in_grid();
     if (i >= vectors) return;
-    const std::int64_t row = i / n, first = (i - row * n) * width, label = load(labels + row);
+    const std::int64_t row = i / n, first = i % n * width, label = load(labels + row);
     Pack<T, width> v;
     if (label == ignore_index) {
       TENZO_UNROLL

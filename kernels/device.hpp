@@ -25,6 +25,7 @@
 #if defined(__CUDACC__) || defined(TENZO_EMULATE_CUDA)
 
 #include <algorithm>
+#include <bit>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
@@ -39,6 +40,7 @@
 #define TENZO_DEVICE
 #define TENZO_HOST_DEVICE
 #define TENZO_UNROLL
+#define TENZO_NO_UNROLL
 #define TENZO_SHARED(type, name, ...) auto& name = ::tenzo::emulation::shared_array<type __VA_ARGS__>([] {})
 #define TENZO_DYNAMIC_SHARED(type, name) type* const name = ::tenzo::emulation::dynamic_shared<type>()
 
@@ -49,13 +51,14 @@
 #define TENZO_HOST_DEVICE __host__ __device__
 /// Before a loop with a number of steps that the compiler knows.
 #define TENZO_UNROLL _Pragma("unroll")
+/// Before a loop that is to stay one, for the sake of registers.
+#define TENZO_NO_UNROLL _Pragma("unroll 1")
 /// An array of the block: TENZO_SHARED(float, tile, [16][17]); without extents one element. Not initialised, whatever
 /// the type's constructor says; it is made of bytes since CUDA refuses types that have one.
 #define TENZO_SHARED(type, name, ...)                                            \
   alignas(type) __shared__ unsigned char name##_bytes[sizeof(type __VA_ARGS__)]; \
   auto& name = reinterpret_cast<std::type_identity_t<type __VA_ARGS__>&>(name##_bytes)
-/// The block's dynamic shared memory, aligned to 16 bytes, as a pointer: as many bytes as the launch says. There is
-/// one.
+/// The block's one dynamic array, aligned to 16 bytes, as a pointer: as many bytes as the launch says.
 #define TENZO_DYNAMIC_SHARED(type, name)                        \
   extern __shared__ __align__(16) unsigned char tenzo_shared[]; \
   type* const name = reinterpret_cast<type*>(tenzo_shared)
@@ -69,7 +72,10 @@ inline constexpr unsigned all_lanes = 0xffffffffu;
 
 // ── where a thread is ────────────────────────────────────────────────────────────────────────────────────────────────
 
-/// Along x, in 64 bits.
+/// In its block, along x. A block has at most 1024 threads, and an int that is known not to be negative is halved by a
+/// shift: of any other, a division or a remainder takes several instructions, and registers.
+TENZO_DEVICE inline int thread_in_block() { return int(threadIdx.x & 1023u); }
+/// In its grid, along x, in 64 bits.
 TENZO_DEVICE inline std::int64_t thread_in_grid() { return std::int64_t(blockIdx.x) * blockDim.x + threadIdx.x; }
 TENZO_DEVICE inline std::int64_t threads_of_grid() { return std::int64_t(gridDim.x) * blockDim.x; }
 
@@ -123,6 +129,23 @@ TENZO_DEVICE void store(T* p, const Pack<T, N>& v, Site where = Site::current())
   note_store(p, sizeof v, alignof(Pack<T, N>), where);
   *reinterpret_cast<Pack<T, N>*>(p) = v;
 }
+/// The same by the instruction's name, for 16 bytes beside a branch that stores them one by one: the compiler may take
+/// the other store apart and join the branches.
+template <int N, class T>
+TENZO_DEVICE void store_at_once(T* p, const Pack<T, N>& v, Site where = Site::current()) {
+#ifdef __CUDA_ARCH__
+  if constexpr (sizeof v == 16) return __stwb(reinterpret_cast<float4*>(p), std::bit_cast<float4>(v));
+#endif
+  store<N>(p, v, where);
+}
+/// p, of which the compiler is told that it is global memory: of pointers that were read from memory it can not know.
+template <class T>
+TENZO_DEVICE T* in_global_memory(T* p) {
+#ifdef __CUDA_ARCH__
+  __builtin_assume(__isGlobal(p));
+#endif
+  return p;
+}
 /// Whether N elements at p can be loaded and stored at once.
 template <int N, class T>
 TENZO_HOST_DEVICE bool is_aligned(const T* p) {
@@ -134,10 +157,11 @@ TENZO_HOST_DEVICE bool is_aligned(const T* p) {
 /// A struct that can be launched: arguments that are bytes, at most 4096 of them, a bound on the threads of a block,
 /// and a call.
 template <class K>
-concept Kernel = std::is_trivially_copyable_v<K> && sizeof(K) <= 4096 && requires(const K& k) {
+concept Kernel =
+    std::is_trivially_copyable_v<K> && sizeof(K) <= 4096 && K::max_threads >= 1 && K::max_threads <= 1024 &&
+    requires(const K& k) {
   k();
-}
-&&K::max_threads >= 1 && K::max_threads <= 1024;
+};
 
 /// A launch that CUDA refuses. The text names the kernel and the geometry.
 struct LaunchError : DeviceError {

@@ -1,8 +1,8 @@
 // Convolutions by cuDNN, checked.
 //
 //   Algorithms  of those that the library recommends for the sizes, the first that gives the same bits in every run,
-//   and
-//               whose error is that of a sum: none by Fourier or Winograd transforms, whose differences cost digits.
+//               and whose error is that of a sum: none by Fourier or Winograd transforms, whose differences cost
+//               digits.
 //   Precision   CUDNN_FMA_MATH: float convolutions are made of float multiply-adds, not of TF32.
 #pragma once
 

@@ -57,27 +57,6 @@ struct AddRowsKernel {
   }
 };
 
-/// The same for long indices: a thread a column (o, i) walks the index and adds to rows of its own.
-///   Bound by latency where there are few columns.
-template <class T>
-struct AddManyRowsKernel {
-  static constexpr int max_threads = 128;
-  std::int64_t total, n, k, inner;
-  const std::int64_t* index;
-  const T* gy;
-  T* gx;
-
-  TENZO_DEVICE void operator()() const {
-    const std::int64_t at = thread_in_grid();
-    if (at >= total) return;
-    const std::int64_t o = at / inner, i = at % inner;
-    for (std::int64_t j = 0; j < k; ++j) {
-      T* const to = gx + (o * n + load(index + j)) * inner + i;
-      store(to, load(const_cast<const T*>(to)) + load(gy + (o * k + j) * inner + i));
-    }
-  }
-};
-
 /// y(o, j, i) = x(o, index(o, j, i), i).
 ///   Mapping  a thread an element. Bound by memory.
 template <class T>
@@ -96,9 +75,10 @@ struct GatherKernel {
   }
 };
 
-/// gx(o, index(o, j, i), i) += gy(o, j, i) in the order of j.
-///   Mapping  a thread a column (o, i). Bound by latency where there are few columns.
-template <class T>
+/// gx(o, r, i) += gy(o, j, i) in the order of j, with r = index[j], or r = index(o, j, i) where each has its `own`.
+///   Mapping  a thread a column (o, i): it walks the index and adds to elements that no other thread has.
+///   Bound by latency where there are few columns, else by memory: gy is read once, gx read and written for each j.
+template <class T, bool own>
 struct ScatterKernel {
   static constexpr int max_threads = 128;
   std::int64_t total, n, k, inner;
@@ -112,7 +92,7 @@ struct ScatterKernel {
     const std::int64_t o = at / inner, i = at % inner;
     for (std::int64_t j = 0; j < k; ++j) {
       const std::int64_t from = (o * k + j) * inner + i;
-      T* const to = gx + (o * n + load(index + from)) * inner + i;
+      T* const to = gx + (o * n + load(index + (own ? from : j))) * inner + i;
       store(to, load(const_cast<const T*>(to)) + load(gy + from));
     }
   }
@@ -147,8 +127,8 @@ struct ArgExtremeKernel {
         if (before(v, i, value, best)) value = v, best = i;
       }
       for (int other = 16; other > 0; other /= 2) {
-        const T v = __shfl_xor_sync(0xffffffffu, value, other);
-        const auto i = std::int64_t(__shfl_xor_sync(0xffffffffu, (long long)best, other));
+        const T v = __shfl_xor_sync(all_lanes, value, other);
+        const auto i = std::int64_t(__shfl_xor_sync(all_lanes, (long long)best, other));
         if (before(v, i, value, best)) value = v, best = i;
       }
       if (inside && lane == 0) store(at + row, best);
@@ -190,7 +170,7 @@ struct CumulativeSumKernel {
   }
 };
 
-/// y[i] = mask[i] ? a[i] : b[i]. Bound by memory.
+/// y[i] = mask[i] ? a[i] : b[i].  A thread an element; bound by memory.
 template <class T>
 struct ChooseKernel {
   static constexpr int max_threads = 256;
@@ -227,7 +207,7 @@ void add_rows(Device device, const AroundAxis& s, std::int64_t k, const std::int
     const std::int64_t across = (s.inner + K::max_threads - 1) / K::max_threads;
     launch(K{across, s.n, k, s.inner, index, gy, gx}, s.outer * k * across, K::max_threads);
   } else {
-    launch(detail::AddManyRowsKernel<T>{total, s.n, k, s.inner, index, gy, gx}, blocks_for(total, 128), 128);
+    launch(detail::ScatterKernel<T, false>{total, s.n, k, s.inner, index, gy, gx}, blocks_for(total, 128), 128);
   }
 }
 
@@ -244,7 +224,7 @@ void scatter_elements(Device device, const AroundAxis& s, std::int64_t k, const 
   fill(device, s.outer * s.n * s.inner, gx, T(0));
   const std::int64_t total = s.outer * s.inner;
   if (total * k == 0) return;
-  launch(detail::ScatterKernel<T>{total, s.n, k, s.inner, index, gy, gx}, blocks_for(total, 128), 128);
+  launch(detail::ScatterKernel<T, true>{total, s.n, k, s.inner, index, gy, gx}, blocks_for(total, 128), 128);
 }
 
 template <class T, class Better>

@@ -46,7 +46,7 @@ struct ColumnPlace {
 
 /// 2^log2 neighbours of a warp at each row: no shared memory, no barrier.
 struct LaneTeam {
-  static constexpr int max_threads = 256, min_blocks = 4;
+  static constexpr int max_threads = 256;
   int log2;
 
   TENZO_HOST_DEVICE int lanes() const { return 1 << log2; }
@@ -66,7 +66,7 @@ struct LaneTeam {
 
 /// A block of `size` threads at each row, a power of two of at least 32.
 struct BlockTeam {
-  static constexpr int max_threads = 512, min_blocks = 2;
+  static constexpr int max_threads = 512;
   int size;
 
   std::int64_t blocks(std::int64_t lines) const { return lines; }
@@ -84,7 +84,7 @@ struct BlockTeam {
 /// A thread at each column of (outer, n, inner), or 2^log2 of them where columns are long; neighbours in neighbouring
 /// columns, so that a warp reads along `inner`.
 struct ColumnTeam {
-  static constexpr int max_threads = 256, min_blocks = 4;
+  static constexpr int max_threads = 256;
   std::int64_t inner;
   int log2;
 
@@ -113,6 +113,12 @@ struct ColumnTeam {
     return all;
   }
 };
+
+/// Threads of a block for elements of T, and such blocks that fit on a multiprocessor at once.
+template <class T, class Team>
+inline constexpr int team_threads = sizeof(T) == 8 ? 256 : Team::max_threads;
+template <class T, class Team>
+inline constexpr int team_blocks = blocks_at_once<T> * 256 / team_threads<T, Team>;
 
 // ── visits ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -225,7 +231,8 @@ void with_row_team(std::int64_t n, int arrays, F&& run) {
     const LaneTeam team{int(std::bit_width(std::uint64_t(std::clamp<std::int64_t>(wanted, 1, 32) - 1)))};
     run(team, slots(ceil_div(n, team.lanes()) * team.threads()));
   } else {
-    run(BlockTeam{int(std::bit_ceil(std::uint64_t(std::min<std::int64_t>(wanted, BlockTeam::max_threads))))}, slots(n));
+    run(BlockTeam{int(std::bit_ceil(std::uint64_t(std::min<std::int64_t>(wanted, team_threads<T, BlockTeam>))))},
+        slots(n));
   }
 }
 

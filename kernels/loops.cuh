@@ -151,12 +151,16 @@ struct TransposeKernel {
     TENZO_SHARED(T, staged, [tile][tile + 1]);
     const std::int64_t block = blockIdx.x, across = block % tiles_across, rest = block / tiles_across;
     const std::int64_t r0 = rest % tiles_down * tile, c0 = across * tile, plane = rest / tiles_down * rows * cols;
-    const int c = int(threadIdx.x);
-    for (int r = int(threadIdx.y); r < tile; r += rows_at_once)
-      if (r0 + r < rows && c0 + c < cols) staged[r][c] = load(x + plane + (r0 + r) * cols + c0 + c);
+    const int c = int(threadIdx.x), r = int(threadIdx.y);
+    const T* const from = x + plane + (r0 + r) * cols + c0 + c;
+    T* const to = y + plane + (c0 + r) * rows + r0 + c;
+    TENZO_UNROLL
+    for (int i = 0; i < tile; i += rows_at_once)
+      if (r0 + r + i < rows && c0 + c < cols) staged[r + i][c] = load(from + i * cols);
     __syncthreads();
-    for (int r = int(threadIdx.y); r < tile; r += rows_at_once)
-      if (c0 + r < cols && r0 + c < rows) store(y + plane + (c0 + r) * rows + r0 + c, staged[c][r]);
+    TENZO_UNROLL
+    for (int i = 0; i < tile; i += rows_at_once)
+      if (c0 + r + i < cols && r0 + c < rows) store(to + i * rows, staged[c][r + i]);
   }
 };
 
@@ -176,7 +180,7 @@ struct SumRowKernel {
     const std::int64_t end = begin + length < n ? begin + length : n;
     T part = T(0);
     for (std::int64_t i = begin + threadIdx.x; i < end; i += max_threads) part += load(x + o * n + i);
-    for (int lane = 16; lane > 0; lane /= 2) part += __shfl_xor_sync(0xffffffffu, part, lane);
+    for (int lane = 16; lane > 0; lane /= 2) part += __shfl_xor_sync(all_lanes, part, lane);
     if (threadIdx.x % 32 == 0) scratch[threadIdx.x / 32] = part;
     __syncthreads();
     if (threadIdx.x == 0) {
@@ -189,8 +193,7 @@ struct SumRowKernel {
 
 /// y[o, piece, i] = Σ over a piece of the middle axis of x[o, …, i].
 ///   Mapping  a block of 32 columns by 8 rows: a warp reads 32 neighbours of a row, the rows of a piece are dealt to
-///   the
-///            warps and their sums joined in shared memory in the order of the warps.
+///            the warps and their sums joined in shared memory in the order of the warps.
 ///   Bound by memory.
 template <class T>
 struct SumColumnKernel {

@@ -94,7 +94,7 @@ struct CountDigitsKernel {
     TENZO_SHARED(unsigned, here, [most_bins]);
     const Digit d = digit(which);
     const int bins = 1 << d.bits, upper = d.shift + d.bits;
-    for (int i = int(threadIdx.x); i < bins; i += max_threads) here[i] = 0;
+    for (int i = thread_in_block(); i < bins; i += max_threads) here[i] = 0;
     __syncthreads();
     const std::uint32_t prefix = which > 0 ? load(&state->key) >> upper : 0u;
     for (std::int64_t q = thread_in_grid(); q < Quad::runs(shape); q += threads_of_grid()) {
@@ -109,7 +109,7 @@ struct CountDigitsKernel {
       }
     }
     __syncthreads();
-    for (int i = int(threadIdx.x); i < bins; i += max_threads)
+    for (int i = thread_in_block(); i < bins; i += max_threads)
       if (here[i] != 0) atomicAdd(counts + i, (unsigned long long)here[i]);
   }
 };
@@ -124,7 +124,7 @@ struct PickDigitKernel {
   unsigned long long* counts;
 
   TENZO_DEVICE void operator()() const {
-    const int thread = int(threadIdx.x), first = thread * bins_each;
+    const int thread = thread_in_block(), first = thread * bins_each;
     const unsigned long long before = which > 0 ? load(&state->below) : 0;
     unsigned long long mine[bins_each], sum = 0;
     TENZO_UNROLL
@@ -161,7 +161,7 @@ struct CountTiesKernel {
   unsigned long long* ties;
 
   TENZO_DEVICE void operator()() const {
-    const int thread = int(threadIdx.x);
+    const int thread = thread_in_block();
     const std::uint32_t key = load(&state->key);
     unsigned sum = 0;
     for (int i = thread; i < chunk_fours; i += max_threads) {
@@ -183,7 +183,7 @@ struct ScanKernel {
   unsigned long long* x;
 
   TENZO_DEVICE void operator()() const {
-    const int thread = int(threadIdx.x);
+    const int thread = thread_in_block();
     unsigned long long carry = 0;
     for (std::int64_t i = thread; i - thread < n; i += max_threads) {
       const Scan<unsigned long long> scan = block_scan(i < n ? load(x + i) : 0ull, thread, max_threads);
@@ -207,7 +207,7 @@ struct MarkKernel {
   std::uint8_t* to;
 
   TENZO_DEVICE void operator()() const {
-    const int thread = int(threadIdx.x);
+    const int thread = thread_in_block();
     const std::uint32_t key = load(&state->key);
     const unsigned long long room = count - load(&state->below);
     unsigned long long before = load(ties + blockIdx.x);

@@ -38,8 +38,7 @@ struct SpreadKernel {
   }
 };
 
-/// y (outer, channels, inner) = bias[channel], to which a product or a convolution is then added: one addition, the
-/// last.
+/// y (outer, channels, inner) = bias[channel], to which a product or a convolution is added after: in one addition.
 template <class T>
 void spread(std::int64_t outer, std::int64_t channels, std::int64_t inner, const T* bias, T* y) {
   constexpr int width = 16 / int(sizeof(T)), threads = 256;
@@ -51,8 +50,7 @@ void spread(std::int64_t outer, std::int64_t channels, std::int64_t inner, const
   else launch(SpreadKernel<T, 1>{n, channels, inner, bias, y}, blocks_for(n, threads), threads);
 }
 
-/// The last axes of a batch along which each operand has every entry, or has one that serves for all: they are one
-/// call.
+/// The last axes of a batch along which each operand has every entry, or one that serves for all: they are one call.
 struct BatchRun {
   std::int64_t entries = 1;
   bool steps_a = false, steps_b = false;

@@ -50,7 +50,7 @@ TENZO_DEVICE Moments<T> moments_of(const Team& team, const Place& at, const T* r
 ///   Bound by memory: a row is read and written once; a longer one is read again, mostly from the cache.
 template <class T, int width, class Team>
 struct LayerNormKernel {
-  static constexpr int max_threads = Team::max_threads, min_blocks = Team::min_blocks;
+  static constexpr int max_threads = team_threads<T, Team>, min_blocks = team_blocks<T, Team>;
   static constexpr int batch = batch_of<T, width>, numbers = batch * width;
   using Vector = Pack<T, width>;
   Team team;
@@ -62,7 +62,7 @@ struct LayerNormKernel {
 
   TENZO_DEVICE void operator()() const {
     TENZO_DYNAMIC_SHARED(Vector, shared);
-    const int thread = int(threadIdx.x);
+    const int thread = thread_in_block();
     const auto at = team.place(blockIdx.x, thread, rows, n);
     const auto kept = shelf<T, width>(shared, 0, slots, thread, team.threads());
     const T* const from = x + at.first * width;
@@ -86,7 +86,7 @@ struct LayerNormKernel {
 ///   Mapping, memory and bound as for layer norm.
 template <class T, int width, class Team>
 struct RmsNormKernel {
-  static constexpr int max_threads = Team::max_threads, min_blocks = Team::min_blocks;
+  static constexpr int max_threads = team_threads<T, Team>, min_blocks = team_blocks<T, Team>;
   static constexpr int batch = batch_of<T, width>, numbers = batch * width;
   using Vector = Pack<T, width>;
   Team team;
@@ -98,7 +98,7 @@ struct RmsNormKernel {
 
   TENZO_DEVICE void operator()() const {
     TENZO_DYNAMIC_SHARED(Vector, shared);
-    const int thread = int(threadIdx.x);
+    const int thread = thread_in_block();
     const auto at = team.place(blockIdx.x, thread, rows, n);
     const auto kept = shelf<T, width>(shared, 0, slots, thread, team.threads());
     const T* const from = x + at.first * width;
@@ -141,7 +141,7 @@ struct RowStatistics {
 ///   Bound by memory: x and gy are read and gx is written once, where they fit.
 template <class T, int width, class Team>
 struct NormBackwardKernel {
-  static constexpr int max_threads = Team::max_threads, min_blocks = Team::min_blocks;
+  static constexpr int max_threads = team_threads<T, Team>, min_blocks = team_blocks<T, Team>;
   static constexpr int batch = batch_of<T, width, 2>, numbers = batch * width;
   using Vector = Pack<T, width>;
   Team team;
@@ -154,7 +154,7 @@ struct NormBackwardKernel {
 
   TENZO_DEVICE void operator()() const {
     TENZO_DYNAMIC_SHARED(Vector, shared);
-    const int thread = int(threadIdx.x);
+    const int thread = thread_in_block();
     const auto at = team.place(blockIdx.x, thread, rows, n);
     const auto kept_x = shelf<T, width>(shared, 0, slots, thread, team.threads());
     const auto kept_g = shelf<T, width>(shared, 1, slots, thread, team.threads());

@@ -8,9 +8,9 @@
 
 namespace tenzo::cuda::detail {
 
-/// Lengths along an axis, and positions on it, are 32 bits wide in kernels; offsets are 64.
+/// Lengths along an axis, and positions on it, are 32 bits wide in kernels, and so are sums of four; offsets are 64.
 inline int axis_length(std::int64_t n) {
-  expect(n < (std::int64_t(1) << 30), "an image of ", n, " elements along an axis; want less than 2^30 on a GPU");
+  expect(n < (std::int64_t(1) << 29), "an image of ", n, " elements along an axis; want less than 2^29 on a GPU");
   return int(n);
 }
 

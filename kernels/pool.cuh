@@ -94,8 +94,8 @@ struct TakeInPlanesKernel {
 /// dx[p][index[p][i]] += dy[p][i] in the order of i.
 ///   Mapping  a warp a plane, which it goes through 32 elements at a time; of lanes that add to one element the first
 ///            does it for all, in their order.
-///   Bound by latency where there are few planes, else by memory: dy and index are read once, and of dx what is added
-///   to is read and written.
+///   Bound by latency where there are few planes, else by memory: dy and index are read once, and what is added to of
+///            dx is read and written.
 template <class T>
 struct PutInPlanesKernel {
   static constexpr int max_threads = 128;
@@ -151,7 +151,7 @@ struct MeanAxis {
   }
 };
 
-/// What a mean divides by.
+/// What a mean divides by: the rows of window row i times the columns of window column j.
 struct MeanCount {
   MeanAxis h, w;
   bool all;
@@ -161,16 +161,15 @@ struct MeanCount {
         w{g.kernel.w, g.stride.w, g.padding.w, g.in.w, g.out.w},
         all(g.count_include_pad) {}
 
-  TENZO_DEVICE int operator()(int i, int j) const {
-    return all ? h.kernel * w.kernel : (h.end(i) - h.first(i)) * (w.end(j) - w.first(j));
-  }
+  TENZO_DEVICE int rows(int i) const { return all ? h.kernel : h.end(i) - h.first(i); }
+  TENZO_DEVICE int columns(int j) const { return all ? w.kernel : w.end(j) - w.first(j); }
 };
 
 /// y = sum of each window in row order / its count.
 ///   Mapping  a thread an element of y. Bound by memory: x is read once from memory and y written once.
 template <class T>
 struct MeanPoolKernel {
-  static constexpr int max_threads = 256, min_blocks = 4;
+  static constexpr int max_threads = 256, min_blocks = blocks_at_once<T>;
   std::int64_t total;
   Extent2 in, out;
   MeanCount count;
@@ -186,7 +185,7 @@ struct MeanPoolKernel {
     T sum = T(0);
     for (int r = count.h.first(e.row); r < r1; ++r)
       for (int c = c0; c < c1; ++c) sum += load(from + in.offset(r, c));
-    store(y + i, sum / T(count(e.row, e.column)));
+    store(y + i, sum / T(count.rows(e.row) * count.columns(e.column)));
   }
 };
 
@@ -194,7 +193,7 @@ struct MeanPoolKernel {
 ///   Mapping  a thread an element of dx. Bound by memory: dy is read once from memory and dx written once.
 template <class T>
 struct MeanPoolAdjointKernel {
-  static constexpr int max_threads = 256, min_blocks = 4;
+  static constexpr int max_threads = 256, min_blocks = blocks_at_once<T>;
   std::int64_t total;
   Extent2 in, out;
   MeanCount count;
@@ -208,8 +207,10 @@ struct MeanPoolAdjointKernel {
     const T* const from = dy + e.plane * out.plane();
     const int k1 = count.h.end_with(e.row), l0 = count.w.first_with(e.column), l1 = count.w.end_with(e.column);
     T sum = T(0);
-    for (int k = count.h.first_with(e.row); k < k1; ++k)
-      for (int l = l1 - 1; l >= l0; --l) sum += load(from + out.offset(k, l)) / T(count(k, l));
+    for (int k = count.h.first_with(e.row); k < k1; ++k) {
+      const int rows = count.rows(k);
+      for (int l = l1 - 1; l >= l0; --l) sum += load(from + out.offset(k, l)) / T(rows * count.columns(l));
+    }
     store(dx + i, sum);
   }
 };
@@ -259,7 +260,7 @@ struct AdaptiveMeanPoolKernel {
 ///   Mapping  a thread an element of dx. Bound by memory: dx is written once; dy mostly comes from the cache.
 template <class T>
 struct AdaptiveMeanPoolAdjointKernel {
-  static constexpr int max_threads = 256, min_blocks = 4;
+  static constexpr int max_threads = 256, min_blocks = blocks_at_once<T>;
   std::int64_t total;
   Extent2 in, out;
   const T* dy;

@@ -303,7 +303,7 @@ struct DecodeKernel {
     w.decode(w.fetch(row + i, j), j, v);
     float* const to = out + i * ld + (j - col);
     if (wide && j + 4 <= col + cols) {
-      store<4>(to, Pack<float, 4>{{v[0], v[1], v[2], v[3]}});
+      store_at_once<4>(to, Pack<float, 4>{{v[0], v[1], v[2], v[3]}});
     } else {
       TENZO_UNROLL
       for (int k = 0; k < 4; ++k)
@@ -319,7 +319,7 @@ struct DecodeKernel {
 ///   Bound by memory: w is read once.
 template <class Source, int count>
 struct FewRowsKernel {
-  static constexpr int max_threads = 128, min_blocks = 8, batch = count == 1 ? 4 : 2;
+  static constexpr int max_threads = 128, min_blocks = count == 1 ? 8 : 6, batch = count == 1 ? 4 : 2;
   Source w;
   std::int64_t m, n, k;
   bool wide;  // rows of x are aligned to four

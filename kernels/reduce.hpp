@@ -13,6 +13,11 @@
 
 namespace tenzo::cuda::detail {
 
+/// Blocks of 256 threads that fit on a multiprocessor at once: half of the threads that it can hold, and of doubles,
+/// which take two registers each, three eighths.
+template <class T>
+inline constexpr int blocks_at_once = sizeof(T) == 8 ? 3 : 4;
+
 /// v of the lane whose number differs in the bit `by`.
 template <class V>
 TENZO_DEVICE V lane_xor(const V& v, int by) {

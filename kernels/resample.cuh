@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "planes.hpp"
+#include "reduce.hpp"
 #include "tenzo/core/error.hpp"
 #include "tenzo/cuda/resample.hpp"
 
@@ -89,11 +90,10 @@ struct ResampleKernel {
 
 /// The adjoint: dx from the outputs that read it, in the order in which the CPU adds them.
 ///   Mapping  a thread an element of dx, which goes through the few outputs around it.
-///   Bound by memory where images shrink: dy is read once from memory and dx written once; where they grow, by
-///   arithmetic.
+///   Bound by memory where images shrink: dy is read once from memory and dx written once; else by arithmetic.
 template <class T, bool nearest>
 struct ResampleAdjointKernel {
-  static constexpr int max_threads = 256, min_blocks = 4;
+  static constexpr int max_threads = 256, min_blocks = blocks_at_once<T>;
   std::int64_t total;
   Extent2 in, out;
   Samples rows, columns;

@@ -32,14 +32,14 @@ TENZO_DEVICE MaxAndSum<T> sum_of_exponentials(const Team& team, const Place& at,
 ///   Bound by memory: x is read once.
 template <class T, int width, class Team>
 struct LogSumExpKernel {
-  static constexpr int max_threads = Team::max_threads, min_blocks = Team::min_blocks;
+  static constexpr int max_threads = team_threads<T, Team>, min_blocks = team_blocks<T, Team>;
   Team team;
   std::int64_t lines, n;
   const T* x;
   T* y;
 
   TENZO_DEVICE void operator()() const {
-    const int thread = int(threadIdx.x);
+    const int thread = thread_in_block();
     const auto at = team.place(blockIdx.x, thread, lines, n);
     const auto all = sum_of_exponentials<width>(team, at, x + at.first * width, thread, Shelf<T, width>{});
     if (at.inside && at.rank == 0) store(y + at.line, all.anchor(all.max) + math::log(all.sum));
@@ -66,7 +66,7 @@ struct LogSoftmaxOf {
 ///   Bound by memory: a row is read and written once; a longer one, and a column, is read again, mostly from the cache.
 template <class T, int width, class Team, class Of>
 struct SoftmaxKernel {
-  static constexpr int max_threads = Team::max_threads, min_blocks = Team::min_blocks;
+  static constexpr int max_threads = team_threads<T, Team>, min_blocks = team_blocks<T, Team>;
   static constexpr int batch = batch_of<T, width>, numbers = batch * width;
   using Vector = Pack<T, width>;
   Team team;
@@ -77,7 +77,7 @@ struct SoftmaxKernel {
 
   TENZO_DEVICE void operator()() const {
     TENZO_DYNAMIC_SHARED(Vector, shared);
-    const int thread = int(threadIdx.x);
+    const int thread = thread_in_block();
     const auto at = team.place(blockIdx.x, thread, lines, n);
     const auto kept = shelf<T, width>(shared, 0, slots, thread, team.threads());
     const T* const from = x + at.first * width;
@@ -121,7 +121,7 @@ struct LogSoftmaxSlope {
 ///   Bound by memory: y and gy are read and gx is written once, where they fit.
 template <class T, int width, class Team, class Slope>
 struct SoftmaxBackwardKernel {
-  static constexpr int max_threads = Team::max_threads, min_blocks = Team::min_blocks;
+  static constexpr int max_threads = team_threads<T, Team>, min_blocks = team_blocks<T, Team>;
   static constexpr int batch = batch_of<T, width, 2>, numbers = batch * width;
   using Vector = Pack<T, width>;
   Team team;
@@ -132,7 +132,7 @@ struct SoftmaxBackwardKernel {
 
   TENZO_DEVICE void operator()() const {
     TENZO_DYNAMIC_SHARED(Vector, shared);
-    const int thread = int(threadIdx.x);
+    const int thread = thread_in_block();
     const auto at = team.place(blockIdx.x, thread, lines, n);
     const auto kept_g = shelf<T, width>(shared, 0, slots, thread, team.threads());
     auto kept_y = shelf<T, width>(shared, 1, slots, thread, team.threads());
@@ -161,8 +161,8 @@ struct SoftmaxBackwardKernel {
 };
 
 /// gx = gy exp(x − y), with a y and a gy a line.
-///   Mapping  a thread a vector. Bound by memory: x is read and gx written once; the lines' numbers come from the
-///   cache.
+///   Mapping  a thread a vector. Bound by memory: x is read and gx written once; the numbers of lines come from the
+///            cache.
 template <class T, int width, bool rows>
 struct LogSumExpBackwardKernel {
   static constexpr int max_threads = 256;
@@ -179,7 +179,7 @@ struct LogSumExpBackwardKernel {
       TENZO_UNROLL
       for (int j = 0; j < width; ++j) l[j] = line, g[j] = up;
     } else {
-      const std::int64_t row = i / inner, at = (row / n * inner + (i - row * inner)) * width;
+      const std::int64_t row = i / inner, at = (row / n * inner + i % inner) * width;
       l = load<width>(y + at), g = load<width>(gy + at);
     }
     TENZO_UNROLL

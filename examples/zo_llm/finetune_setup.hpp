@@ -25,8 +25,8 @@ Batch batch_of(const std::vector<tenzo::EncodedExample>& train, std::uint64_t se
                std::int64_t batch);
 std::int64_t tokens_of(const Batch& batch);
 
-/// The run on `model`, which is placed anew, with its rates chosen and announced where they are auto. `live` is the file that it goes on from after a
-/// crash, or empty.
+/// The run on `model`, which is placed anew, with its rates chosen and announced where they are auto. `live` is the
+/// file that it goes on from after a crash, or empty.
 std::unique_ptr<Run> make_run(const Finetune& o, const tenzo::LanguageModel& base, Placed& model,
                               const EncodedTask& task, const std::string& live);
 

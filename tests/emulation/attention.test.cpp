@@ -103,7 +103,7 @@ void check_attention(const Attention& a, int shift = 0) {
 }  // namespace
 
 TEST_CASE_TEMPLATE("attention: any size of head", T, float, double) {
-  for (const std::int64_t dim : sizes({1, 3, 4, 31, 32, 33, 63, 64, 65, 80, 127, 128, 129, 252, 256}, {4, 33, 65, 130}))
+  for (const std::int64_t dim : sizes({1, 3, 4, 31, 32, 33, 63, 64, 65, 80, 127, 128, 129, 252, 256}, {33, 65}))
     for (const int shift : {0, 1}) {
       if (shift && (dim % 4 || dim > 128)) continue;
       check_attention<T>(Attention(2, 1, dim, {{5, 37}}).causal(), shift);
@@ -119,7 +119,7 @@ TEST_CASE_TEMPLATE("attention: lengths around a tile, causal or not", T, float, 
 }
 
 TEST_CASE_TEMPLATE("attention: windows, groups of heads, bias", T, float, double) {
-  for (const std::int64_t window : sizes({1, 5, 32, 40, 1000}, {5}))
+  for (const std::int64_t window : sizes({1, 5, 32, 40, 1000}, {40}))
     for (const bool causal : {false, true})
       check_attention<T>(Attention(6, 2, 16, {{40, 50}}).causal(causal).window(window).bias(), window == 40);
   check_attention<T>(Attention(3, 3, 20, {{70, 35}}).window(3).bias(), 1);
@@ -167,6 +167,26 @@ TEST_CASE("attention: a query alone has the bits that it has among others") {
   const auto of_all = y.to_host(), alone = y1.to_host();
   CHECK(std::equal(alone.begin() + 2 * dim, alone.begin() + 4 * dim, of_all.begin() + n * 2 * dim));
   CHECK(lse1.to_host()[2] == lse.to_host()[std::size_t(2 * n)]);
+}
+
+TEST_CASE("attention: captured in a graph") {
+  const Attention a(2, 1, 8, {{5, 9}, {3, 3}});
+  const auto host = normals<float>(a.q_size() + 2 * a.kv_size(), 1);
+  under_schedules([&] {
+    const cuda::DeviceArray<float> x{std::span<const float>(host)}, once(a.q_size()), again(a.q_size()), lse(a.queries);
+    const float *const k = x.data() + a.q_size(), *const v = k + a.kv_size();
+    const auto run = [&](float* y) {
+      cuda::set_bytes(y, 0, std::size_t(a.q_size()) * sizeof(float));
+      attention(Cuda{}, a.p, static_cast<const float*>(x.data()), k, v, static_cast<const float*>(nullptr), y,
+                lse.data());
+    };
+    run(once.data());
+    cuda::synchronize();
+    const cuda::Graph graph = cuda::Graph::capture([&] { run(again.data()); });
+    graph.launch();
+    CHECK(again.to_host() == once.to_host());
+  });
+  emulation::expect_clean();
 }
 
 TEST_CASE("attention: a head that is too large is a sentence") {

@@ -110,7 +110,9 @@ cublasStatus_t gemm(const char* name, cublasHandle_t h, cublasOperation_t op_a, 
   }
   if (!h->workspace || !owned_by_device(h->workspace, h->workspace_bytes))
     return refuse_call(CUBLAS_STATUS_ALLOC_FAILED, name, ": no workspace of the device since the stream was set");
-  on_stream(*stream, h->workspace, h->workspace_bytes, [g] { g.run(); });
+  on_stream(*stream, {h->workspace, h->workspace_bytes},
+            {{operands[0].data, operands[0].bytes}, {operands[1].data, operands[1].bytes}},
+            {operands[2].data, operands[2].bytes}, [g] { g.run(); });
   return CUBLAS_STATUS_SUCCESS;
 }
 

@@ -200,15 +200,16 @@ cudnnStatus_t convolve(const DnnProblem& p, bool forward, bool deterministic, vo
     const auto v = *p.conv;
     const T *from_a = static_cast<const T*>(a.data), *from_b = static_cast<const T*>(b.data);
     T* const out = static_cast<T*>(const_cast<void*>(to.data));
-    on_stream(*stream, workspace, bytes, [=, n = to.bytes / sizeof(T)] {
-      std::vector<T> sums(n, T(0));
-      DnnProblem::each(x, w, v, y, [&](std::int64_t i, std::int64_t j, std::int64_t k) {
-        const auto [at_a, at_b, at] = product(i, j, k);
-        T& sum = sums[std::size_t(at)];
-        sum = std::fma(from_a[at_a], from_b[at_b], sum);
-      });
-      for (std::size_t i = 0; i < n; ++i) out[i] = keep == T(0) ? by * sums[i] : by * sums[i] + keep * out[i];
-    });
+    on_stream(*stream, {workspace, bytes}, {{a.data, a.bytes}, {b.data, b.bytes}}, {to.data, to.bytes},
+              [=, n = to.bytes / sizeof(T)] {
+                std::vector<T> sums(n, T(0));
+                DnnProblem::each(x, w, v, y, [&](std::int64_t i, std::int64_t j, std::int64_t k) {
+                  const auto [at_a, at_b, at] = product(i, j, k);
+                  T& sum = sums[std::size_t(at)];
+                  sum = std::fma(from_a[at_a], from_b[at_b], sum);
+                });
+                for (std::size_t i = 0; i < n; ++i) out[i] = keep == T(0) ? by * sums[i] : by * sums[i] + keep * out[i];
+              });
   };
   if (p.x->type == CUDNN_DATA_FLOAT) run(float());
   else run(double());

@@ -115,9 +115,9 @@ cufftResult execute_fft(const char* name, cufftHandle h, cufftType type, const C
     return refuse_call(CUFFT_EXEC_FAILED, name, ": no work area");
   if (x == y && (p->in.stride != p->out.stride || p->in.distance != p->out.distance))
     return refuse_call(CUFFT_INVALID_VALUE, name, ": in place with another layout");
-  on_stream(*stream, p->work_area, p->work_area ? FftPlan::workspace : 0, [plan = *p, x, y, direction] {
-    plan.run<T>(reinterpret_cast<const T*>(x), reinterpret_cast<T*>(y), direction);
-  });
+  on_stream(
+      *stream, {p->work_area, p->work_area ? FftPlan::workspace : 0}, {{x, reach(p->in)}}, {y, reach(p->out)},
+      [plan = *p, x, y, direction] { plan.run<T>(reinterpret_cast<const T*>(x), reinterpret_cast<T*>(y), direction); });
   return CUFFT_SUCCESS;
 }
 

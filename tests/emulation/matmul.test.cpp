@@ -43,7 +43,7 @@ int runs(const Shape& batch_a, const Shape& batch_b) {
 TEST_CASE_TEMPLATE("matmul: all transpositions, any size", T, float, double) {
   for (const bool ta : {false, true})
     for (const bool tb : {false, true})
-      for (const std::int64_t m : {0, 1, 3, 33})
+      for (const std::int64_t m : sizes({0, 1, 3, 33}, {1, 5}))
         for (const std::int64_t n : {0, 1, 5, 32})
           for (const std::int64_t k : {0, 1, 7, 31})
             check_matmul<T>(ta ? Shape{k, m} : Shape{m, k}, tb ? Shape{n, k} : Shape{k, n}, ta, tb, int(m % 2));
@@ -74,7 +74,7 @@ TEST_CASE("matmul: batches that run alike are one call") {
 TEST_CASE_TEMPLATE("affine: both layouts of the weight, with and without bias", T, float, double) {
   for (const bool in_out : {false, true})
     for (const bool with_bias : {false, true})
-      for (const std::int64_t rows : {0, 1, 33})
+      for (const std::int64_t rows : sizes({0, 1, 33}, {3}))
         for (const std::int64_t n : {0, 1, 4, 8, 33})
           for (const std::int64_t k : {0, 1, 20})
             for (const int shift : {0, 1}) {
@@ -110,6 +110,24 @@ TEST_CASE_TEMPLATE("spread: vectors or single numbers, more blocks than a row ha
           same = same && got[std::size_t(i + shift)] == b[std::size_t(i / s.inner % s.channels)];
         CHECK(same);
       });
+  emulation::expect_clean();
+}
+
+TEST_CASE("affine: captured in a graph, with the memory that the library works in") {
+  const auto host = normals<float>(200, 1);
+  under_schedules([&] {
+    const cuda::DeviceArray<float> x{std::span<const float>(host)}, once(12 * 5), again(12 * 5);
+    const float* const p = x.data();
+    const auto run = [&](float* y) { affine(Cuda{}, 12, 8, 5, false, p, p + 100, p + 150, y); };
+    run(once.data());
+    cuda::synchronize();
+    const cuda::Graph graph = cuda::Graph::capture([&] { run(again.data()); });
+    for (int i = 0; i < 2; ++i) {
+      cuda::set_bytes(again.data(), 0xff, 12 * 5 * sizeof(float));
+      graph.launch();
+      CHECK(again.to_host() == once.to_host());
+    }
+  });
   emulation::expect_clean();
 }
 

@@ -1,5 +1,5 @@
-// Zeroth-order optimization on the device, beside the CPU's: a log that was written on one is replayed on the other with
-// the same bits. Also compiled against tenzo::cuda, for a GPU.
+// Zeroth-order optimization on the device, beside the CPU's: a log that was written on one is replayed on the other
+// with the same bits. Also compiled against tenzo::cuda, for a GPU.
 #include "tenzo/zo/probe.hpp"
 
 #include <doctest/doctest.h>
@@ -157,7 +157,8 @@ TEST_CASE("steps on the device: its slopes, and the CPU's bits of what follows f
       if (rule == zo::UpdateRule::adam) probe.rank = 2;
       const zo::UpdateOptions o{.rule = rule, .lr = 1e-2, .weight_decay = rule == zo::UpdateRule::sign ? 0.1 : 0};
       SmallModel<StoredTensor> here = small_model(type);
-      const SmallModel<StoredTensor> begin = map_tree<StoredTensor>(here, [](const StoredTensor& w) { return w.clone(); });
+      const SmallModel<StoredTensor> begin =
+          map_tree<StoredTensor>(here, [](const StoredTensor& w) { return w.clone(); });
       SmallModel<cuda::StoredTensor> there = to_cuda(here);
       zo::UpdateState state;
       zo::UpdateStateOn<Cuda> state_there;
@@ -194,8 +195,7 @@ TEST_CASE("a recorded step: the bits of the one whose parts the host asks for") 
         zo::UpdateStateOn<Cuda> state;
         for (std::uint32_t step = 0; step < 4; ++step) {
           const double factor = 1.0 / (1 + step);
-          const zo::Estimate want =
-              zo::rge(zo::ModelLoss(same, batch.loss(), {1, 1, 0, 1, 1, 1}), 9, step, probe);
+          const zo::Estimate want = zo::rge(zo::ModelLoss(same, batch.loss(), {1, 1, 0, 1, 1, 1}), 9, step, probe);
           zo::apply_estimate_(same, {1, 1, 0, 1, 1, 1}, want, update, state, factor);
           const zo::Estimate got = recorded(9, step, factor);
           REQUIRE(got.slopes.size() == want.slopes.size());

@@ -125,9 +125,7 @@ template <class T>
 void second_order(const Case& c, Complaints& complaints) {
   const auto f = applied(c);
   const auto inputs = moved<T>(c.inputs), tangents = moved<T>(c.tangents);
-  const auto loss = [f, weight = moved<T>(c.cotangent)](const auto& x) {
-    return tenzo::sum(tenzo::mul(f(x), weight));
-  };
+  const auto loss = [f, weight = moved<T>(c.cotangent)](const auto& x) { return tenzo::sum(tenzo::mul(f(x), weight)); };
   const auto gradient_at = [&](double s) {
     auto x = tenzo::clone(c.inputs);
     tenzo::axpy_(s, c.tangents, x);

@@ -1,5 +1,5 @@
-// A whole zeroth-order step as one CUDA graph: what is launched for each step is a single call, and the host is asked for
-// nothing between the probe and the update.
+// A whole zeroth-order step as one CUDA graph: what is launched for each step is a single call, and the host is asked
+// for nothing between the probe and the update.
 #pragma once
 
 #include <array>
@@ -118,8 +118,8 @@ class RecordedStep {
       p.trained = trained_;
       p.recorded = &points_[std::size_t(q)];
       std::uint32_t leaf = 0;
-      const V y = loss_(
-          map_tree<V>(model_, [&](const Path&, const StoredTensor& w) { return V::weight(w, leaf++, &p); }));
+      const V y =
+          loss_(map_tree<V>(model_, [&](const Path&, const StoredTensor& w) { return V::weight(w, leaf++, &p); }));
       for (int s = 0; s < 2; ++s) copy_elements(Device{}, 1, y.read(s).data(), losses_.data() + 2 * q + s);
     }
   }

@@ -57,6 +57,7 @@ inline void check_config(const LlamaConfig& c, const std::string& path) {
 /// A batch with what all layers share: rotary angles and which positions see which.
 struct LlamaBatch {
   PackedTokens tokens;
+  Tensor<std::int64_t> ids;          // of the tokens
   std::vector<std::int64_t> ends;    // row of the hidden states after the last one of each sequence
   Tensor<std::int64_t> prompt_rows;  // rows of [prompt; tokens] in the order of the hidden states, if there is a prompt
   Tensor<std::int64_t> prefix_rows;  // rows of [prefix; keys] in the order that attention reads, if there is a prefix
@@ -67,7 +68,7 @@ struct LlamaBatch {
   /// too (prefix tuning), but take none. `past` keys and values of the only sequence are in a cache.
   LlamaBatch(PackedTokens packed, const LlamaConfig& c, std::int64_t prompt = 0, std::int64_t prefix = 0,
              std::int64_t past = 0)
-      : tokens(std::move(packed)) {
+      : tokens(std::move(packed)), ids(tokens.id_tensor()) {
     std::vector<std::int64_t> positions, rows_of_prompt, rows_of_prefix;
     AttentionLayout plain;
     plain.heads = c.num_attention_heads;
@@ -231,7 +232,7 @@ struct Llama {
 
   /// Hidden states before the first block; with prompt tuning the virtual tokens stand before each sequence.
   V embed(const Batch& b) const {  // -> (tokens, hidden)
-    const V x = model.embed_tokens(b.tokens.id_tensor());
+    const V x = model.embed_tokens(b.ids);
     return model.prompt.defined() ? index_select(concat(model.prompt, x, 0), 0, b.prompt_rows) : x;
   }
   /// Hidden states behind blocks [begin, end).
@@ -256,7 +257,7 @@ struct Llama {
         if (!cache.layers[i].key.defined()) cache.layers[i] = {a.prefix_key, a.prefix_value};
       }
     const Batch b(std::move(tokens), config, 0, 0, prefix + cache.tokens);
-    V x = model.embed_tokens(b.tokens.id_tensor());
+    V x = model.embed_tokens(b.ids);
     for (std::size_t i = 0; i < depth(); ++i) x = model.layers[i](x, b, &cache.layers[i]);
     cache.tokens += b.tokens.tokens();
     return linear(finish(slice(x, 0, b.tokens.tokens() - 1, b.tokens.tokens())), head());

@@ -131,8 +131,8 @@ V candidate_scores(const Model& model, const V& hidden, const ScoringBatch<Batch
     const std::int64_t o = b.owner[std::size_t(r)];
     mean(o, r) = T(-1) / count[std::size_t(o)];
   }
-  return reshape(
-      matmul(lift<V>(mean.template to<device_t<V>>()), reshape(losses, Shape{b.rows.size(), 1})), Shape{n, b.candidates});
+  return reshape(matmul(lift<V>(mean.template to<device_t<V>>()), reshape(losses, Shape{b.rows.size(), 1})),
+                 Shape{n, b.candidates});
 }
 
 /// The training loss of a batch, from the hidden states `x` before block `from`; a scalar.

@@ -16,9 +16,7 @@ void add_steps_(T& x, const std::vector<Step>& steps) {
   std::uint32_t leaf = 0;
   using V = leaf_t<T>;
   for_each_leaf(
-      [&](const Path&, V& v) {
-        add_steps_(device_t<V>{}, v.data(), v.matrix_rows(), v.matrix_cols(), leaf++, steps);
-      },
+      [&](const Path&, V& v) { add_steps_(device_t<V>{}, v.data(), v.matrix_rows(), v.matrix_cols(), leaf++, steps); },
       x);
 }
 
