@@ -1,40 +1,33 @@
 // Attention, causal: a batch as PyTorch has it, a packed batch of a small language model, and one long sequence.
 #include "tenzo/ops/cpu/attention.hpp"
 
-#include <benchmark/benchmark.h>
-
-#include <vector>
+#include "workloads.hpp"
 
 namespace {
 
-using tenzo::AttentionProblem;
+using namespace tenzo;
 
-std::vector<float> numbers(std::int64_t n, std::uint32_t state) {
-  std::vector<float> x(static_cast<std::size_t>(n));
-  for (float& v : x) v = float((state = state * 1664525u + 1013904223u) >> 8) * 0x1p-23f - 1.f;
-  return x;
-}
-
+template <class D>
 struct Tensors {
-  std::vector<float> q, k, v, out, lse, g, gq, gk, gv;
+  Tensor<float, D> q, k, v, out, lse, g, gq, gk, gv;
 
   Tensors(std::int64_t queries, std::int64_t keys, std::int64_t dim)
-      : q(numbers(queries * dim, 1)),
-        k(numbers(keys * dim, 2)),
-        v(numbers(keys * dim, 3)),
-        out(q.size()),
-        lse(std::size_t(queries)),
-        g(numbers(queries * dim, 4)),
-        gq(q.size()),
-        gk(k.size()),
-        gv(v.size()) {}
+      : q(bench::numbers<D>(queries * dim, 1)),
+        k(bench::numbers<D>(keys * dim, 2)),
+        v(bench::numbers<D>(keys * dim, 3)),
+        out(bench::room<D>(q.size())),
+        lse(bench::room<D>(queries)),
+        g(bench::numbers<D>(queries * dim, 4)),
+        gq(bench::room<D>(q.size())),
+        gk(bench::room<D>(k.size())),
+        gv(bench::room<D>(v.size())) {}
 
   void forward(const AttentionProblem& p) {
-    tenzo::cpu::attention<float>(tenzo::Cpu{}, p, q.data(), k.data(), v.data(), nullptr, out.data(), lse.data());
+    attention<float>(D{}, p, q.data(), k.data(), v.data(), nullptr, out.data(), lse.data());
   }
   void backward(const AttentionProblem& p) {
-    tenzo::cpu::attention_backward<float>(tenzo::Cpu{}, p, q.data(), k.data(), v.data(), nullptr, out.data(),
-                                          lse.data(), g.data(), gq.data(), gk.data(), gv.data());
+    attention_backward<float>(D{}, p, q.data(), k.data(), v.data(), nullptr, out.data(), lse.data(), g.data(),
+                              gq.data(), gk.data(), gv.data());
   }
 };
 
@@ -57,6 +50,7 @@ AttentionProblem packed(std::int64_t count, std::int64_t length) {
   return p;
 }
 
+template <class D>
 void run(benchmark::State& s, const AttentionProblem& p, bool backward) {
   std::int64_t tokens = 0;
   double products = 0;  // floating-point operations of what is seen
@@ -65,25 +59,21 @@ void run(benchmark::State& s, const AttentionProblem& p, bool backward) {
     products +=
         0.5 * double(span.q_length) * double(span.kv_length) * double(p.heads * p.head_dim) * (backward ? 10 : 4);
   }
-  Tensors t(tokens * p.heads, tokens * p.kv_heads, p.head_dim);
+  Tensors<D> t(tokens * p.heads, tokens * p.kv_heads, p.head_dim);
   t.forward(p);
-  for (auto _ : s) {
+  bench::repeat<D>(s, [&] {
     if (backward) t.backward(p);
     else t.forward(p);
-    benchmark::ClobberMemory();
-  }
+  });
   s.counters["GFLOP/s"] = benchmark::Counter(products * double(s.iterations()) * 1e-9, benchmark::Counter::kIsRate);
 }
 
-BENCHMARK_CAPTURE(run, forward, batch(), false)->Name("attention/b16_h9_t128_d64")->Unit(benchmark::kMillisecond);
-BENCHMARK_CAPTURE(run, backward, batch(), true)
-    ->Name("attention_backward/b16_h9_t128_d64")
-    ->Unit(benchmark::kMillisecond);
-BENCHMARK_CAPTURE(run, packed, packed(16, 32), false)
-    ->Name("attention/packed_16x32_h9_kv3_d64")
-    ->Unit(benchmark::kMillisecond);
-BENCHMARK_CAPTURE(run, longest, packed(1, 4096), false)
-    ->Name("attention/packed_1x4096_h9_kv3_d64")
-    ->Unit(benchmark::kMillisecond);
+const bench::Workloads workloads([](auto device) {
+  using D = decltype(device);
+  bench::add("attention/b16_h9_t128_d64", run<D>, batch(), false);
+  bench::add("attention_backward/b16_h9_t128_d64", run<D>, batch(), true);
+  bench::add("attention/packed_16x32_h9_kv3_d64", run<D>, packed(16, 32), false);
+  bench::add("attention/packed_1x4096_h9_kv3_d64", run<D>, packed(1, 4096), false);
+});
 
 }  // namespace

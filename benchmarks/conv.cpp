@@ -1,12 +1,8 @@
 // Single convolution layers, forward and both gradients, in GFLOP/s (two operations a multiplication, padding counted).
-// Bound: the fused multiply-adds of the cores in use.
+// Bound: the fused multiply-adds of the cores, or of the GPU, in use.
 #include "tenzo/ops/cpu/conv.hpp"
 
-#include <benchmark/benchmark.h>
-
-#include <cstdint>
-#include <string>
-#include <vector>
+#include "workloads.hpp"
 
 namespace {
 
@@ -29,41 +25,30 @@ constexpr Layer layers[] = {
     {"mri_64x320_2/b1", 1, 64, 320, 2, 3, 1, 1, 1},
 };
 
-std::vector<float> numbers(std::int64_t n) {
-  std::vector<float> x(static_cast<std::size_t>(n));
-  std::uint32_t state = 1;
-  for (float& v : x) v = float((state = state * 1664525u + 1013904223u) >> 8) * 0x1p-23f - 1.f;
-  return x;
-}
-
 enum Pass { forward, input_gradient, weight_gradient };
 
+template <class D>
 void conv(benchmark::State& s, const Layer& l, Pass pass) {
   ConvSettings settings;
   settings.stride = {l.stride, l.stride}, settings.padding = {l.padding, l.padding}, settings.groups = l.groups;
   const ConvGeometry g =
       conv_geometry({l.batch, l.in, l.size, l.size}, {l.out, l.in / l.groups, l.kernel, l.kernel}, settings);
-  std::vector<float> x = numbers(g.batch * g.in * g.in_plane()), y = numbers(g.batch * g.out * g.out_plane()),
-                     w = numbers(g.out * g.group_in() * g.taps());
-  for (auto _ : s) {
-    if (pass == forward) cpu::conv2d<float>(tenzo::Cpu{}, g, x.data(), w.data(), nullptr, y.data());
-    else if (pass == input_gradient)
-      cpu::conv2d_input_gradient<float>(tenzo::Cpu{}, g, y.data(), w.data(), nullptr, x.data());
-    else cpu::conv2d_weight_gradient(tenzo::Cpu{}, g, x.data(), y.data(), w.data());
-    benchmark::ClobberMemory();
-  }
+  auto x = bench::numbers<D>(g.batch * g.in * g.in_plane()), y = bench::numbers<D>(g.batch * g.out * g.out_plane()),
+       w = bench::numbers<D>(g.out * g.group_in() * g.taps());
+  bench::repeat<D>(s, [&] {
+    if (pass == forward) conv2d<float>(D{}, g, x.data(), w.data(), nullptr, y.data());
+    else if (pass == input_gradient) conv2d_input_gradient<float>(D{}, g, y.data(), w.data(), nullptr, x.data());
+    else conv2d_weight_gradient<float>(D{}, g, x.data(), y.data(), w.data());
+  });
   s.counters["GFLOP/s"] =
       benchmark::Counter(2e-9 * double(g.multiplications()), benchmark::Counter::kIsIterationInvariantRate);
 }
 
-const bool registered = [] {
+const bench::Workloads workloads([](auto device) {
   const char* pass_name[] = {"forward", "input_gradient", "weight_gradient"};
   for (const Layer& l : layers)
     for (Pass p : {forward, input_gradient, weight_gradient})
-      benchmark::RegisterBenchmark((std::string("conv/") + l.name + "/" + pass_name[p]).c_str(), conv, l, p)
-
-          ->Unit(benchmark::kMillisecond);
-  return true;
-}();
+      bench::add(cat("conv/", l.name, '/', pass_name[p]), conv<decltype(device)>, l, p);
+});
 
 }  // namespace

@@ -1,7 +1,5 @@
 // The language model at hand: a forward pass, zeroth-order steps and a step of Adam, on 16 x 32 tokens.
 //   The file is named by TENZO_SMOLLM2, else it is the one that the set-up fetched; without it these are skipped.
-#include <benchmark/benchmark.h>
-
 #include <cstdlib>
 #include <filesystem>
 #include <memory>
@@ -12,8 +10,8 @@
 #include "tenzo/models/language_model.hpp"
 #include "tenzo/ops/cross_entropy.hpp"
 #include "tenzo/optim/optimizers.hpp"
-#include "tenzo/zo/estimators.hpp"
-#include "tenzo/zo/optimizers.hpp"
+#include "workloads.hpp"
+#include "zo_steps.hpp"
 
 #ifndef TENZO_SOURCE_DIR
 #define TENZO_SOURCE_DIR "."
@@ -22,7 +20,6 @@
 namespace {
 
 using namespace tenzo;
-using T = Tensor<float>;
 
 std::string model_path() {
   if (const char* path = std::getenv("TENZO_SMOLLM2"); path && *path) return path;
@@ -30,13 +27,22 @@ std::string model_path() {
 }
 
 /// Weights of a benchmark of its own: an update of one moves no other.
-std::unique_ptr<Llama<StoredTensor>> load(benchmark::State& s) {
+template <class D>
+std::unique_ptr<Llama<stored_t<D>>> load(benchmark::State& s) {
   const std::string path = model_path();
   if (!std::filesystem::exists(path)) {
     s.SkipWithError(("no model at " + path).c_str());
     return nullptr;
   }
-  return std::make_unique<Llama<StoredTensor>>(load_language_model(path, WeightFormat::f32).model);
+  return std::make_unique<Llama<stored_t<D>>>(map_tree<stored_t<D>>(
+      load_language_model(path, WeightFormat::f32).model, [](const StoredTensor& w) { return stored_t<D>(w); }));
+}
+
+/// Its weights as tensors.
+template <class D>
+Llama<Tensor<float, D>> weights_of(const Llama<stored_t<D>>& m) {
+  return map_tree<Tensor<float, D>>(
+      m, [](const stored_t<D>& w) { return zo::Probe<float, D>::weight(w, 0, nullptr).read(0); });
 }
 
 /// 16 sequences of 32 tokens, a label each, and the two rows of the head that are compared.
@@ -44,7 +50,8 @@ struct Task {
   LlamaBatch batch;
   Indices last{Shape{16}}, rows{Shape{2}}, labels{Shape{16}};
 
-  explicit Task(const Llama<StoredTensor>& m) : batch(m.batch(tokens())) {
+  template <class V>
+  explicit Task(const Llama<V>& m) : batch(m.batch(tokens())) {
     for (std::int64_t i = 0; i < 16; ++i) {
       last(i) = 32 * i + 31;
       labels(i) = i % 2;
@@ -70,55 +77,49 @@ struct Task {
   }
 };
 
+template <class D>
 void llama_forward(benchmark::State& s) {
-  const auto m = load(s);
+  const auto m = load<D>(s);
   if (!m) return;
   const Task task(*m);
-  const auto weights =
-      map_tree<T>(*m, [](const StoredTensor& w) { return zo::Probe<float>::weight(w, 0, nullptr).read(0); });
-  for (auto _ : s) {
-    const T h = weights.blocks(weights.embed(task.batch), task.batch, 0, weights.depth());
+  const auto weights = weights_of<D>(*m);
+  bench::repeat<D>(s, [&] {
+    const auto h = weights.blocks(weights.embed(task.batch), task.batch, 0, weights.depth());
     benchmark::DoNotOptimize(weights.finish(h).data());
-  }
+  });
 }
-BENCHMARK(llama_forward)->Name("llama_forward/smollm2/16x32")->Unit(benchmark::kMillisecond);
 
-void zo_step(benchmark::State& s, zo::DirectionLaw law) {
-  const auto m = load(s);
+template <class D>
+void zo_step(benchmark::State& s, const bench::ZoStep& how) {
+  const auto m = load<D>(s);
   if (!m) return;
   const Task task(*m);
-  const auto loss = [&](const auto& p) { return task.loss(p); };
-  const zo::ModelLoss at(*m, loss);
-  zo::RgeOptions o;
-  o.law = law;
-  zo::UpdateState state;
-  std::uint32_t step = 0;
-  for (auto _ : s) {
-    const auto g = zo::rge(at, 1, step++, o);
-    zo::apply_estimate_(*m, {}, g, {.lr = 1e-9}, state);
-  }
+  bench::zo_steps(
+      s, *m, [&](const auto& p) { return task.loss(p); }, how, 1e-9);
 }
-BENCHMARK_CAPTURE(zo_step, gaussian, zo::DirectionLaw::gaussian)
-    ->Name("zo_step/smollm2/16x32")
-    ->Unit(benchmark::kMillisecond);
-BENCHMARK_CAPTURE(zo_step, rademacher, zo::DirectionLaw::rademacher)
-    ->Name("zo_step_rademacher/smollm2/16x32")
-    ->Unit(benchmark::kMillisecond);
 
+template <class D>
 void adam_step(benchmark::State& s) {
-  const auto m = load(s);
+  const auto m = load<D>(s);
   if (!m) return;
   const Task task(*m);
-  auto weights = map_tree<T>(*m, [](const StoredTensor& w) { return zo::Probe<float>::weight(w, 0, nullptr).read(0); });
+  auto weights = weights_of<D>(*m);
   const Adam adam{.lr = 1e-6, .weight_decay = 0.01};
-  Adam::State<Llama<T>> state;
+  Adam::State<Llama<Tensor<float, D>>> state;
   const auto step = [&] {
     const auto g = value_and_grad([&](const auto& p) { return task.loss(p); }, weights);
     adam.step(state, weights, g.grad);
   };
   step();  // the first makes the moments
-  for (auto _ : s) step();
+  bench::repeat<D>(s, step);
 }
-BENCHMARK(adam_step)->Name("adam_step/smollm2/16x32")->Unit(benchmark::kMillisecond);
+
+const bench::Workloads workloads([](auto device) {
+  using D = decltype(device);
+  bench::add("llama_forward/smollm2/16x32", llama_forward<D>);
+  bench::add_zo_step<D>("zo_step", "smollm2/16x32", zo_step<D>);
+  bench::add_zo_step<D>("zo_step_rademacher", "smollm2/16x32", zo_step<D>, zo::DirectionLaw::rademacher);
+  bench::add("adam_step/smollm2/16x32", adam_step<D>);
+});
 
 }  // namespace

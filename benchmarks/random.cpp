@@ -2,44 +2,44 @@
 // Bound: one thread's integer and floating-point units for the normals in cache, memory's speed for everything of 1e8.
 #include "tenzo/core/random.hpp"
 
-#include <benchmark/benchmark.h>
-
-#include <cstdint>
-#include <vector>
+#include "workloads.hpp"
 
 namespace {
 
 using namespace tenzo;
 
-std::vector<float>& memory(std::int64_t n) {
-  static std::vector<float> x;
-  if (std::int64_t(x.size()) < n) x.resize(std::size_t(n));
-  return x;
+// The CPU's, called as a device's.
+void fill_matrix(Cpu, Law law, const NoiseKey& key, std::int64_t rows, std::int64_t cols, float* out) {
+  tenzo::fill_matrix(law, key, rows, cols, out);
+}
+template <class T>
+void add_scaled_(Cpu, T* w, std::int64_t rows, std::int64_t cols, std::span<const NoiseTerm> terms) {
+  tenzo::add_scaled_(w, rows, cols, terms);
 }
 
 /// `n` new numbers an iteration.
+template <class D>
 void fill(benchmark::State& s, Law law, std::int64_t n) {
-  std::vector<float>& x = memory(n);
+  auto x = bench::room<D>(n);
   NoiseKey key{1};
-  for (auto _ : s) {
-    fill_matrix(law, key, 1, n, x.data());
-    benchmark::ClobberMemory();
+  bench::repeat<D>(s, [&] {
+    fill_matrix(D{}, law, key, 1, n, x.data());
     ++key.step;
-  }
+  });
   s.SetItemsProcessed(s.iterations() * n);
   s.SetBytesProcessed(s.iterations() * n * 4);
 }
 
-/// w ← w + scale z on rows x cols.
-template <class T>
+/// w ← w + scale z on rows x cols of T.
+template <class D, class T>
 void add_scaled(benchmark::State& s, Law law, std::int64_t rows, std::int64_t cols) {
-  std::vector<T> w(std::size_t(rows * cols));
-  NoiseKey key{1};
-  for (auto _ : s) {
-    add_scaled_(w.data(), rows, cols, law, key, 1e-3);
-    benchmark::ClobberMemory();
-    ++key.step;
-  }
+  auto memory = Tensor<std::uint8_t, D>::zeros({rows * cols * std::int64_t(sizeof(T))});
+  T* const w = reinterpret_cast<T*>(memory.data());
+  NoiseTerm term{NoiseKey{1}, 1e-3, law};
+  bench::repeat<D>(s, [&] {
+    add_scaled_(D{}, w, rows, cols, std::span<const NoiseTerm>(&term, 1));
+    ++term.key.step;
+  });
   s.SetItemsProcessed(s.iterations() * rows * cols);
   s.SetBytesProcessed(s.iterations() * rows * cols * 2 * std::int64_t(sizeof(T)));
 }
@@ -61,22 +61,21 @@ void tiles(benchmark::State& s, std::int64_t rows, std::int64_t cols) {
   s.SetItemsProcessed(s.iterations() * rows * cols);
 }
 
-const bool registered = [] {
-  const auto add = [](const char* name, auto&& f) {
-    benchmark::RegisterBenchmark(name, f)->Unit(benchmark::kMillisecond);
-  };
-  using State = benchmark::State;
-  add("normal/1e8", [](State& s) { fill(s, Law::normal, 100'000'000); });
-  add("normal/1e5", [](State& s) { fill(s, Law::normal, 100'000); });
-  add("rademacher/1e8", [](State& s) { fill(s, Law::rademacher, 100'000'000); });
-  add("uniform/1e8", [](State& s) { fill(s, Law::uniform, 100'000'000); });
-  add("add_normal/1536x576", [](State& s) { add_scaled<float>(s, Law::normal, 1536, 576); });
-  add("add_normal/1536x576/bf16", [](State& s) { add_scaled<bfloat16>(s, Law::normal, 1536, 576); });
-  add("add_rademacher/1536x576", [](State& s) { add_scaled<float>(s, Law::rademacher, 1536, 576); });
-  add("add_rademacher/1e6/f64", [](State& s) { add_scaled<double>(s, Law::rademacher, 1, 1'000'000); });
-  add("tiles_normal/1536x576", [](State& s) { tiles<Law::normal>(s, 1536, 576); });
-  add("tiles_rademacher/1536x576", [](State& s) { tiles<Law::rademacher>(s, 1536, 576); });
-  return true;
-}();
+const bench::Workloads workloads([](auto device) {
+  using D = decltype(device);
+  using bench::add;
+  add("normal/1e8", fill<D>, Law::normal, 100'000'000);
+  add("normal/1e5", fill<D>, Law::normal, 100'000);
+  add("rademacher/1e8", fill<D>, Law::rademacher, 100'000'000);
+  add("uniform/1e8", fill<D>, Law::uniform, 100'000'000);
+  add("add_normal/1536x576", add_scaled<D, float>, Law::normal, 1536, 576);
+  add("add_normal/1536x576/bf16", add_scaled<D, bfloat16>, Law::normal, 1536, 576);
+  add("add_rademacher/1536x576", add_scaled<D, float>, Law::rademacher, 1536, 576);
+  if constexpr (HostDevice<D>) {
+    add("add_rademacher/1e6/f64", add_scaled<D, double>, Law::rademacher, 1, 1'000'000);
+    add("tiles_normal/1536x576", tiles<Law::normal>, 1536, 576);
+    add("tiles_rademacher/1536x576", tiles<Law::rademacher>, 1536, 576);
+  }
+});
 
 }  // namespace

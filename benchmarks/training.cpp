@@ -1,6 +1,4 @@
 // Training steps of small networks: names and sizes as in the peers' scripts.
-#include <benchmark/benchmark.h>
-
 #include <array>
 
 #include "tenzo/autodiff/grad.hpp"
@@ -13,23 +11,25 @@
 #include "tenzo/ops/loss.hpp"
 #include "tenzo/ops/pool.hpp"
 #include "tenzo/optim/optimizers.hpp"
-#include "tenzo/zo/estimators.hpp"
-#include "tenzo/zo/optimizers.hpp"
+#include "workloads.hpp"
+#include "zo_steps.hpp"
 
 namespace {
 
 using namespace tenzo;
-using T = Tensor<float>;
+using bench::repeat;
 
-T noise(const Shape& s, std::uint32_t number, double size = 1) {
-  T t(s);
+template <class D>
+Tensor<float, D> noise(const Shape& s, std::uint32_t number, double size = 1) {
+  Tensor<float> t(s);
   fill_matrix(Law::normal, NoiseKey{11, 0, 0, number}, 1, t.size(), t.data());
-  return scale(t, size);
+  return scale(t, size).template to<D>();
 }
-Linear<T> dense(std::int64_t out, std::int64_t in, std::uint32_t number) {
-  Linear<T> l;
-  l.weight = noise({out, in}, number, 1 / std::sqrt(double(in)));
-  l.bias = T::zeros({out});
+template <class D>
+Linear<Tensor<float, D>> dense(std::int64_t out, std::int64_t in, std::uint32_t number) {
+  Linear<Tensor<float, D>> l;
+  l.weight = noise<D>({out, in}, number, 1 / std::sqrt(double(in)));
+  l.bias = Tensor<float, D>::zeros({out});
   return l;
 }
 Indices labels(std::int64_t n, std::int64_t classes) {
@@ -52,28 +52,30 @@ struct Dense {
   }
 };
 
-Dense<T> dense_network(std::initializer_list<std::int64_t> sizes) {
-  Dense<T> m;
+template <class D>
+Dense<Tensor<float, D>> dense_network(std::initializer_list<std::int64_t> sizes) {
+  Dense<Tensor<float, D>> m;
   std::uint32_t number = 0;
-  for (auto it = sizes.begin(); it + 1 != sizes.end(); ++it) m.layers.push_back(dense(it[1], it[0], number++));
+  for (auto it = sizes.begin(); it + 1 != sizes.end(); ++it) m.layers.push_back(dense<D>(it[1], it[0], number++));
   return m;
 }
 
 constexpr auto by_relu = [](const auto& x) { return relu(x); };
 
+template <class D>
 void mlp_train(benchmark::State& s) {
-  auto m = dense_network({784, 256, 256, 10});
-  const T x = noise({64, 784}, 100);
+  using T = Tensor<float, D>;
+  auto m = dense_network<D>({784, 256, 256, 10});
+  const auto x = noise<D>({64, 784}, 100);
   const Indices y = labels(64, 10);
   const Sgd sgd{.lr = 0.1};
   Sgd::State<Dense<T>> state;
-  for (auto _ : s) {
+  repeat<D>(s, [&] {
     const auto g = value_and_grad([&](const auto& p) { return cross_entropy(p(x, by_relu), y); }, m);
     sgd.step(state, m, g.grad);
     benchmark::DoNotOptimize(g.value.data());
-  }
+  });
 }
-BENCHMARK(mlp_train)->Name("mlp_train/784-256-256-10/b64")->Unit(benchmark::kMillisecond);
 
 template <class V>
 struct MnistCnn {
@@ -92,26 +94,29 @@ struct MnistCnn {
   }
 };
 
+template <class D>
 void cnn_train(benchmark::State& s) {
+  using T = Tensor<float, D>;
   MnistCnn<T> m;
-  m.conv1.weight = noise({32, 1, 3, 3}, 0, 0.3);
+  m.conv1.weight = noise<D>({32, 1, 3, 3}, 0, 0.3);
   m.conv1.bias = T::zeros({32});
-  m.conv2.weight = noise({64, 32, 3, 3}, 1, 0.06);
+  m.conv2.weight = noise<D>({64, 32, 3, 3}, 1, 0.06);
   m.conv2.bias = T::zeros({64});
-  m.fc1 = dense(128, 9216, 2);
-  m.fc2 = dense(10, 128, 3);
-  const T x = noise({64, 1, 28, 28}, 100);
+  m.fc1 = dense<D>(128, 9216, 2);
+  m.fc2 = dense<D>(10, 128, 3);
+  const auto x = noise<D>({64, 1, 28, 28}, 100);
   const Indices y = labels(64, 10);
   const Sgd sgd{.lr = 0.1};
   Sgd::State<MnistCnn<T>> state;
-  for (auto _ : s) {
+  repeat<D>(s, [&] {
     const auto g = value_and_grad([&](const auto& p) { return cross_entropy(p(x), y); }, m);
     sgd.step(state, m, g.grad);
-  }
+  });
 }
-BENCHMARK(cnn_train)->Name("cnn_train/mnist/b64")->Unit(benchmark::kMillisecond);
 
-ResNet<T> resnet20() {
+template <class D>
+ResNet<Tensor<float, D>> resnet20() {
+  using T = Tensor<float, D>;
   ResNetConfig c;
   c.width = 16;
   c.classes = 10;
@@ -121,17 +126,19 @@ ResNet<T> resnet20() {
   return map_tree<T>(resnet_spec(c), [&](const Path& at, const Expected& e) {
     if (e.shape().rank() == 1)
       return at.name == "weight" || at.name == "running_var" ? T::ones(e.shape()) : T::zeros(e.shape());
-    return noise(e.shape(), number++, std::sqrt(2.0 / double(e.shape().numel() / e.shape()[0])));
+    return noise<D>(e.shape(), number++, std::sqrt(2.0 / double(e.shape().numel() / e.shape()[0])));
   });
 }
 
+template <class D>
 void resnet20_train(benchmark::State& s) {
-  auto m = resnet20();
-  const T x = noise({64, 3, 32, 32}, 100);
+  using T = Tensor<float, D>;
+  auto m = resnet20<D>();
+  const auto x = noise<D>({64, 3, 32, 32}, 100);
   const Indices y = labels(64, 10);
   const Sgd sgd{.lr = 0.1};
   Sgd::State<ResNet<T>> state;
-  for (auto _ : s) {
+  repeat<D>(s, [&] {
     BatchStatistics<T> statistics;
     const auto g = value_and_grad(
         [&](const auto& p) {
@@ -141,60 +148,57 @@ void resnet20_train(benchmark::State& s) {
         m, [](const Path& at) { return !is_running_statistic(at); });
     sgd.step(state, m, g.grad);
     m.update_running_(statistics);
-  }
+  });
 }
-BENCHMARK(resnet20_train)->Name("resnet20_train/cifar/b64")->Unit(benchmark::kMillisecond);
 
+template <class D>
 void resnet20_forward(benchmark::State& s) {
-  const auto m = resnet20();
-  const T x = noise({64, 3, 32, 32}, 100);
-  for (auto _ : s) benchmark::DoNotOptimize(m(x).data());
+  const auto m = resnet20<D>();
+  const auto x = noise<D>({64, 3, 32, 32}, 100);
+  repeat<D>(s, [&] { benchmark::DoNotOptimize(m(x).data()); });
 }
-BENCHMARK(resnet20_forward)->Name("resnet20_forward/cifar/b64")->Unit(benchmark::kMillisecond);
 
+template <class D>
 void dqn_update(benchmark::State& s) {
-  auto q = dense_network({4, 64, 64, 2});
+  using T = Tensor<float, D>;
+  auto q = dense_network<D>({4, 64, 64, 2});
   const auto target = map_tree<T>(q, [](const T& t) { return t.clone(); });
-  const T now = noise({32, 4}, 100), next = noise({32, 4}, 101), reward = noise({32}, 102);
+  const auto now = noise<D>({32, 4}, 100), next = noise<D>({32, 4}, 101), reward = noise<D>({32}, 102);
   const Indices action = labels(32, 2).reshaped({32, 1});
   const Adam adam{.lr = 1e-3};
   Adam::State<Dense<T>> state;
-  for (auto _ : s) {
+  repeat<D>(s, [&] {
     const T y = add(reward, scale(max(target(next, by_relu), 1), 0.99));
     const auto g = value_and_grad(
         [&](const auto& p) { return mse_loss(reshape(gather(p(now, by_relu), 1, action), Shape{32}), y); }, q);
     adam.step(state, q, g.grad);
-  }
+  });
 }
-BENCHMARK(dqn_update)->Name("dqn_update/4-64-64-2/b32")->Unit(benchmark::kMillisecond);
 
+template <class D>
 void hessian_product(benchmark::State& s) {
-  const auto m = dense_network({784, 128, 10});
-  const T x = noise({64, 784}, 100);
+  using T = Tensor<float, D>;
+  const auto m = dense_network<D>({784, 128, 10});
+  const auto x = noise<D>({64, 784}, 100);
   const Indices y = labels(64, 10);
   std::uint32_t number = 200;
-  const auto d = map_tree<T>(m, [&](const T& t) { return noise(t.shape(), number++); });
-  for (auto _ : s) {
+  const auto d = map_tree<T>(m, [&](const T& t) { return noise<D>(t.shape(), number++); });
+  repeat<D>(s, [&] {
     const auto h =
         hvp([&](const auto& p) { return cross_entropy(p(x, [](const auto& v) { return tanh(v); }), y); }, m, d);
     benchmark::DoNotOptimize(h.layers[0].weight.data());
-  }
+  });
 }
-BENCHMARK(hessian_product)->Name("hvp/784-128-10/b64")->Unit(benchmark::kMillisecond);
 
-void zo_step(benchmark::State& s) {
-  auto m = map_tree<StoredTensor>(dense_network({784, 256, 256, 10}), [](const T& t) { return StoredTensor::from(t); });
-  const T x = noise({64, 784}, 100);
+template <class D>
+void zo_step(benchmark::State& s, const bench::ZoStep& how) {
+  auto m = map_tree<stored_t<D>>(dense_network<Cpu>({784, 256, 256, 10}),
+                                 [](const Tensor<float>& t) { return stored_t<D>(StoredTensor::from(t)); });
+  const auto x = noise<D>({64, 784}, 100);
   const Indices y = labels(64, 10);
-  const auto loss = [&](const auto& p) { return cross_entropy(p(x, by_relu), y); };
-  zo::UpdateState state;
-  std::uint32_t step = 0;
-  for (auto _ : s) {
-    const auto g = zo::rge(zo::ModelLoss(m, loss), 7, step++);
-    zo::apply_estimate_(m, {}, g, {.lr = 1e-4}, state);
-  }
+  bench::zo_steps(
+      s, m, [&](const auto& p) { return cross_entropy(p(x, by_relu), y); }, how, 1e-4);
 }
-BENCHMARK(zo_step)->Name("zo_step/784-256-256-10/b64")->Unit(benchmark::kMillisecond);
 
 /// f(x) = Σ a x² / 2 of a million unknowns, in double, by two-sided Rademacher differences: SPSA.
 void spsa_quadratic(benchmark::State& s) {
@@ -221,15 +225,27 @@ void spsa_quadratic(benchmark::State& s) {
   };
   zo::CallableLoss at(x, f);
   std::uint32_t step = 0;
-  for (auto _ : s) {
+  repeat<Cpu>(s, [&] {
     zo::RgeOptions o;
     o.law = zo::DirectionLaw::rademacher;
     const auto g = zo::rge(at, 3, step++, o);
     std::vector<zo::Step> steps;
     for (const zo::Slope& e : g.slopes) steps.push_back({e.direction, -1e-8 * e.value});
     zo::add_steps_(x.data(), 1, n, 0, steps);
-  }
+  });
 }
-BENCHMARK(spsa_quadratic)->Name("spsa/quadratic_1e6")->Unit(benchmark::kMillisecond);
+
+const bench::Workloads workloads([](auto device) {
+  using D = decltype(device);
+  using bench::add;
+  add("mlp_train/784-256-256-10/b64", mlp_train<D>);
+  add("cnn_train/mnist/b64", cnn_train<D>);
+  add("resnet20_train/cifar/b64", resnet20_train<D>);
+  add("resnet20_forward/cifar/b64", resnet20_forward<D>);
+  add("dqn_update/4-64-64-2/b32", dqn_update<D>);
+  add("hvp/784-128-10/b64", hessian_product<D>);
+  bench::add_zo_step<D>("zo_step", "784-256-256-10/b64", zo_step<D>);
+  if constexpr (HostDevice<D>) add("spsa/quadratic_1e6", spsa_quadratic);
+});
 
 }  // namespace

@@ -51,3 +51,11 @@ if(TENZO_ARCH AND NOT TENZO_EMULATION)  # alignment and inline functions must be
 endif()
 set_target_properties(tenzo_cuda PROPERTIES POSITION_INDEPENDENT_CODE ON EXPORT_NAME cuda)
 add_library(tenzo::cuda ALIAS tenzo_cuda)
+
+if(TENZO_EMULATION)  # the golden values are checked in double, too
+  set(double_instances ${kernel_instances})
+  list(FILTER double_instances EXCLUDE REGEX "/(memory|estimates)\\.cu$")
+  add_library(tenzo_cuda_double STATIC EXCLUDE_FROM_ALL ${double_instances})
+  target_link_libraries(tenzo_cuda_double PUBLIC tenzo PRIVATE tenzo_kernels)
+  target_compile_definitions(tenzo_cuda_double PRIVATE TENZO_INSTANCES_OF=double)
+endif()

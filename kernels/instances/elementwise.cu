@@ -1,14 +1,15 @@
-// tenzo::cuda: element-wise functions of float.
+// tenzo::cuda: element-wise functions of one type of numbers.
 #include "../loops.cuh"
+#include "number.hpp"
 #include "tenzo/ops/elementwise.hpp"
 #include "tenzo/ops/loss.hpp"
 
 namespace tenzo::cuda {
 
-#define TENZO_UNARY(F)                                                                                      \
-  template void map(Device, std::int64_t, float*, const fn::F&, const float*);                              \
-  template void map(Device, std::int64_t, float*, const fn::SlopeTimes<fn::F>&, const float*, const float*, \
-                    const float*);
+#define TENZO_UNARY(F)                                                                                         \
+  template void map(Device, std::int64_t, Number*, const fn::F&, const Number*);                               \
+  template void map(Device, std::int64_t, Number*, const fn::SlopeTimes<fn::F>&, const Number*, const Number*, \
+                    const Number*);
 TENZO_UNARY(Exp)
 TENZO_UNARY(Log)
 TENZO_UNARY(Sqrt)
@@ -33,19 +34,19 @@ TENZO_UNARY(GeluTanh)
 TENZO_UNARY(Pow)
 TENZO_UNARY(Huber)
 
-#define TENZO_MAP(F, ...) template void map(Device, std::int64_t, float*, const fn::F&, __VA_ARGS__);
-using In = const float*;
-TENZO_MAP(ScaleBy<float>, In)
-TENZO_MAP(Shift<float>, In)
-TENZO_MAP(Clip<float>, In)
+#define TENZO_MAP(F, ...) template void map(Device, std::int64_t, Number*, const fn::F&, __VA_ARGS__);
+using In = const Number*;
+TENZO_MAP(ScaleBy<Number>, In)
+TENZO_MAP(Shift<Number>, In)
+TENZO_MAP(Clip<Number>, In)
 TENZO_MAP(IsZero, In)
-TENZO_MAP(Magnitude, const std::complex<float>*)
+TENZO_MAP(Magnitude, const std::complex<Number>*)
 TENZO_MAP(Plus, In, In)
-TENZO_MAP(AddScaled<float>, In, In)
-TENZO_MAP(SgdStep<float>, In, In)
-TENZO_MAP(SignStep<float>, In, In)
+TENZO_MAP(AddScaled<Number>, In, In)
+TENZO_MAP(SgdStep<Number>, In, In)
+TENZO_MAP(SignStep<Number>, In, In)
 TENZO_MAP(GateTangent<fn::Silu>, In, In, In)
 TENZO_MAP(GateTangent<fn::GeluTanh>, In, In, In)
-template void map(Device, std::int64_t, std::complex<float>*, const fn::Conjugate&, const std::complex<float>*);
+template void map(Device, std::int64_t, std::complex<Number>*, const fn::Conjugate&, const std::complex<Number>*);
 
 }  // namespace tenzo::cuda

@@ -1,11 +1,13 @@
 // tenzo::cuda: what optimizers do, and the sums that solvers ask for.
 #include "../update.cuh"
+#include "number.hpp"
 
 namespace tenzo::cuda {
 
-template void momentum_update(Device, std::int64_t, const MomentumUpdate<float>&, const float*, float*, float*);
-template void adam_update(Device, std::int64_t, const AdamUpdate<float>&, const float*, float*, float*, float*, float*);
-template double dot_elements(Device, std::int64_t, const float*, const float*);
-template double squares_of(Device, std::int64_t, const float*);
+template void momentum_update(Device, std::int64_t, const MomentumUpdate<Number>&, const Number*, Number*, Number*);
+template void adam_update(Device, std::int64_t, const AdamUpdate<Number>&, const Number*, Number*, Number*, Number*,
+                          Number*);
+template double dot_elements(Device, std::int64_t, const Number*, const Number*);
+template double squares_of(Device, std::int64_t, const Number*);
 
 }  // namespace tenzo::cuda

@@ -10,9 +10,7 @@
 
 #include "tenzo/core/tensor.hpp"
 #include "tenzo/ops/value.hpp"
-#if defined(TENZO_TEST_CUDA)
-#include "all.cuh"
-#elif defined(TENZO_TEST_CUDA_LIBRARY)
+#ifdef TENZO_TEST_CUDA
 #include "tenzo/cuda.hpp"
 #endif
 
@@ -21,13 +19,13 @@ namespace golden {
 using Json = nlohmann::json;
 
 /// The device that the runner is built for; golden values are read on the host.
-#if defined(TENZO_TEST_CUDA) || defined(TENZO_TEST_CUDA_LIBRARY)
+#ifdef TENZO_TEST_CUDA
 using Device = tenzo::Cuda;
 #else
 using Device = tenzo::Cpu;
 #endif
-/// The most exact numbers that values are computed in: the library tenzo::cuda has float alone.
-#if defined(TENZO_TEST_CUDA_LIBRARY)
+/// The most exact numbers that values are computed in: on a GPU, where tenzo::cuda is the library, floats.
+#ifdef TENZO_TEST_FLOAT
 using Exact = float;
 #else
 using Exact = double;

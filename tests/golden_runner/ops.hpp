@@ -38,7 +38,7 @@ std::optional<V> attentions(const Case& c, const std::vector<V>& x);
   M(OnDevice<float>)              \
   M(tenzo::Dual<OnDevice<float>>) \
   M(tenzo::Var<OnDevice<float>>)
-#if defined(TENZO_TEST_CUDA_LIBRARY)
+#ifdef TENZO_TEST_FLOAT
 #define GOLDEN_FOR_EACH_VALUE(M) GOLDEN_FOR_EACH_FLOAT(M)
 #else
 #define GOLDEN_FOR_EACH_VALUE(M)               \
