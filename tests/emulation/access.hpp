@@ -5,16 +5,23 @@
 #include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <map>
+#include <string_view>
 
 #include "block.hpp"
 #include "memory.hpp"
 
 namespace tenzo::emulation {
 
-/// What kernels moved through load, store and atomics: for a roofline.
+/// What kernels moved through load, store and atomics, and how often each was launched: for a roofline.
 struct Traffic {
+  struct Launches {
+    std::uint64_t count = 0, blocks = 0;
+  };
+
   std::array<std::uint64_t, 5> loads{}, stores{};  // of 1, 2, 4, 8, 16 bytes
   std::uint64_t atomics = 0;
+  std::map<std::string_view, Launches> launches{};  // by the kernel's type
 
   std::uint64_t bytes_loaded() const { return bytes(loads); }
   std::uint64_t bytes_stored() const { return bytes(stores); }

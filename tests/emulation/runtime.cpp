@@ -64,6 +64,8 @@ TENZO_IN_LIBRARY cudaError_t issue_launch(Launch launch, const void* entry, int 
   Queue::instance().issue(*stream, [launch, strands = stream->strands] {
     const Hidden hidden;
     const Memory::Reachable reachable;
+    Traffic::Launches& all = traffic.launches[launch.kernel];
+    ++all.count, all.blocks += std::uint64_t(launch.blocks.x) * launch.blocks.y * launch.blocks.z;
     Block::instance().run(launch, *strands);
   });
   return cudaSuccess;
