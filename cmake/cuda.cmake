@@ -54,7 +54,7 @@ add_library(tenzo::cuda ALIAS tenzo_cuda)
 
 if(TENZO_EMULATION)  # the golden values are checked in double, too
   set(double_instances ${kernel_instances})
-  list(FILTER double_instances EXCLUDE REGEX "/(memory|estimates)\\.cu$")
+  list(FILTER double_instances EXCLUDE REGEX "/(memory|estimates|perturbed)\\.cu$")
   add_library(tenzo_cuda_double STATIC EXCLUDE_FROM_ALL ${double_instances})
   target_link_libraries(tenzo_cuda_double PUBLIC tenzo PRIVATE tenzo_kernels)
   target_compile_definitions(tenzo_cuda_double PRIVATE TENZO_INSTANCES_OF=double)

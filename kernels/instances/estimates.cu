@@ -1,9 +1,7 @@
-// tenzo::cuda: what zeroth-order optimization does with weights: noise, products at perturbed points, stored formats,
-// masks and steps.
+// tenzo::cuda: what zeroth-order optimization does with weights: noise, stored formats, masks and steps.
 #include "../descent.cuh"
 #include "../masks.cuh"
 #include "../noise.cuh"
-#include "../perturb.cuh"
 #include "../quantized.cuh"
 #include "../recorded_step.cuh"
 
@@ -22,12 +20,6 @@ template void add_directions_(Device, float*, std::int64_t, std::int64_t, const 
 template double squared_norm(Device, Law, const NoiseKey&, std::int64_t, std::int64_t);
 template double squared_norm(Device, const DirectionTerm&, std::int64_t, std::int64_t);
 
-template void affine_stored(Device, std::int64_t, const StoredMatrix&, const AffineSide&);
-template void affine_perturbed(Device, std::int64_t, const StoredMatrix&, const Terms&, std::span<const AffineSide>);
-template void perturbed_rows(Device, const StoredMatrix&, std::int64_t, const std::int64_t*, const Terms&,
-                             std::span<float* const>);
-template void perturbed(Device, const StoredMatrix&, const Terms&, int, float*);
-template void perturbed_sides(Device, const StoredMatrix&, const Terms&, std::span<float* const>);
 template void descend_(Device, const zo::Descent&, DType, const DescentLeaf&, const Terms&);
 template LeafTable leaf_table(Device, DType, std::span<const DescentLeaf>);
 template void descend_(Device, const zo::Descent&, const LeafTable&, const Terms&);

@@ -1,24 +1,15 @@
 // The formulas of the roofline against what the kernels load and store on the emulated device, and its sequence of
 // launches against those of a step.
-#include "../../benchmarks/roofline/workload.hpp"
+#include "../../../benchmarks/roofline/workload.hpp"
 
 #include <functional>
 #include <map>
 #include <numeric>
 #include <string>
 
-#include "activation.cuh"
-#include "attention.cuh"
 #include "both.hpp"
-#include "cross_entropy.cuh"
-#include "descent.cuh"
-#include "index.cuh"
-#include "loops.cuh"
-#include "matmul.cuh"
 #include "models/tiny_llama.hpp"
-#include "norm.cuh"
-#include "perturb.cuh"
-#include "rope.cuh"
+#include "tenzo/cuda.hpp"
 #include "tenzo/cuda/weights.hpp"
 #include "tenzo/ops/cross_entropy.hpp"
 #include "tenzo/ops/rope.hpp"
@@ -71,14 +62,6 @@ StoredTensor weight(std::int64_t rows, std::int64_t cols, int bytes) {
   w.encode(values.data());
   return w;
 }
-
-constexpr bool is_tile(const roofline::ProductTile& t, auto kernel) {
-  using K = decltype(kernel);
-  return t == roofline::ProductTile{K::bm, K::bn, K::bk, K::tm, K::tn};
-}
-static_assert(is_tile(roofline::large_tile, cuda::detail::LargeTile()));
-static_assert(is_tile(roofline::medium_tile, cuda::detail::MediumTile()));
-static_assert(is_tile(roofline::small_tile, cuda::detail::SmallTile()));
 
 }  // namespace
 

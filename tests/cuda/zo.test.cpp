@@ -1,30 +1,14 @@
-// Zeroth-order optimization on the device, beside the CPU's: a log that was written on one is replayed on the other
+// Zeroth-order optimization on the device, through tenzo::cuda, beside the CPU's: a log that was written on one is replayed on the other
 // with the same bits. Also compiled against tenzo::cuda, for a GPU.
 #include "tenzo/zo/probe.hpp"
 
 #include <doctest/doctest.h>
 
-#ifdef TENZO_TEST_CUDA_LIBRARY
-#include "tenzo/cuda.hpp"
-#else
-#include "compare.hpp"
-#include "cross_entropy.cuh"
-#include "descent.cuh"
-#include "index.cuh"
-#include "loops.cuh"
-#include "matmul.cuh"
-#include "norm.cuh"
-#include "perturb.cuh"
-#include "recorded_step.cuh"
-#include "update.cuh"
-#endif
-#include "tenzo/autodiff/grad.hpp"
+#include "device_test.hpp"
 #include "tenzo/cuda/recorded_step.hpp"
 #include "tenzo/cuda/weights.hpp"
-#include "tenzo/optim/optimizers.hpp"
 #include "tenzo/zo/optimizers.hpp"
 #include "zo/perturbations.hpp"
-#include "zo/small_model.hpp"
 
 using namespace tenzo;
 using namespace tenzo::test;
@@ -32,39 +16,11 @@ using zo::Probe;
 
 namespace {
 
-/// Declared first in a test: on the emulated device, that all is freed at its end.
-struct AtEnd {
-  ~AtEnd() {
-#ifndef TENZO_TEST_CUDA_LIBRARY
-    CHECK_NOTHROW(emulation::expect_clean());
-#endif
-  }
-};
-
-// Of this test's own: what is copied to the device with them goes with them.
-struct Batch {
-  Indices ids = test::ids.clone(), labels = test::labels.clone();
-  auto loss() const {
-    return [this](const auto& m) { return cross_entropy(m.logits(ids), labels); };
-  }
-};
-
 template <class D, class Stored>
 SmallModel<Probe<float, D>> probes(const SmallModel<Stored>& m, const Perturbation& p) {
   std::uint32_t leaf = 0;
   return map_tree<Probe<float, D>>(
       m, [&](const Path&, const Stored& w) { return Probe<float, D>::weight(w, leaf++, &p); });
-}
-
-/// The largest difference beside the largest magnitude.
-double apart(const Tensor<float>& a, const Tensor<float>& b) {
-  REQUIRE(a.shape() == b.shape());
-  double worst = 0, top = 0;
-  for (std::int64_t i = 0; i < a.size(); ++i) {
-    worst = std::max(worst, std::abs(double(a(i)) - double(b(i))));
-    top = std::max(top, std::abs(double(b(i))));
-  }
-  return top > 0 ? worst / top : worst;
 }
 
 /// Masks of the matrices, which keep two elements of three.
@@ -239,44 +195,6 @@ TEST_CASE("steps of some leaves: the others stay; what is quantised is refused")
   CHECK(bits_of(to_host(there)) == bits_of(here));
   CHECK_THROWS_WITH_AS(zo::apply_estimate_(there, {}, g, {.lr = 0.1}, state_there),
                        doctest::Contains("weights of type q8_0 are frozen"), ValueError);
-}
-
-TEST_CASE("first-order steps on the device: Adam and SGD on a small model, beside the CPU") {
-  const AtEnd clean;
-  const auto check = [](const auto& optimizer) {
-    const Batch batch;
-    using Here = SmallModel<Tensor<float>>;
-    using There = SmallModel<Tensor<float, Cuda>>;
-    using Optimizer = std::remove_cvref_t<decltype(optimizer)>;
-    Here here = decoded(small_model());
-    There there = map_tree<Tensor<float, Cuda>>(here, [](const Tensor<float>& w) { return w.to<Cuda>(); });
-    typename Optimizer::template State<Here> state;
-    typename Optimizer::template State<There> state_there;
-    double first = 0, last = 0;
-    for (int step = 0; step < 5; ++step) {
-      const auto [loss, g] = value_and_grad(batch.loss(), here);
-      const auto [loss_there, g_there] = value_and_grad(batch.loss(), there);
-      CHECK(loss_there.item() == doctest::Approx(loss.item()).epsilon(1e-5));
-      for_each_leaf(
-          [&](const Path& at, const Tensor<float>& a, const Tensor<float, Cuda>& b) {
-            CAPTURE(at.str());
-            CHECK(apart(b.to<Cpu>(), a) <= 1e-4);
-          },
-          g, g_there);
-      optimizer.step(state, here, g);
-      // The CPU's gradient on both, so that only the optimizer's step is compared: to the bit.
-      const There same = map_tree<Tensor<float, Cuda>>(g, [](const Tensor<float>& w) { return w.to<Cuda>(); });
-      optimizer.step(state_there, there, same);
-      CHECK(bits_of(map_tree<Tensor<float>>(there, [](const auto& w) { return w.template to<Cpu>(); })) ==
-            bits_of(here));
-      (step == 0 ? first : last) = double(loss.item());
-    }
-    CHECK(last < 0.9 * first);
-  };
-  check(Adam{.lr = 1e-2});
-  check(Adam{.lr = 1e-2, .weight_decay = 0.01, .amsgrad = true});
-  check(Sgd{.lr = 1e-1, .momentum = 0.9});
-  check(Sgd{.lr = 1e-1});
 }
 
 TEST_CASE("replay on the device: many steps in one pass, with the bits of the CPU's log") {
