@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "tenzo/core/error.hpp"
+#include "tenzo/io/device_option.hpp"
 #include "workloads.hpp"
 
 namespace {
@@ -33,18 +34,9 @@ std::string take_device(int& argc, char** argv) {
 }
 
 void add_workloads(const std::string& device) {
-  require(device == "cpu" || device == "cuda", "--device ", printable(device), ": want cpu or cuda");
-  if (device == "cpu") {
-    for (const auto add : bench::files<Cpu>()) add();
-    return;
-  }
-#ifdef TENZO_CUDA
-  const std::string obstacle = cuda::obstacle(Cuda{});
-  require(obstacle.empty(), "--device cuda: ", obstacle);
-  for (const auto add : bench::files<Cuda>()) add();
-#else
-  require(false, "--device cuda: this program was built without CUDA; want a build of the preset cuda");
-#endif
+  on_device(device_named(device), [](auto d) {
+    for (const auto add : bench::files<decltype(d)>()) add();
+  });
 }
 
 int failed(const std::exception& e, int status) {

@@ -1,15 +1,25 @@
-# What tenzo::kernels links: the runtime of CUDA, cuBLAS, cuFFT and cuDNN, as the list tenzo_cuda_libraries.
+# What tenzo::kernels links: the runtime of CUDA, cuBLAS, cuFFT and cuDNN, as the list tenzo_cuda_libraries; empty where
+# something is missing, which tenzo_cuda_missing then names.
 
-find_package(CUDAToolkit 12.4 REQUIRED)
-find_path(TENZO_CUDNN_INCLUDE_DIR cudnn.h HINTS ${CUDAToolkit_INCLUDE_DIRS} ENV CUDNN_ROOT PATH_SUFFIXES include)
+set(tenzo_cuda_libraries)
+find_package(CUDAToolkit 12.8 QUIET)
+find_path(TENZO_CUDNN_INCLUDE_DIR cudnn_version.h HINTS ${CUDAToolkit_INCLUDE_DIRS} ENV CUDNN_ROOT PATH_SUFFIXES include)
 find_library(TENZO_CUDNN_LIBRARY cudnn HINTS ${CUDAToolkit_LIBRARY_DIR} ENV CUDNN_ROOT PATH_SUFFIXES lib lib64)
 mark_as_advanced(TENZO_CUDNN_INCLUDE_DIR TENZO_CUDNN_LIBRARY)
-if(NOT TENZO_CUDNN_INCLUDE_DIR OR NOT TENZO_CUDNN_LIBRARY)
-  message(FATAL_ERROR "tenzo: cuDNN 9 is missing; install it beside CUDA, or set CUDNN_ROOT to where it is")
+set(tenzo_cudnn_major 0)
+if(TENZO_CUDNN_INCLUDE_DIR AND TENZO_CUDNN_LIBRARY)
+  file(STRINGS ${TENZO_CUDNN_INCLUDE_DIR}/cudnn_version.h tenzo_cudnn_major REGEX "define CUDNN_MAJOR ")
+  string(REGEX REPLACE "[^0-9]" "" tenzo_cudnn_major "${tenzo_cudnn_major}")
 endif()
-if(NOT TARGET tenzo::cudnn)
-  add_library(tenzo::cudnn UNKNOWN IMPORTED)
-  set_target_properties(tenzo::cudnn PROPERTIES IMPORTED_LOCATION ${TENZO_CUDNN_LIBRARY}
-                        INTERFACE_INCLUDE_DIRECTORIES ${TENZO_CUDNN_INCLUDE_DIR})
+if(NOT CUDAToolkit_FOUND)
+  set(tenzo_cuda_missing "CUDA 12.8 or later is missing")
+elseif(tenzo_cudnn_major LESS 9)
+  set(tenzo_cuda_missing "cuDNN 9 is missing; install it beside CUDA, or set CUDNN_ROOT to where it is")
+else()
+  if(NOT TARGET tenzo::cudnn)
+    add_library(tenzo::cudnn UNKNOWN IMPORTED)
+    set_target_properties(tenzo::cudnn PROPERTIES IMPORTED_LOCATION ${TENZO_CUDNN_LIBRARY}
+                          INTERFACE_INCLUDE_DIRECTORIES ${TENZO_CUDNN_INCLUDE_DIR})
+  endif()
+  set(tenzo_cuda_libraries CUDA::cudart CUDA::cublas CUDA::cufft tenzo::cudnn)
 endif()
-set(tenzo_cuda_libraries CUDA::cudart CUDA::cublas CUDA::cufft tenzo::cudnn)

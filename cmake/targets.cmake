@@ -38,7 +38,8 @@ endif()
 add_library(tenzo_native INTERFACE)
 add_library(tenzo::native ALIAS tenzo_native)
 set_target_properties(tenzo_native PROPERTIES EXPORT_NAME native)
-target_compile_options(tenzo_native INTERFACE $<${gcc_like}:-march=native>)
+target_compile_options(tenzo_native INTERFACE $<${gcc_like}:-march=native>
+                       $<$<COMPILE_LANG_AND_ID:CUDA,NVIDIA>:-Xcompiler=-march=native>)
 
 if(nlohmann_json_FOUND)
   add_library(tenzo_io INTERFACE)

@@ -45,7 +45,7 @@ class Blas {
     return handle_;
   }
 
-  /// What it may use where several blocks share a sum: some results of parts, up to what NVIDIA recommends.
+  /// What it may use where several blocks share a sum: some results of parts, and at most 4 MiB.
   static std::size_t workspace_bytes(std::int64_t results, std::size_t size) {
     return std::clamp<std::size_t>(32 * std::size_t(results) * size, 64 << 10, 4 << 20);
   }

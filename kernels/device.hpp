@@ -54,9 +54,10 @@
 /// Before a loop that is to stay one, for the sake of registers.
 #define TENZO_NO_UNROLL _Pragma("unroll 1")
 /// An array of the block: TENZO_SHARED(float, tile, [16][17]); without extents one element. Not initialised, whatever
-/// the type's constructor says; it is made of bytes since CUDA refuses types that have one.
-#define TENZO_SHARED(type, name, ...)                                            \
-  alignas(type) __shared__ unsigned char name##_bytes[sizeof(type __VA_ARGS__)]; \
+/// the type's constructor says; it is made of bytes since CUDA refuses types that have one. Aligned to 16 bytes, since
+/// the compiler may join accesses to that.
+#define TENZO_SHARED(type, name, ...)                                                        \
+  alignas(type) alignas(16) __shared__ unsigned char name##_bytes[sizeof(type __VA_ARGS__)]; \
   auto& name = reinterpret_cast<std::type_identity_t<type __VA_ARGS__>&>(name##_bytes)
 /// The block's one dynamic array, aligned to 16 bytes, as a pointer: as many bytes as the launch says.
 #define TENZO_DYNAMIC_SHARED(type, name)                        \

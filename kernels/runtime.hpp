@@ -12,6 +12,8 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <map>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -36,24 +38,18 @@ inline void check(cudaError_t e, std::string_view call) {
   throw DeviceError(e, text);
 }
 
-/// What the current device says of itself, asked once.
-inline const cudaDeviceProp& device_properties() {
-  static const cudaDeviceProp properties = [] {
-    int device = 0;
-    cudaDeviceProp p;
-    check(cudaGetDevice(&device), "cudaGetDevice");
-    check(cudaGetDeviceProperties(&p, device), "cudaGetDeviceProperties");
-    return p;
-  }();
-  return properties;
+inline int current_device() {
+  int device = 0;
+  check(cudaGetDevice(&device), "cudaGetDevice");
+  return device;
 }
 
-/// Whether there is a device that can be used.
-inline bool available() {
-  int n = 0;
-  if (cudaGetDeviceCount(&n) == cudaSuccess) return n > 0;
-  cudaGetLastError();  // that there is none is an answer
-  return false;
+/// What the current device says of itself, asked once a thread.
+inline const cudaDeviceProp& device_properties() {
+  thread_local std::map<int, cudaDeviceProp> known;
+  const auto [it, fresh] = known.try_emplace(current_device());
+  if (fresh) check(cudaGetDeviceProperties(&it->second, it->first), "cudaGetDeviceProperties");
+  return it->second;
 }
 
 // ── streams ──────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -143,16 +139,14 @@ class Stream {
 namespace detail {
 /// By default the driver gives what is free back at each synchronisation, and asks for it again right after.
 inline void keep_freed_memory() {
-  static const bool once = [] {
-    int device = 0;
-    cudaMemPool_t pool;
-    check(cudaGetDevice(&device), "cudaGetDevice");
-    check(cudaDeviceGetDefaultMemPool(&pool, device), "cudaDeviceGetDefaultMemPool");
-    std::uint64_t all = UINT64_MAX;
-    check(cudaMemPoolSetAttribute(pool, cudaMemPoolAttrReleaseThreshold, &all), "cudaMemPoolSetAttribute");
-    return true;
-  }();
-  (void)once;
+  thread_local std::set<int> done;
+  const int device = current_device();
+  if (done.contains(device)) return;
+  cudaMemPool_t pool;
+  check(cudaDeviceGetDefaultMemPool(&pool, device), "cudaDeviceGetDefaultMemPool");
+  std::uint64_t all = UINT64_MAX;
+  check(cudaMemPoolSetAttribute(pool, cudaMemPoolAttrReleaseThreshold, &all), "cudaMemPoolSetAttribute");
+  done.insert(device);
 }
 }  // namespace detail
 
@@ -164,20 +158,31 @@ inline void* allocate(std::size_t bytes, cudaStream_t s = current_stream()) {
   check(cudaMallocAsync(&p, bytes, s), "cudaMallocAsync");
   return p;
 }
-/// Gives it back after what the stream has been given to do.
+/// Gives it back after what the stream has been given to do; the stream is still there.
 inline void release(void* p, cudaStream_t s = current_stream()) noexcept {
-  if (p) cudaFreeAsync(p, s);  // in destructors: what it refuses, the next synchronisation tells
+  // In destructors: an error of earlier kernels is told by the next synchronisation, and by no launch.
+  if (p && cudaFreeAsync(p, s) != cudaSuccess) cudaGetLastError();
 }
 
 enum class Direction { to_device, to_host, on_device };
 
 /// Copies in the order of the stream. It is over when the stream has been synchronised; with memory of the host that is
 /// not pinned, when the call returns.
+///   Throws  DeviceError where it would be recorded in a graph and memory of the host takes part: the graph would read
+///           or write there at each launch, whoever has the memory then.
 inline void copy(void* to, const void* from, std::size_t bytes, Direction d, cudaStream_t s = current_stream()) {
   const cudaMemcpyKind kind = d == Direction::to_device ? cudaMemcpyHostToDevice
                               : d == Direction::to_host ? cudaMemcpyDeviceToHost
                                                         : cudaMemcpyDeviceToDevice;
-  if (bytes > 0) check(cudaMemcpyAsync(to, from, bytes, kind, s), "cudaMemcpyAsync");
+  if (bytes == 0) return;
+  if (d != Direction::on_device) {
+    cudaStreamCaptureStatus capturing;
+    check(cudaStreamIsCapturing(s, &capturing), "cudaStreamIsCapturing");
+    if (capturing != cudaStreamCaptureStatusNone)
+      throw DeviceError(cudaErrorStreamCaptureUnsupported,
+                        cat("a graph can not record a copy of ", bytes, " bytes from or to the host"));
+  }
+  check(cudaMemcpyAsync(to, from, bytes, kind, s), "cudaMemcpyAsync");
 }
 /// Sets each byte, in the order of the stream.
 inline void set_bytes(void* to, unsigned char value, std::size_t bytes, cudaStream_t s = current_stream()) {
@@ -256,7 +261,7 @@ class Graph {
   static Graph capture(F&& f) {
     const Stream stream;
     cudaGraph_t graph = nullptr;
-    check(cudaStreamBeginCapture(stream, cudaStreamCaptureModeGlobal), "cudaStreamBeginCapture");
+    check(cudaStreamBeginCapture(stream, cudaStreamCaptureModeThreadLocal), "cudaStreamBeginCapture");
     try {
       const StreamScope scope(stream);
       std::forward<F>(f)();

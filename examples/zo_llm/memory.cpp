@@ -144,6 +144,7 @@ int memory_step(const MemoryStep& o) {
 
 int memory(const Memory& o) {
   apply_machine_options(o);
+  require(o.device == "cpu", "memory: what is measured is the memory of a process on the CPU; want --device cpu");
   check_outputs({o.model}, {o.json});
   check_file(o.json);
   weight_format(o.dtype);  // refuses an unknown one

@@ -39,8 +39,8 @@ class RecordedStep {
   using V = zo::Probe<float, Device>;
 
  public:
-  /// `loss(m)` of a model of probes is recorded once: it reads the same batch in all steps. The model is to outlive
-  /// this. Throws ValueError for directions or updates of another kind.
+  /// `loss(m)` of a model of probes is recorded once: it reads the same batch in all steps. The model and the batch are
+  /// to outlive this, and to stay as they are: what is recorded are addresses on the GPU. Throws ValueError for directions or updates of another kind.
   RecordedStep(M<StoredTensor>& model, Loss loss, const zo::RgeOptions& probe, const zo::UpdateOptions& update,
                std::vector<std::uint8_t> trained = {})
       : model_(model),
@@ -52,6 +52,7 @@ class RecordedStep {
         losses_(Shape{probe.queries, 2}),
         slopes_(Shape{probe.queries}),
         rate_(Shape{1}) {
+    require(probe.eps > 0, "recorded step: the radius eps is ", probe.eps, "; want a positive number");
     require(probe.queries > 0 && probe.two_sided && probe.rank == 0 &&
                 (probe.law == zo::DirectionLaw::gaussian || probe.law == zo::DirectionLaw::rademacher),
             "recorded step: want two-sided probes of gaussian or rademacher directions");
@@ -83,7 +84,7 @@ class RecordedStep {
       for_each_leaf(
           [&](const Path&, StoredTensor& w) {
             const std::uint32_t n = leaf++;
-            if (trained_.empty() || trained_[n]) leaves.push_back({&w, n});
+            if (trained_.empty() || (n < trained_.size() && trained_[n])) leaves.push_back({&w, n});
           },
           model_);
       const zo::Direction like = probe_.direction(0, 0, 0);

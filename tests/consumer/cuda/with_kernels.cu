@@ -4,7 +4,7 @@
 #include <tenzo_kernels/all.cuh>
 
 int main() {
-  if (!tenzo::cuda::available()) return 0;
+  if (!tenzo::cuda::obstacle(tenzo::Cuda{}).empty()) return 0;
   const auto x = tenzo::Tensor<double>::from({3}, {1, 2, 3}).to<tenzo::Cuda>();
   const auto g = tenzo::grad([](const auto& v) { return sum(mul(v, v)); }, x).to<tenzo::Cpu>();
   for (std::int64_t i = 0; i < 3; ++i)
