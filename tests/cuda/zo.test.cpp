@@ -1,5 +1,5 @@
-// Zeroth-order optimization on the device, through tenzo::cuda, beside the CPU's: a log that was written on one is replayed on the other
-// with the same bits. Also compiled against tenzo::cuda, for a GPU.
+// Zeroth-order optimization on the device, through tenzo::cuda, beside the CPU's: a log that was written on one is
+// replayed on the other with the same bits. Also compiled against tenzo::cuda, for a GPU.
 #include "tenzo/zo/probe.hpp"
 
 #include <doctest/doctest.h>

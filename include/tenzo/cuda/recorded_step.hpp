@@ -40,7 +40,8 @@ class RecordedStep {
 
  public:
   /// `loss(m)` of a model of probes is recorded once: it reads the same batch in all steps. The model and the batch are
-  /// to outlive this, and to stay as they are: what is recorded are addresses on the GPU. Throws ValueError for directions or updates of another kind.
+  /// to outlive this, and to stay as they are: what is recorded are addresses on the GPU. Throws ValueError for
+  /// directions or updates of another kind.
   RecordedStep(M<StoredTensor>& model, Loss loss, const zo::RgeOptions& probe, const zo::UpdateOptions& update,
                std::vector<std::uint8_t> trained = {})
       : model_(model),
