@@ -12,8 +12,8 @@
 
 #ifdef TENZO_THREAD_SANITIZER
 extern "C" {
-void __tsan_read_range(void* p, unsigned long bytes);
-void __tsan_write_range(void* p, unsigned long bytes);
+void __tsan_read_range(void* p, long bytes);
+void __tsan_write_range(void* p, long bytes);
 }
 #endif
 
@@ -49,7 +49,7 @@ struct Range {
 TENZO_NOT_SEEN_BY_TSAN inline void show_access([[maybe_unused]] const Range& r, [[maybe_unused]] bool writes) {
 #ifdef TENZO_THREAD_SANITIZER
   void* const p = const_cast<void*>(r.data);
-  const std::size_t n = r.bytes;
+  const long n = long(r.bytes);
   end_hiding();
   writes ? __tsan_write_range(p, n) : __tsan_read_range(p, n);
   begin_hiding();
