@@ -20,9 +20,7 @@ namespace detail {
 template <class H>
 H& library_handle() {
   thread_local std::map<int, H> handles;
-  int device = 0;
-  check(cudaGetDevice(&device), "cudaGetDevice");
-  return handles[device];
+  return handles[current_device()];
 }
 
 /// Memory for one call of a library, from the pool and in the order of the current stream: the next owner gets it when

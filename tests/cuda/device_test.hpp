@@ -1,4 +1,4 @@
-// What the tests of whole programs on a device share: a batch of the small model, and the end of a test.
+// What the tests of whole programs on a device share: a batch of the small model, and how far results are apart.
 #pragma once
 
 #include <doctest/doctest.h>
@@ -7,22 +7,11 @@
 #include <cmath>
 #include <cstdint>
 
-#ifdef TENZO_EMULATE_CUDA
-#include "device.hpp"
-#endif
+#include "at_end.hpp"
 #include "tenzo/cuda.hpp"
 #include "zo/small_model.hpp"
 
 namespace tenzo::test {
-
-/// Declared first in a test: on the emulated device, that all is freed at its end.
-struct AtEnd {
-  ~AtEnd() {
-#ifdef TENZO_EMULATE_CUDA
-    CHECK_NOTHROW(emulation::expect_clean());
-#endif
-  }
-};
 
 // Of this test's own: what is copied to the device with them goes with them.
 struct Batch {

@@ -8,16 +8,12 @@
 #include <vector>
 
 #include "compare.hpp"
+#include "cuda/at_end.hpp"
 #include "tenzo/core/philox.hpp"
 #include "tenzo/core/stored.hpp"
 #include "tenzo/cuda/quantized.hpp"
 
 namespace tenzo::test {
-
-/// Nothing is left behind when it goes.
-struct AtEnd {
-  ~AtEnd() { CHECK_NOTHROW(emulation::expect_clean()); }
-};
 
 inline constexpr DType stored_formats[] = {DType::f32,  DType::f16,  DType::bf16, DType::q4_0, DType::q4_1, DType::q5_0,
                                            DType::q5_1, DType::q8_0, DType::q4_k, DType::q5_k, DType::q6_k};
