@@ -9,20 +9,26 @@
 
 namespace tenzo {
 
+/// Σ a b over all leaves of tensors, as a number; undefined leaves are zero.
+template <Tree A, Tree B>
+double inner(const A& a, const B& b) {
+  double total = 0;
+  for_each_leaf(
+      [&](const Path& at, const auto& x, const auto& y) {
+        if (!x.defined() || !y.defined()) return;
+        expect(x.shape() == y.shape(), "inner product: ", at.str(), " is ", x.shape(), " and ", y.shape());
+        total += dot_elements(device_t<leaf_t<A>>{}, x.size(), x.data(), y.data());
+      },
+      a, b);
+  return total;
+}
+
 /// Σ a b over all leaves, of rank 0; undefined leaves are zero. Where a leaf is recorded, so is the result.
 template <Tree A, Tree B>
 auto dot(const A& a, const B& b) {
   using V = promote_t<leaf_t<A>, leaf_t<B>>;
   if constexpr (Plain<V>) {
-    double total = 0;
-    for_each_leaf(
-        [&](const Path& at, const auto& x, const auto& y) {
-          if (!x.defined() || !y.defined()) return;
-          expect(x.shape() == y.shape(), "dot: ", at.str(), " is ", x.shape(), " and ", y.shape());
-          total += dot_elements(device_t<V>{}, x.size(), x.data(), y.data());
-        },
-        a, b);
-    return V::scalar(scalar_t<V>(total));
+    return V::scalar(scalar_t<V>(inner(a, b)));
   } else {
     V total;
     for_each_leaf(
@@ -80,6 +86,14 @@ template <Tree X>
 X zeros_like(const X& x) {
   using V = leaf_t<X>;
   return map_tree<V>(x, [](const V& v) { return lift<V>(plain_t<V>::zeros(v.shape())); });
+}
+
+/// Whether anything in x is defined.
+template <Tree X>
+bool has_leaves(const X& x) {
+  bool any = false;
+  for_each_leaf([&](const Path&, const auto&) { any = true; }, x);
+  return any;
 }
 
 /// x with leaves of their own memory.

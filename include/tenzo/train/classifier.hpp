@@ -1,0 +1,128 @@
+// Training and judging classifiers: any tree whose call gives scores of classes.
+#pragma once
+
+#include <cmath>
+#include <cstdint>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include "tenzo/autodiff/grad.hpp"
+#include "tenzo/nn/batch_norm.hpp"
+#include "tenzo/ops/cross_entropy.hpp"
+#include "tenzo/optim/optimizers.hpp"
+#include "tenzo/optim/schedule.hpp"
+#include "tenzo/train/samples.hpp"
+
+namespace tenzo {
+
+/// Whether a model has a training pass of its own, which notes the batch's statistics.
+template <class M, class X>
+concept HasBatchNorm = requires(const M& m, const X& x, BatchStatistics<plain_t<X>>* s) {
+  m(x, s);
+};
+
+/// The training pass: batch statistics where the model has such layers, which are noted in `s`.
+template <class M, Value X>
+auto training_scores(const M& m, const X& x, BatchStatistics<plain_t<X>>& s) {
+  if constexpr (HasBatchNorm<M, X>) return m(x, &s);
+  else return m(x);
+}
+
+/// Whether a leaf is trained: all but running statistics.
+inline bool is_trained(const Path& leaf) { return !is_running_statistic(leaf); }
+
+/// Scores of all samples as in deployment: (n, classes).
+template <class M, Real T>
+Tensor<T> scores(const M& model, const Tensor<T>& x, std::int64_t batch = 256) {
+  Tensor<T> out;
+  for (std::int64_t i = 0; i < x.shape()[0]; i += batch) {
+    const std::int64_t end = std::min(x.shape()[0], i + batch);
+    const Tensor<T> part = model(x.rows(i, end));
+    if (!out.defined()) out = Tensor<T>(Shape{x.shape()[0], part.shape()[1]});
+    std::copy_n(part.data(), part.size(), out.data() + i * part.shape()[1]);
+  }
+  return out;
+}
+
+/// The class of the largest score of each row; of equal ones the first.
+template <Real T>
+Tensor<std::int64_t> predictions(const Tensor<T>& scores) {
+  Tensor<std::int64_t> out(Shape{scores.shape()[0]});
+  const std::int64_t k = scores.shape()[1];
+  for (std::int64_t i = 0; i < out.size(); ++i) {
+    const T* row = scores.data() + i * k;
+    out(i) = std::max_element(row, row + k) - row;
+  }
+  return out;
+}
+
+/// Share of samples whose largest score is that of their label; NaN of none.
+template <class M, Real T>
+double accuracy(const M& model, const Samples<T>& s) {
+  if (s.size() == 0) return std::nan("");
+  const auto guess = predictions(scores(model, s.x));
+  std::int64_t right = 0;
+  for (std::int64_t i = 0; i < s.size(); ++i) right += guess(i) == s.labels(i);
+  return double(right) / double(s.size());
+}
+
+/// The cross entropy of each sample as in deployment: (n).
+template <class M, Real T>
+Tensor<T> sample_losses(const M& model, const Samples<T>& s) {
+  if (s.size() == 0) return Tensor<T>(Shape{0});
+  return cross_entropy(scores(model, s.x), s.labels, {.reduction = Reduction::none});
+}
+
+/// How a classifier is trained.
+struct TrainOptions {
+  std::int64_t epochs = 30, batch = 64;
+  Sgd sgd{.lr = 0.1, .momentum = 0.9, .weight_decay = 5e-4};
+  Schedule::Kind schedule = Schedule::Kind::cosine;  // over all steps
+  std::uint64_t seed = 1;                            // of the data's order
+};
+
+/// The mean cross entropy of a batch.
+struct CrossEntropyLoss {
+  template <Value V, Real T>
+  V operator()(const V& scores, const Samples<T>& batch, std::span<const std::int64_t>) const {
+    return cross_entropy(scores, batch.labels);
+  }
+};
+/// Nothing.
+struct NoHook {
+  void operator()(const auto&...) const {}
+};
+
+/// Stochastic gradient descent over the samples.
+///   loss(scores, batch, rows)   a number, generic over the scores' value type; `rows` are the batch's numbers in `s`
+///   on_gradient(gradient)       changes a gradient before the step: masks, penalties
+///   trained(path)               which leaves; running statistics never are
+///   Bits   a function of the model, the samples and the options.
+template <class M, Real T, class Loss = CrossEntropyLoss, class OnGradient = NoHook, class Trained = bool (*)(const Path&)>
+void train_(M& model, const Samples<T>& s, const TrainOptions& o, Loss&& loss = {}, OnGradient&& on_gradient = {},
+            Trained&& trained = is_trained) {
+  typename Sgd::State<M> state;
+  const std::int64_t n = s.size(), steps_of_epoch = n > 0 ? (n + o.batch - 1) / o.batch : 0;
+  const Schedule schedule{.kind = o.schedule, .steps = o.epochs * steps_of_epoch};
+  for (std::int64_t epoch = 0; epoch < o.epochs; ++epoch) {
+    const Rows order = epoch_order(n, o.seed, epoch);
+    for (std::int64_t b = 0; b < steps_of_epoch; ++b) {
+      const auto rows = std::span<const std::int64_t>(order).subspan(
+          std::size_t(b * o.batch), std::size_t(std::min(o.batch, n - b * o.batch)));
+      const Samples<T> batch = s.at(rows);
+      BatchStatistics<Tensor<T>> statistics;
+      auto g = value_and_grad(
+          [&](const auto& m) {
+            statistics.clear();
+            return loss(training_scores(m, batch.x, statistics), batch, rows);
+          },
+          model, [&](const Path& at) { return is_trained(at) && trained(at); });
+      on_gradient(g.grad);
+      Sgd(o.sgd).step(state, model, g.grad, schedule(epoch * steps_of_epoch + b));
+      if constexpr (requires { model.update_running_(statistics); }) model.update_running_(statistics);
+    }
+  }
+}
+
+}  // namespace tenzo
