@@ -12,7 +12,7 @@
 #include "tenzo/ops/cross_entropy.hpp"
 #include "tenzo/optim/optimizers.hpp"
 #include "tenzo/optim/schedule.hpp"
-#include "tenzo/train/samples.hpp"
+#include "tenzo/data/samples.hpp"
 
 namespace tenzo {
 
