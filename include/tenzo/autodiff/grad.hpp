@@ -162,6 +162,25 @@ T hvp(F&& loss, const T& x, const T& d) {
   return detail::gathered<T, V>(g, lifted);
 }
 
+/// ∇_x ⟨∇_y g(x, y), u⟩ of a scalar g: the mixed second derivatives times u. Reverse over forward.
+template <class G, Tree X, Tree Y, class V = leaf_t<X>>
+X mixed_product(G&& g, const X& x, const Y& y, const Y& u) {
+  using D = Dual<Var<V>>;
+  Tape<V> tape;
+  const auto xs = detail::recorded(tape, x);
+  const auto ys = map_tree<D>(
+      y,
+      [](const V& v, const V& d) {
+        return D{Var<V>{v}, Var<V>{d}};
+      },
+      u);
+  const D r = lift<D>(g(xs, ys));
+  const Var<V> slope = r.tangent.defined() ? r.tangent : Var<V>{detail::constant_like(plain(r.value), 0)};
+  expect(slope.shape().numel() == 1, "mixed_product: the loss is not a single number");
+  auto ct = tape.backward(slope, detail::constant_like(slope.value, 1));
+  return detail::gathered<X, V>(ct, xs);
+}
+
 /// Gauss-Newton product Jᵀ H J d of loss(model(x)): J the Jacobian of the model, H the Hessian of the loss by its
 /// output.
 template <class Model, class Loss, Tree T, class V = leaf_t<T>>
