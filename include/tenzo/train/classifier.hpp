@@ -8,11 +8,11 @@
 #include <vector>
 
 #include "tenzo/autodiff/grad.hpp"
+#include "tenzo/data/samples.hpp"
 #include "tenzo/nn/batch_norm.hpp"
 #include "tenzo/ops/cross_entropy.hpp"
 #include "tenzo/optim/optimizers.hpp"
 #include "tenzo/optim/schedule.hpp"
-#include "tenzo/data/samples.hpp"
 
 namespace tenzo {
 
@@ -22,11 +22,18 @@ concept HasBatchNorm = requires(const M& m, const X& x, BatchStatistics<plain_t<
   m(x, s);
 };
 
+/// The pass as in deployment. Inputs are lifted to the model's values: a layer may want both of one type.
+template <class M, Value X>
+auto deployed_scores(const M& m, const X& x) {
+  return m(lift<promote_t<leaf_t<M>, X>>(x));
+}
+
 /// The training pass: batch statistics where the model has such layers, which are noted in `s`.
 template <class M, Value X>
 auto training_scores(const M& m, const X& x, BatchStatistics<plain_t<X>>& s) {
-  if constexpr (HasBatchNorm<M, X>) return m(x, &s);
-  else return m(x);
+  using V = promote_t<leaf_t<M>, X>;
+  if constexpr (HasBatchNorm<M, V>) return m(lift<V>(x), &s);
+  else return m(lift<V>(x));
 }
 
 /// Whether a leaf is trained: all but running statistics.
@@ -80,6 +87,7 @@ struct TrainOptions {
   Sgd sgd{.lr = 0.1, .momentum = 0.9, .weight_decay = 5e-4};
   Schedule::Kind schedule = Schedule::Kind::cosine;  // over all steps
   std::uint64_t seed = 1;                            // of the data's order
+  bool batch_statistics = true;  // batch norms take the batch's; false: the running ones, which stay
 };
 
 /// The mean cross entropy of a batch.
@@ -94,35 +102,55 @@ struct NoHook {
   void operator()(const auto&...) const {}
 };
 
-/// Stochastic gradient descent over the samples.
+/// Where a training stands: all that a further epoch has to know beside the model.
+template <Tree M>
+struct TrainState {
+  typename Sgd::State<M> sgd;
+  std::int64_t epoch = 0;
+};
+
+/// The next epoch of stochastic gradient descent over the samples. Samples, options and functions may differ from epoch
+/// to epoch.
 ///   loss(scores, batch, rows)   a number, generic over the scores' value type; `rows` are the batch's numbers in `s`
 ///   on_gradient(gradient)       changes a gradient before the step: masks, penalties
 ///   trained(path)               which leaves; running statistics never are
-///   Bits   a function of the model, the samples and the options.
-template <class M, Real T, class Loss = CrossEntropyLoss, class OnGradient = NoHook, class Trained = bool (*)(const Path&)>
-void train_(M& model, const Samples<T>& s, const TrainOptions& o, Loss&& loss = {}, OnGradient&& on_gradient = {},
-            Trained&& trained = is_trained) {
-  typename Sgd::State<M> state;
-  const std::int64_t n = s.size(), steps_of_epoch = n > 0 ? (n + o.batch - 1) / o.batch : 0;
-  const Schedule schedule{.kind = o.schedule, .steps = o.epochs * steps_of_epoch};
-  for (std::int64_t epoch = 0; epoch < o.epochs; ++epoch) {
-    const Rows order = epoch_order(n, o.seed, epoch);
-    for (std::int64_t b = 0; b < steps_of_epoch; ++b) {
-      const auto rows = std::span<const std::int64_t>(order).subspan(
-          std::size_t(b * o.batch), std::size_t(std::min(o.batch, n - b * o.batch)));
-      const Samples<T> batch = s.at(rows);
-      BatchStatistics<Tensor<T>> statistics;
-      auto g = value_and_grad(
-          [&](const auto& m) {
-            statistics.clear();
-            return loss(training_scores(m, batch.x, statistics), batch, rows);
-          },
-          model, [&](const Path& at) { return is_trained(at) && trained(at); });
-      on_gradient(g.grad);
-      Sgd(o.sgd).step(state, model, g.grad, schedule(epoch * steps_of_epoch + b));
-      if constexpr (requires { model.update_running_(statistics); }) model.update_running_(statistics);
+///   Bits   a function of the model, the state, the samples and the options.
+template <class M, Real T, class Loss = CrossEntropyLoss, class OnGradient = NoHook,
+          class Trained = bool (*)(const Path&)>
+void train_epoch_(M& model, TrainState<M>& state, const Samples<T>& s, const TrainOptions& o, Loss&& loss = {},
+                  OnGradient&& on_gradient = {}, Trained&& trained = is_trained) {
+  require(o.batch > 0, "train: a batch of ", o.batch, " samples");
+  const std::int64_t n = s.size(), steps = n > 0 ? (n + o.batch - 1) / o.batch : 0;
+  const Schedule schedule{.kind = o.schedule, .steps = o.epochs * steps};
+  const Rows order = epoch_order(n, o.seed, state.epoch);
+  for (std::int64_t b = 0; b < steps; ++b) {
+    const auto rows = std::span<const std::int64_t>(order).subspan(std::size_t(b * o.batch),
+                                                                   std::size_t(std::min(o.batch, n - b * o.batch)));
+    const Samples<T> batch = s.at(rows);
+    BatchStatistics<Tensor<T>> statistics;
+    auto g = value_and_grad(
+        [&](const auto& m) {
+          statistics.clear();
+          if (!o.batch_statistics) return loss(deployed_scores(m, batch.x), batch, rows);
+          return loss(training_scores(m, batch.x, statistics), batch, rows);
+        },
+        model, [&](const Path& at) { return is_trained(at) && trained(at); });
+    on_gradient(g.grad);
+    Sgd(o.sgd).step(state.sgd, model, g.grad, schedule(state.epoch * steps + b));
+    if constexpr (requires { model.update_running_(statistics); }) {
+      if (o.batch_statistics) model.update_running_(statistics);
     }
   }
+  ++state.epoch;
+}
+
+/// All epochs, from the first.
+template <class M, Real T, class Loss = CrossEntropyLoss, class OnGradient = NoHook,
+          class Trained = bool (*)(const Path&)>
+void train_(M& model, const Samples<T>& s, const TrainOptions& o, Loss&& loss = {}, OnGradient&& on_gradient = {},
+            Trained&& trained = is_trained) {
+  TrainState<M> state;
+  while (state.epoch < o.epochs) train_epoch_(model, state, s, o, loss, on_gradient, trained);
 }
 
 }  // namespace tenzo
