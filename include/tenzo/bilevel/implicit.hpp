@@ -6,38 +6,13 @@
 #include <string>
 #include <utility>
 
+#include "tenzo/bilevel/hypergradient.hpp"
 #include "tenzo/bilevel/problem.hpp"
 #include "tenzo/solve/cg.hpp"
 #include "tenzo/solve/krylov.hpp"
 #include "tenzo/solve/linear.hpp"
 
 namespace tenzo::bilevel {
-
-/// What is known about the quality of a hypergradient.
-struct Report {
-  double lower_gradient = std::numeric_limits<double>::quiet_NaN();  // ‖∇_y g‖ along the free directions
-  /// A bound on ‖y − y*‖ / ‖y‖ where g is strongly convex: ‖∇_y g‖ / (μ ‖y‖), μ the smallest Ritz value.
-  double lower_error = std::numeric_limits<double>::quiet_NaN();
-  LinearReport linear;
-  OracleCounts counts;   // of this hypergradient
-  std::string warning;   // what makes it doubtful; empty where nothing does
-};
-
-/// dF/dx of F(x) = f(x, y*(x)), and what the next one can begin from.
-template <Tree X, Tree Y>
-struct Hypergradient {
-  X gradient;
-  X direct;          // its part ∇_x f
-  double value = 0;  // f(x, y)
-  Y adjoint;         // v
-  Report report;
-};
-
-namespace detail {
-
-inline void warn(Report& r, const std::string& what) { r.warning += (r.warning.empty() ? "" : "; ") + what; }
-
-}  // namespace detail
 
 struct ImplicitOptions {
   /// Largest ‖y − y*‖ / ‖y‖, by its bound, that passes without a warning: the formula holds at y*, and what an inner
@@ -52,8 +27,8 @@ struct ImplicitOptions {
 ///   solve   how H v = −∇_y f is solved: Cg (symmetric positive definite), NormalCg, Gmres, BiCgStab, Neumann,
 ///           DenseSolver, IdentityInverse or a callable like these
 ///   start   v of the hypergradient before, to begin from
-///   Where y lies on a face of a polyhedral lower set, H v = −∇_y f is solved along the face: active bounds do not move.
-///   Cost    a gradient of f, one of g, a Hessian product an iteration and a cross product; no Hessian is formed.
+///   Where y lies on a face of a polyhedral lower set, H v = −∇_y f is solved along the face: active bounds do not
+///   move. Cost    a gradient of f, one of g, a Hessian product an iteration and a cross product; no Hessian is formed.
 template <class P, Tree X, Tree Y, class Solver = Cg>
 Hypergradient<X, Y> implicit_gradient(Oracle<P>& oracle, const X& x, const Y& y, const Solver& solve = {},
                                       const Y& start = {}, const ImplicitOptions& o = {}) {
@@ -68,12 +43,12 @@ Hypergradient<X, Y> implicit_gradient(Oracle<P>& oracle, const X& x, const Y& y,
 
   Y b = clone(face.along(f.y));
   scale_(b, -1);
-  LinearSolution<Y> v = solve(
-      [&](const Y& u) { return face.along(oracle.hessian_product(x, y, face.along(u))); }, b,
-      has_leaves(start) ? face.along(start) : start);
+  LinearSolution<Y> v = solve([&](const Y& u) { return face.along(oracle.hessian_product(x, y, face.along(u))); }, b,
+                              has_leaves(start) ? face.along(start) : start);
   h.report.linear = v.report;
   h.adjoint = std::move(v.x);
   h.value = f.value;
+  h.solution = y;
   h.direct = clone(f.x);
   h.gradient = std::move(f.x);
   axpy_(1, oracle.cross_product(x, y, h.adjoint), h.gradient);
@@ -81,8 +56,7 @@ Hypergradient<X, Y> implicit_gradient(Oracle<P>& oracle, const X& x, const Y& y,
 
   const LinearReport& linear = h.report.linear;
   if (linear.smallest_ritz == linear.smallest_ritz)
-    h.report.lower_error =
-        h.report.lower_gradient / (std::max(linear.smallest_ritz, 0.0) * std::max(norm(y), 1e-300));
+    h.report.lower_error = h.report.lower_gradient / (std::max(linear.smallest_ritz, 0.0) * std::max(norm(y), 1e-300));
   if (face.at_kink()) detail::warn(h.report, "a constraint is active without force: F has no derivative there");
   if (linear.negative_curvature) detail::warn(h.report, "the lower loss is not convex at y");
   if (linear.residual > o.residual_tolerance)
