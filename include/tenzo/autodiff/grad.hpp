@@ -6,6 +6,7 @@
 
 #include "tenzo/autodiff/dual.hpp"
 #include "tenzo/autodiff/var.hpp"
+#include "tenzo/tree/algebra.hpp"
 #include "tenzo/tree/tree.hpp"
 
 namespace tenzo {
@@ -35,19 +36,6 @@ V constant_like(const V& like, double c) {
 template <Tree T, class V>
 auto recorded(Tape<V>& tape, const T& x) {
   return map_tree<Var<V>>(x, [&](const V& v) { return tape.leaf(v); });
-}
-
-/// Gives elements of their own to leaves that share them with each other or with the caller: a gradient may be changed
-/// in place.
-template <class T>
-void own_leaves_(T& tree) {
-  for_each_leaf(
-      [](const Path&, auto& v) {
-        if constexpr (Plain<std::remove_reference_t<decltype(v)>>) {
-          if (v.defined() && !v.unique()) v = v.clone();
-        }
-      },
-      tree);
 }
 
 /// The cotangents of the leaves, zero where nothing arrived; undefined for constants.
@@ -145,8 +133,8 @@ GradAndHvp<T> grad_and_hvp(F&& loss, const T& x, const T& d) {
     out.hvp = map_tree<V>(
         g, [](const Dual<V>& v) { return v.tangent.defined() ? v.tangent : detail::constant_like(v.value, 0); });
   }
-  detail::own_leaves_(out.grad);
-  detail::own_leaves_(out.hvp);
+  own_leaves_(out.grad);
+  own_leaves_(out.hvp);
   return out;
 }
 /// The Hessian-vector product alone: reverse over forward, the gradient of the loss' derivative along d. It forms no

@@ -32,10 +32,10 @@ Problem(F, G, XSet, YSet) -> Problem<F, G, XSet, YSet>;
 
 /// How often a problem was asked. A gradient of both arguments counts once.
 struct OracleCounts {
-  std::int64_t upper = 0, lower = 0;                    // values
+  std::int64_t upper = 0, lower = 0;  // values
   std::int64_t upper_gradients = 0, lower_gradients = 0;
-  std::int64_t hessian_products = 0;                    // ∇²_yy g u
-  std::int64_t cross_products = 0;                      // ∇²_xy g u
+  std::int64_t hessian_products = 0;  // ∇²_yy g u
+  std::int64_t cross_products = 0;    // ∇²_xy g u
 
   std::int64_t all() const {
     return upper + lower + upper_gradients + lower_gradients + hessian_products + cross_products;
@@ -97,7 +97,8 @@ class Oracle {
   Y lower_gradient(const X& x, const Y& y) {
     ++counts.lower_gradients;
     if constexpr (requires { problem_.lower_gradient(x, y); }) return problem_.lower_gradient(x, y);
-    else return grad([&](const auto& q) { return as<leaf_t<std::remove_cvref_t<decltype(q)>>>(problem_.lower(x, q)); }, y);
+    else
+      return grad([&](const auto& q) { return as<leaf_t<std::remove_cvref_t<decltype(q)>>>(problem_.lower(x, q)); }, y);
   }
   /// ∇_x g.
   template <Tree X, Tree Y>
@@ -110,7 +111,9 @@ class Oracle {
   Y hessian_product(const X& x, const Y& y, const Y& u) {
     ++counts.hessian_products;
     if constexpr (requires { problem_.hessian_product(x, y, u); }) return problem_.hessian_product(x, y, u);
-    else return hvp([&](const auto& q) { return as<leaf_t<std::remove_cvref_t<decltype(q)>>>(problem_.lower(x, q)); }, y, u);
+    else
+      return hvp([&](const auto& q) { return as<leaf_t<std::remove_cvref_t<decltype(q)>>>(problem_.lower(x, q)); }, y,
+                 u);
   }
   /// ∇²_xy g u = ∇_x ⟨∇_y g, u⟩.
   template <Tree X, Tree Y>

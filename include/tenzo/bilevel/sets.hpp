@@ -18,8 +18,8 @@ namespace tenzo::bilevel {
 /// there is the orthogonal projection onto them.
 template <Tree V>
 struct Face {
-  V free = {};            // 1 where an element moves, 0 where a bound holds it; undefined: all move
-  double movable = 0;     // number of elements that move, counted where their sum is fixed
+  V free = {};         // 1 where an element moves, 0 where a bound holds it; undefined: all move
+  double movable = 0;  // number of elements that move, counted where their sum is fixed
   bool fixed_sum = false;
   /// The smallest distance of an element from its bound: at zero the projection has no derivative.
   double margin = std::numeric_limits<double>::infinity();
@@ -103,7 +103,8 @@ struct Box {
 };
 
 /// {low ≤ x ≤ high, Σ x = total}, Σ over all leaves; [0, 1] is the capped simplex, [0, ∞) the simplex.
-///   Method  Π(a) = clip(a − μ, low, high) with the root μ of Σ clip(a − μ, low, high) = total, exactly: the sum is linear
+///   Method  Π(a) = clip(a − μ, low, high) with the root μ of Σ clip(a − μ, low, high) = total, exactly: the sum is
+///   linear
 ///           between the breakpoints a − low and a − high. O(n log n).
 ///   Throws  ValueError where no point has that sum.
 struct CappedSimplex {

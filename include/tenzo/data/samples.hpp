@@ -19,8 +19,8 @@ using Rows = std::vector<std::int64_t>;
 /// Samples with a class each.
 template <Real T>
 struct Samples {
-  Tensor<T> x;                   // (n, …): vectors, or images (n, channels, h, w)
-  Tensor<std::int64_t> labels;   // (n), in [0, classes)
+  Tensor<T> x;                  // (n, …): vectors, or images (n, channels, h, w)
+  Tensor<std::int64_t> labels;  // (n), in [0, classes)
   std::int64_t classes = 0;
 
   std::int64_t size() const { return labels.size(); }

@@ -88,15 +88,16 @@ struct ResNet {
   }
 
   /// Scores of the classes. With a place for the batch's statistics this is the training pass.
-  template <Value X>
-  X operator()(const X& images,
-               BatchStatistics<plain_t<X>>* training = nullptr) const {  // (n, channels, h, w) -> (n, classes)
-    X x = relu(bn1(conv1(images), training));
+  template <Value I>
+  auto operator()(const I& images,
+                  BatchStatistics<plain_t<I>>* training = nullptr) const {  // (n, channels, h, w) -> (n, classes)
+    using X = promote_t<I, V>;
+    X x = relu(bn1(conv1(lift<X>(images)), training));
     if (!config.cifar_stem) x = max_pool2d(x, {.kernel = {3, 3}, .stride = {2, 2}, .padding = {1, 1}});
     for (const auto& stage : stages.at)
       for (const ResNetBlock<V>& block : stage) x = block(x, training);
     x = adaptive_avg_pool2d(x, {1, 1});
-    return fc(reshape(x, Shape{x.shape()[0], x.shape()[1]}));
+    return X(fc(reshape(x, Shape{x.shape()[0], x.shape()[1]})));
   }
 
   /// Takes the statistics of a training pass into the running ones.

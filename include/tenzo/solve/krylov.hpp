@@ -26,9 +26,9 @@ struct Gmres {
     std::tie(s.x, r) = detail::residual_at(product, b, start);
     double left = norm(r);
     std::vector<V> basis;
-    std::vector<std::vector<double>> columns;            // of R, the Hessenberg matrix after the rotations
-    std::vector<std::pair<double, double>> rotations;    // cosine, sine
-    std::vector<double> g{left};                         // the rotated right side
+    std::vector<std::vector<double>> columns;          // of R, the Hessenberg matrix after the rotations
+    std::vector<std::pair<double, double>> rotations;  // cosine, sine
+    std::vector<double> g{left};                       // the rotated right side
     scale_(r, left > 0 ? 1 / left : 0);
     basis.push_back(std::move(r));
     for (std::int64_t i = 0; i < options.iterations && left > enough; ++i) {

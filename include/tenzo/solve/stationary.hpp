@@ -62,8 +62,8 @@ struct Neumann {
   }
 };
 
-/// The Neumann series of random length: p uniform in {0 … terms − 1}, x = terms · α Π_{i < p} (I − α A_i) b, an unbiased
-/// estimate of the sum of `terms` terms where A's products are independent samples.
+/// The Neumann series of random length: p uniform in {0 … terms − 1}, x = terms · α Π_{i < p} (I − α A_i) b, an
+/// unbiased estimate of the sum of `terms` terms where A's products are independent samples.
 ///   Source  Ghadimi, Wang 2018, algorithm 3.
 struct RandomNeumann {
   std::int64_t terms = 20;

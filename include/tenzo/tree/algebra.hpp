@@ -102,4 +102,17 @@ X clone(const X& x) {
   return map_tree<leaf_t<X>>(x, [](const auto& v) { return v.clone(); });
 }
 
+/// Gives elements of their own to leaves that share them with each other or with the caller: a gradient may be changed
+/// in place.
+template <class T>
+void own_leaves_(T& tree) {
+  for_each_leaf(
+      [](const Path&, auto& v) {
+        if constexpr (Plain<std::remove_reference_t<decltype(v)>>) {
+          if (v.defined() && !v.unique()) v = v.clone();
+        }
+      },
+      tree);
+}
+
 }  // namespace tenzo

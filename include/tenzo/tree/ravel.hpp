@@ -21,8 +21,7 @@ leaf_t<X> ravel(const X& x) {
 template <Tree X>
 X unravel(const leaf_t<X>& all, const X& like) {
   using V = leaf_t<X>;
-  expect(all.size() == count_elements(like), "unravel: ", all.size(), " elements for a tree of ",
-         count_elements(like));
+  expect(all.size() == count_elements(like), "unravel: ", all.size(), " elements for a tree of ", count_elements(like));
   const auto* from = all.data();
   return map_tree<V>(like, [&](const V& v) {
     V part(v.shape());
