@@ -54,7 +54,8 @@ void check_engines(const P& problem, const Vector& x, std::initializer_list<doub
 TEST_CASE("P2: ridge, logarithm of the penalty") {
   const Problem p{[](const auto&, const auto& w) { return data.validation_loss(w); },
                   [](const auto& l, const auto& w) {
-                    return add(scale(sum(square(data.residuals(w))), 1.0 / 8), scale(mul(sum(exp(l)), sum(square(w))), 0.5));
+                    return add(scale(sum(square(data.residuals(w))), 1.0 / 8),
+                               scale(mul(sum(exp(l)), sum(square(w))), 0.5));
                   }};
   check_engines(p, vec({-1}), {0.191717107723, 0.567582223851}, 0.130994274143, {0.043907146602});
   // P12: f does not depend on x at all, yet F does

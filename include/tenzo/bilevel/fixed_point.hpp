@@ -6,8 +6,8 @@
 
 namespace tenzo::bilevel {
 
-/// ∇F = ∇_x f + (∂_xT)ᵀ u,  (I − ∂_yT)ᵀ u = ∇_y f, for a contraction T; with a projected step also where the lower set has
-/// curvature.
+/// ∇F = ∇_x f + (∂_xT)ᵀ u,  (I − ∂_yT)ᵀ u = ∇_y f, for a contraction T; with a projected step also where the lower set
+/// has curvature.
 ///   solve   for an operator that is not symmetric: Gmres, BiCgStab, or Neumann{.alpha = 1}
 template <class P, Tree X, Tree Y, StepMap Step, class Solver = Gmres>
 Hypergradient<X, Y> fixed_point_gradient(Oracle<P>& oracle, const X& x, const Y& y, const Step& step,

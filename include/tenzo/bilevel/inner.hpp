@@ -51,7 +51,8 @@ InnerSolution<Y> solve_lower(Oracle<P>& oracle, const X& x, const Y& y, const St
 
 /// L-BFGS from y, for smooth lower losses without constraints.
 template <class P, Tree X, Tree Y>
-InnerSolution<Y> solve_lower(Oracle<P>& oracle, const X& x, const Y& y, const Lbfgs& method, const InnerOptions& o = {}) {
+InnerSolution<Y> solve_lower(Oracle<P>& oracle, const X& x, const Y& y, const Lbfgs& method,
+                             const InnerOptions& o = {}) {
   static_assert(std::is_same_v<std::remove_cvref_t<decltype(oracle.problem().lower_set)>, Everywhere>,
                 "tenzo: L-BFGS minimises without constraints; take a projected step map");
   InnerSolution<Y> out;
@@ -60,7 +61,8 @@ InnerSolution<Y> solve_lower(Oracle<P>& oracle, const X& x, const Y& y, const Lb
   const auto f = [&](const Y& at) {
     ++oracle.counts.lower_gradients;
     return value_and_grad(
-        [&](const auto& q) { return lift<leaf_t<std::remove_cvref_t<decltype(q)>>>(oracle.problem().lower(x, q)); }, at);
+        [&](const auto& q) { return lift<leaf_t<std::remove_cvref_t<decltype(q)>>>(oracle.problem().lower(x, q)); },
+        at);
   };
   do {
     method.step(s, out.y, f);

@@ -24,7 +24,7 @@ struct Lbfgs {
     std::int64_t step = 0, evaluations = 0;
     double value = std::nan("");
     Model gradient;
-    bool stuck = false;  // the search found no lower point
+    bool stuck = false;                         // the search found no lower point
     std::deque<std::pair<Model, Model>> pairs;  // (x' − x, g' − g), the newest last
   };
 
