@@ -38,7 +38,7 @@ Hypergradient<X, Y> implicit_gradient(Oracle<P>& oracle, const X& x, const Y& y,
   const Y g = oracle.lower_gradient(x, y);
   Y moved = clone(y);
   axpy_(-o.step, g, moved);
-  const Face<Y> face = oracle.problem().lower_set.project(moved).face;
+  const auto face = oracle.problem().lower_set.project(moved).face;
   h.report.lower_gradient = norm(face.along(g));
 
   Y b = clone(face.along(f.y));
