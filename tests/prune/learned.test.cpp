@@ -115,7 +115,7 @@ TEST_CASE("learned masks: HYDRA finds a better mask than its start, weights and 
   const HydraOptions o{.scores = {.cut = {.density = 0.2}, .adam = {.lr = 5e-3}}, .epochs = 10, .batch = 20};
   const auto start = begin_scores(net, o.scores.cut).mask;
   auto again = clone(net);
-  const auto l = learn_mask(net, train, o);
+  const auto l = learn_mask_(net, train, o);
   CHECK(l.updates == 60);
   CHECK(density(l.mask).kept == density(start).kept);
   CHECK(jaccard(l.mask, start) < 1);
@@ -131,7 +131,7 @@ TEST_CASE("learned masks: HYDRA finds a better mask than its start, weights and 
   // The same again, on one thread.
   const int threads_before = threads();
   set_threads(1);
-  const auto same = learn_mask(again, train, o);
+  const auto same = learn_mask_(again, train, o);
   set_threads(threads_before);
   CHECK(same_bits(same.scores, l.scores));
 }

@@ -146,7 +146,7 @@ struct HydraOptions {
 ///   model   its weights, biases and norms keep their bits; running statistics follow the batches, as in training
 ///   Bits    a function of the model, the samples and the options.
 template <class M, Real T, LeafChoice Prunable = bool (*)(const Path&, const Shape&)>
-LearnedMask<M> learn_mask(M& model, const Samples<T>& s, const HydraOptions& o, Prunable&& prunable = is_prunable) {
+LearnedMask<M> learn_mask_(M& model, const Samples<T>& s, const HydraOptions& o, Prunable&& prunable = is_prunable) {
   require(o.batch > 0, "learn_mask: a batch of ", o.batch);
   LearnedMask<M> l = begin_scores(model, o.scores.cut, prunable);
   const std::int64_t n = s.size(), steps_of_epoch = (n + o.batch - 1) / o.batch;
