@@ -28,7 +28,9 @@ inline tenzo::Samples<float> bars(std::int64_t n, std::int64_t size, std::uint64
     s.labels(i) = i % 3;
     const std::int64_t place = (i / 3) % size;
     for (std::int64_t k = 0; k < size; ++k) {
-      const std::int64_t row = i % 3 == 0 ? place : k, column = i % 3 == 1 ? place : i % 3 == 0 ? k : (k + place) % size;
+      const std::int64_t row = i % 3 == 0 ? place : k, column = i % 3 == 1   ? place
+                                                                : i % 3 == 0 ? k
+                                                                             : (k + place) % size;
       s.x(i * size * size + row * size + column) = 1;
     }
   }

@@ -30,8 +30,7 @@ TEST_CASE("small_cnn: its leaves") {
   // What can be pruned of the network on digits of 32 x 32 pixels.
   const auto spec = small_cnn_spec({.image = {32, 32}, .classes = 20, .blocks = {16, 32, 64}, .norm = true});
   std::int64_t prunable = 0;
-  for_each_leaf([&](const Path&, const auto& l) { prunable += l.shape().rank() > 1 ? l.shape().numel() : 0; },
-                spec);
+  for_each_leaf([&](const Path&, const auto& l) { prunable += l.shape().rank() > 1 ? l.shape().numel() : 0; }, spec);
   CHECK(prunable == 43664);
 }
 
@@ -68,8 +67,7 @@ TEST_CASE("small_cnn: running statistics go to those of the data, and then both 
 TEST_CASE("small_cnn: learns with norms and without") {
   const Samples<float> train = bars(240, 8, 1), test = bars(96, 8, 2);
   for (const bool norm : {false, true}) {
-    auto m = initialised<float>(
-        small_cnn_spec({.image = {8, 8}, .classes = 3, .blocks = {8, 16}, .norm = norm}), 3);
+    auto m = initialised<float>(small_cnn_spec({.image = {8, 8}, .classes = 3, .blocks = {8, 16}, .norm = norm}), 3);
     train_(m, train, {.epochs = 12, .batch = 16, .sgd = {.lr = 0.05, .momentum = 0.9}});
     CHECK(accuracy(m, train) > 0.99);
     CHECK(accuracy(m, test) > 0.95);

@@ -60,9 +60,9 @@ TEST_CASE("vgg: names and numbers of parameters are the ecosystem's") {
   std::set<std::string> names;
   for_each_leaf([&](const Path& at, const auto&) { names.insert(at.str()); }, spec);
   CHECK(names.size() == 13 * 6 + 3 * 2);
-  for (const char* name : {"features.0.weight", "features.0.bias", "features.1.running_var", "features.7.weight",
-                           "features.40.bias", "features.41.running_mean", "classifier.0.weight", "classifier.3.bias",
-                           "classifier.6.weight"})
+  for (const char* name :
+       {"features.0.weight", "features.0.bias", "features.1.running_var", "features.7.weight", "features.40.bias",
+        "features.41.running_mean", "classifier.0.weight", "classifier.3.bias", "classifier.6.weight"})
     CHECK_MESSAGE(names.contains(name), name);
   CHECK(spec.features.size() == 44);
   CHECK(spec.classifier[0].weight.shape() == Shape{4096, 25088});

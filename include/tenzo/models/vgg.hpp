@@ -1,5 +1,6 @@
 // VGG with batch norm: VGG-16 for images of 224 pixels, and for small ones.
-//   Source  Simonyan and Zisserman 2015, "Very deep convolutional networks", configuration D; the norms are later usage.
+//   Source  Simonyan and Zisserman 2015, "Very deep convolutional networks", configuration D; the norms are later
+//   usage.
 #pragma once
 
 #include <cstdint>
@@ -19,7 +20,7 @@ struct VggConfig {
   std::int64_t channels = 3, classes = 1000;
   std::vector<std::vector<std::int64_t>> stages = {
       {64, 64}, {128, 128}, {256, 256, 256}, {512, 512, 512}, {512, 512, 512}};  // channels; a pooling ends each stage
-  bool small_images = false;  // one linear layer of the mean over the image instead of three of 7 x 7 means
+  bool small_images = false;   // one linear layer of the mean over the image instead of three of 7 x 7 means
   std::int64_t hidden = 4096;  // width of the linear layers between
   double eps = 1e-5, momentum = 0.1;
 };
