@@ -181,14 +181,14 @@ class BatchOracle {
 };
 
 /// Where all solvers begin: x and y put into their sets, v = 0 unless it is given.
-template <BatchedProblem S, Tree X, Tree Y>
+template <class S, Tree X, Tree Y>
 Variables<X, Y> begin_at(const S& sum, const X& x, const Y& y, const Y& v = {}) {
   return {clone(sum.lower_set.project(y).point), has_leaves(v) ? clone(v) : zeros_like(y),
           clone(sum.upper_set.project(x).point)};
 }
 
 /// y ← Π_C(y − step D_y); returns the face where it lands.
-template <BatchedProblem S, Tree Y>
+template <class S, Tree Y>
 Face<Y> advance_lower_(const S& sum, Y& y, const Y& direction, double step) {
   axpy_(-step, direction, y);
   auto p = sum.lower_set.project(y);
@@ -197,7 +197,7 @@ Face<Y> advance_lower_(const S& sum, Y& y, const Y& direction, double step) {
   return std::move(p.face);
 }
 /// x ← Π_X(x − step D_x).
-template <BatchedProblem S, Tree X>
+template <class S, Tree X>
 void advance_upper_(const S& sum, X& x, const X& direction, double step) {
   axpy_(-step, direction, x);
   x = sum.upper_set.project(x).point;
@@ -215,7 +215,7 @@ void advance_linear_(Y& v, const Y& direction, double step, const Face<Y>& face,
 }
 
 /// All three, from directions of the same old state.
-template <BatchedProblem S, Tree X, Tree Y>
+template <class S, Tree X, Tree Y>
 void advance_(const S& sum, Variables<X, Y>& now, const Variables<X, Y>& d, const StepSizes& steps,
               double linear_radius = std::numeric_limits<double>::infinity()) {
   const Face<Y> face = advance_lower_(sum, now.y, d.y, steps.lower);
