@@ -1,10 +1,13 @@
-# What users link: tenzo::tenzo (headers, Eigen, threads), and tenzo::io with the readers that need a JSON library and,
-# where there is zlib, PNG files.
+# What users link: tenzo::tenzo (headers, Eigen, threads); tenzo::io with the readers that need a JSON library and, where
+# there is zlib, PNG files; tenzo::images for the readers of data sets, with zlib, libpng and libjpeg as
+# far as they are there.
 
 find_package(Eigen3 3.4 REQUIRED NO_MODULE)
 find_package(Threads REQUIRED)
 find_package(nlohmann_json 3.10 QUIET)
 find_package(ZLIB QUIET)
+find_package(PNG QUIET)
+find_package(JPEG QUIET)
 if(TENZO_OPENMP AND NOT TENZO_STD_THREADS)
   find_package(OpenMP QUIET COMPONENTS CXX)
 endif()
@@ -46,4 +49,17 @@ if(nlohmann_json_FOUND)
   add_library(tenzo::io ALIAS tenzo_io)
   set_target_properties(tenzo_io PROPERTIES EXPORT_NAME io)
   target_link_libraries(tenzo_io INTERFACE tenzo nlohmann_json::nlohmann_json $<TARGET_NAME_IF_EXISTS:ZLIB::ZLIB>)
+endif()
+
+add_library(tenzo_images INTERFACE)
+add_library(tenzo::images ALIAS tenzo_images)
+set_target_properties(tenzo_images PROPERTIES EXPORT_NAME images)
+target_link_libraries(tenzo_images INTERFACE tenzo $<TARGET_NAME_IF_EXISTS:ZLIB::ZLIB>)
+if(TARGET PNG::PNG)
+  target_link_libraries(tenzo_images INTERFACE PNG::PNG)
+  target_compile_definitions(tenzo_images INTERFACE TENZO_PNG)
+endif()
+if(TARGET JPEG::JPEG)
+  target_link_libraries(tenzo_images INTERFACE JPEG::JPEG)
+  target_compile_definitions(tenzo_images INTERFACE TENZO_JPEG)
 endif()
