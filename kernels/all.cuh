@@ -1,6 +1,13 @@
 // All kernels: with them Tensor<T, Cuda> works in a program that nvcc compiles.
 #pragma once
 
+#include "tenzo/cuda.hpp"
+
+#if !defined(__CUDACC__) && !defined(TENZO_EMULATE_CUDA)
+#error \
+    "<tenzo_kernels/all.cuh> is for nvcc: compile this file as CUDA, or include <tenzo/cuda.hpp> and link tenzo::cuda"
+#else
+
 #include "activation.cuh"
 #include "attention.cuh"
 #include "channel_norm.cuh"
@@ -22,5 +29,6 @@
 #include "resample.cuh"
 #include "rope.cuh"
 #include "softmax.cuh"
-#include "tenzo/cuda.hpp"
 #include "update.cuh"
+
+#endif

@@ -11,6 +11,9 @@ namespace tenzo::cuda {
 
 namespace detail {
 
+/// The first compute capability that the kernels are made for.
+inline constexpr int least_capability = 8;
+
 /// to[i] = U(from[i]), or a value.  A thread an element; bound by memory.
 template <class T, class U>
 struct CastKernel {
@@ -41,9 +44,19 @@ template <std::same_as<Device> D>
 std::string obstacle(D) {
   int n = 0;
   const cudaError_t e = cudaGetDeviceCount(&n);
-  if (e == cudaSuccess && n > 0) return {};
-  cudaGetLastError();  // that there is none is an answer
-  return e == cudaSuccess ? "no CUDA device" : cudaGetErrorString(e);
+  if (e != cudaSuccess) {
+    cudaGetLastError();  // that there is none is an answer
+    return cat("no usable GPU or driver was found (CUDA: ", cudaGetErrorString(e), ")");
+  }
+  if (n == 0) return "no GPU was found";
+  try {
+    const cudaDeviceProp& gpu = device_properties();
+    if (gpu.major >= detail::least_capability) return {};
+    return cat("the GPU ", gpu.name, " is of compute capability ", gpu.major, '.', gpu.minor, "; want ",
+               detail::least_capability, ".0 or later");
+  } catch (const DeviceError& error) {  // a device that is there, and does not answer
+    return error.what();
+  }
 }
 template <std::same_as<Device> D>
 void wait_for(D) {

@@ -1,5 +1,5 @@
 // Tensors on NVIDIA GPUs: Tensor<T, Cuda>. Programs that nvcc compiles include <tenzo_kernels/all.cuh> instead, others
-// link tenzo::cuda.
+// link tenzo::cuda. A step as a graph is a header of its own, <tenzo/cuda/recorded_step.hpp>.
 #pragma once
 
 #include "tenzo/cuda/activation.hpp"
@@ -11,11 +11,15 @@
 #include "tenzo/cuda/fft.hpp"
 #include "tenzo/cuda/index.hpp"
 #include "tenzo/cuda/loops.hpp"
+#include "tenzo/cuda/masks.hpp"
 #include "tenzo/cuda/matmul.hpp"
+#include "tenzo/cuda/noise.hpp"
 #include "tenzo/cuda/norm.hpp"
 #include "tenzo/cuda/pool.hpp"
 #include "tenzo/cuda/resample.hpp"
 #include "tenzo/cuda/rope.hpp"
 #include "tenzo/cuda/softmax.hpp"
+#include "tenzo/cuda/stored.hpp"
 #include "tenzo/cuda/update.hpp"
+#include "tenzo/cuda/weights.hpp"
 #include "tenzo/tenzo.hpp"

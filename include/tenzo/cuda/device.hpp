@@ -15,7 +15,8 @@ struct Device {};
 
 constexpr bool on_host(Device) { return false; }
 
-/// What keeps this process from using a GPU, in the driver's words; empty where there is one.
+/// What keeps this process from using a GPU, in one sentence: none or no driver, or one that is too old for the
+/// kernels. Empty where there is one: how a program asks before it begins. It does not throw.
 template <std::same_as<Device> D>
 std::string obstacle(D);
 /// Waits until everything that was asked of the current stream has been done. Errors of its kernels are thrown here.

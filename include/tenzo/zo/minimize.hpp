@@ -1,7 +1,6 @@
 // Minimising anything that returns a number, by zeroth-order steps: a function, a simulator, an external program.
 #pragma once
 
-#include <algorithm>
 #include <cmath>
 #include <concepts>
 #include <cstdint>
@@ -9,6 +8,7 @@
 #include <type_traits>
 #include <utility>
 
+#include "tenzo/ops/elementwise.hpp"
 #include "tenzo/optim/optimizers.hpp"
 #include "tenzo/optim/schedule.hpp"
 #include "tenzo/zo/dense.hpp"
@@ -94,8 +94,8 @@ void clamp_(T& x, double lower, double upper) {
   if (!(lower > -INFINITY || upper < INFINITY)) return;
   for_each_leaf(
       [&](const Path&, auto& v) {
-        using S = typename std::remove_reference_t<decltype(v)>::value_type;
-        for (S& e : v.values()) e = std::clamp(e, S(lower), S(upper));
+        using V = std::remove_reference_t<decltype(v)>;
+        map(device_t<V>{}, v.size(), v.data(), fn::Clamp{lower, upper}, std::as_const(v).data());
       },
       x);
 }
