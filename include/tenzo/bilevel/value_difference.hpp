@@ -126,9 +126,8 @@ ValueDifference<X, Y> forward_difference(Oracle<P>& oracle, const X& x, const Y&
 /// The central difference, F²SA-2:
 ///   ∇F ≈ ½ [∇_x f(y₊) + ∇_x f(y₋)] + [∇_x g(y₊) − ∇_x g(y₋)] / 2ν,   y_± = argmin g ± ν f.
 ///   Error  O(ν²), and what solve leaves undone over ν.   Cost  two minimisations, two gradients of f, two of g.
-///   Wants  ν L_f < μ_g: else g − ν f is not convex. Its curvature between y₋ and y₊ comes with the gradients; where it
-///   is
-///          not positive the forward difference is taken instead, and the report says so.
+///   Wants  ν L_f < μ_g: else g − ν f is not convex. Its curvature between y₋ and y₊ comes with the gradients; where
+///          it is not positive the forward difference is taken instead, and the report says so.
 template <class P, Tree X, Tree Y, class Solve = PenaltyDescent>
 ValueDifference<X, Y> central_difference(Oracle<P>& oracle, const X& x, const Y& plus, const Y& minus,
                                          const Solve& solve = {}, const DifferenceOptions& o = {}) {
