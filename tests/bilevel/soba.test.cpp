@@ -155,6 +155,23 @@ TEST_CASE("SOBA: goes on with the same bits, on any number of threads; other see
   CHECK_FALSE(same_bits(s, elsewhere));
 }
 
+TEST_CASE("a finite sum: its batches have the whole problem's derivatives as their mean") {
+  const QuadraticSum problem(3, 2, 0.3, 2, 3);
+  const auto sum = problem.sum();
+  const auto whole = sum.whole();
+  const Variables<Vector, Vector> at{vec({0.1, -0.3, 0.7}), vec({0.5, 1, -1}), vec({0.2, -0.6})};
+  BatchOracle batches(sum);
+  const auto d = directions(batches.mean_terms(at));
+  Oracle oracle(whole);
+  const auto f = oracle.upper_gradients(at.x, at.y);
+  const auto near = [](const Vector& a, const Vector& b) { CHECK(norm(sub(a, b)) < 1e-14 * (1 + norm(b))); };
+  near(d.y, oracle.lower_gradient(at.x, at.y));
+  near(d.v, add(oracle.hessian_product(at.x, at.y, at.v), f.y));
+  near(d.x, add(oracle.cross_product(at.x, at.y, at.v), f.x));
+  CHECK(batches.counts.lower_gradients == 3);
+  CHECK(batches.counts.upper_gradients == 2);
+}
+
 TEST_CASE("SOBA: mistakes are said") {
   const Quadratic q;
   auto sum = single_batch(q);

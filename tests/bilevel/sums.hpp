@@ -109,6 +109,23 @@ bool same_bits(const A& a, const A& b) {
   return same;
 }
 
+/// Checks the mean of vectors against `want`, element by element, within four standard deviations of the mean.
+template <class Draw>
+void check_mean(const Vector& want, int n, Draw&& draw) {
+  Eigen::VectorXd sum = Eigen::VectorXd::Zero(want.size()), squares = sum;
+  for (int t = 0; t < n; ++t) {
+    const Vector v = draw(t);
+    REQUIRE(v.size() == want.size());
+    sum += v.vector(), squares += v.vector().cwiseProduct(v.vector());
+  }
+  for (Eigen::Index k = 0; k < sum.size(); ++k) {
+    const double mean = sum[k] / n, deviation = std::sqrt(std::max(0.0, squares[k] / n - mean * mean) / n);
+    INFO("element ", k, ": ", mean, ", want ", want(k), ", deviation ", deviation);
+    CHECK(std::abs(mean - want(k)) <= 4 * deviation + 1e-9);
+    CHECK(deviation < 0.1 * (1 + std::abs(want(k))));  // or the bound says nothing
+  }
+}
+
 /// A state with memory of its own, as a file would give it back.
 template <class S>
 S saved(const S& s) {

@@ -35,8 +35,9 @@ struct SampledSeries {
 
 namespace detail {
 
-/// D_y, v and D_x = M v + ∇_x f of a draw, v by a series. `face` is where the step of y lands from `lower`, the
-/// direction that it will take (of D_y's form; without leaves: D_y).
+/// D_y, v by a series, and D_x = M v + ∇_x f, all of one draw.
+///   face     of the lower set that v keeps to
+///   number   names the random length: the same for a sample taken at two points
 template <BatchedProblem S, Tree X, Tree Y>
 Variables<X, Y> series_directions(BatchOracle<S>& oracle, const X& x, const Y& y, const SampledSeries& series,
                                   const Face<Y>& face, const BatchDraw& draw, std::uint64_t seed, std::int64_t number) {

@@ -47,7 +47,7 @@ struct Storm {
     const StepSizes size = steps.at(s.step);
     const BatchDraw draw(sum, seed, s.step);
     const double eta = std::min(1.0, averaging * std::pow(double(s.step + 1), -averaging_decay));
-    // the face comes from a step of its own batch: the series' Hessians stay independent of it
+    // where the step of y will land up to what this sample changes; one face for both points
     const Face<Y> face = detail::face_of_step(
         sum, s.now.y, s.step > 0 ? s.direction.y : oracle.gradient(s.now.x, s.now.y, draw.gradient()), size.lower);
     Variables<X, Y> d = detail::series_directions(oracle, s.now.x, s.now.y, series, face, draw, seed, s.step);

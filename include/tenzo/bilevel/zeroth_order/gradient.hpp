@@ -17,7 +17,9 @@ namespace tenzo::bilevel {
 ///   cge     difference quotients along `queries` coordinates drawn without repetition, scaled to the mean of all;
 ///           0 queries: along all coordinates
 ///   block   one random direction for each leaf, all at one point
-///   sparse  rge on the elements that a random mask keeps, drawn anew in every step, scaled by the inverse of its share
+///   sparse  rge on the elements that a random mask keeps, drawn anew in every step, scaled by the inverse of its
+///   share;
+///           a mask costs some passes over the noise: for losses that cost more
 /// All but fixed `masks` have the gradient (of the smoothed loss) as their mean.
 struct ValueGradient {
   enum class Kind { rge, cge, block, sparse };
