@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "tenzo/core/permutation.hpp"
 #include "tenzo/zo/dense.hpp"
 #include "tenzo/zo/estimators.hpp"
 #include "tenzo/zo/masks.hpp"
