@@ -8,12 +8,14 @@
 #include <cmath>
 #include <cstdint>
 #include <limits>
+#include <type_traits>
 #include <vector>
 
 #include "tenzo/core/error.hpp"
 #include "tenzo/core/parallel.hpp"
 #include "tenzo/core/simd.hpp"
 #include "tenzo/core/tensor.hpp"
+#include "tenzo/ops/cpu/transpose.hpp"
 
 namespace tenzo::prune {
 
@@ -53,36 +55,51 @@ constexpr std::int64_t csr_tile = 8 * Simd<T>::size;
 
 TENZO_INTRINSICS_BEGIN
 
-/// c[r, j] = Σ a[r, k] b[k, j] + bias[r] for n <= csr_tile columns j, rows [from, to) of a.
-///   b's rows lie `ldb` apart and c's `ldc`; b may be read up to a whole vector behind column n.
+/// A row of A times `vectors` vectors of B's columns, which stay in registers: c[j] = Σ value[i] b[col[i], j] + bias.
+template <int vectors, Real T>
+TENZO_INLINE void multiply_row(const T* value, const std::int32_t* col, std::int64_t count, const T* b,
+                               std::int64_t ldb, const T* bias, T* c, std::int64_t n) {
+  constexpr std::int64_t lanes = Simd<T>::size;
+  Simd<T> s[vectors];
+  TENZO_CPU_UNROLL
+  for (int v = 0; v < vectors; ++v) s[v] = Simd<T>(T(0));
+  for (std::int64_t i = 0; i < count; ++i) {
+    const Simd<T> x(value[i]);
+    const T* row = b + col[i] * ldb;
+    TENZO_CPU_UNROLL
+    for (int v = 0; v < vectors; ++v) s[v] = fmadd(x, Simd<T>::load(row + v * lanes), s[v]);
+  }
+  TENZO_CPU_UNROLL
+  for (int v = 0; v < vectors; ++v) {
+    if (bias) s[v] = s[v] + Simd<T>(*bias);
+    if (v + 1 < vectors || n == vectors * lanes) s[v].store(c + v * lanes);
+    else s[v].store(c + v * lanes, n - v * lanes);
+  }
+}
+
+/// c[r, j] = Σ a[r, k] b[k, j] + bias[r] for rows [from, to) of a and n <= csr_tile columns j.
+///   b's rows lie `ldb` apart and c's `ldc`; of b whole vectors are read, up to csr_tile columns.
 template <Real T>
 void multiply_tile(const CsrMatrix<T>& a, std::int64_t from, std::int64_t to, const T* b, std::int64_t ldb,
                    const T* bias, T* c, std::int64_t ldc, std::int64_t n) {
-  constexpr std::int64_t lanes = Simd<T>::size;
-  for (std::int64_t r = from; r < to; ++r) {
-    const T last = bias ? bias[r] : T(0);
-    // Four vectors at a time stay in registers for all of a row.
-    for (std::int64_t j = 0; j < n; j += 4 * lanes) {
-      Simd<T> s[4] = {Simd<T>(T(0)), Simd<T>(T(0)), Simd<T>(T(0)), Simd<T>(T(0))};
-      const auto vectors = std::min<std::int64_t>(4, (n - j + lanes - 1) / lanes);
-      if (vectors == 4) {
-        for (std::int64_t i = a.begin[std::size_t(r)]; i < a.begin[std::size_t(r) + 1]; ++i) {
-          const Simd<T> x(a.value[std::size_t(i)]);
-          const T* row = b + a.col[std::size_t(i)] * ldb + j;
-          for (int v = 0; v < 4; ++v) s[v] = fmadd(x, Simd<T>::load(row + v * lanes), s[v]);
-        }
-      } else {
-        for (std::int64_t i = a.begin[std::size_t(r)]; i < a.begin[std::size_t(r) + 1]; ++i) {
-          const Simd<T> x(a.value[std::size_t(i)]);
-          const T* row = b + a.col[std::size_t(i)] * ldb + j;
-          for (std::int64_t v = 0; v < vectors; ++v) s[v] = fmadd(x, Simd<T>::load(row + v * lanes), s[v]);
-        }
-      }
-      for (std::int64_t v = 0; v < vectors; ++v) {
-        if (bias) s[v] = s[v] + Simd<T>(last);
-        s[v].store(c + r * ldc + j + v * lanes, n - j - v * lanes < lanes ? n - j - v * lanes : lanes);
-      }
+  const auto rows = [&]<int vectors>(std::integral_constant<int, vectors>) {
+    for (std::int64_t r = from; r < to; ++r) {
+      const std::int64_t first = a.begin[std::size_t(r)], count = a.begin[std::size_t(r) + 1] - first;
+      multiply_row<vectors>(a.value.data() + first, a.col.data() + first, count, b, ldb, bias ? bias + r : nullptr,
+                            c + r * ldc, n);
     }
+  };
+  static_assert(csr_tile<T> == 8 * Simd<T>::size);
+  switch ((n + Simd<T>::size - 1) / Simd<T>::size) {
+    case 1: return rows(std::integral_constant<int, 1>{});
+    case 2: return rows(std::integral_constant<int, 2>{});
+    case 3: return rows(std::integral_constant<int, 3>{});
+    case 4: return rows(std::integral_constant<int, 4>{});
+    case 5: return rows(std::integral_constant<int, 5>{});
+    case 6: return rows(std::integral_constant<int, 6>{});
+    case 7: return rows(std::integral_constant<int, 7>{});
+    case 8: return rows(std::integral_constant<int, 8>{});
+    default: return;  // no columns
   }
 }
 
@@ -118,16 +135,14 @@ void multiply_transposed(const CsrMatrix<T>& a, std::int64_t n, const T* x, cons
     const std::int64_t first = t * tile, some = std::min(tile, n - first);
     T* const b = turned.data();
     parallel_for(a.cols, 256, [&](std::int64_t from, std::int64_t to) {
-      for (std::int64_t k = from; k < to; ++k) {
-        for (std::int64_t j = 0; j < some; ++j) b[k * tile + j] = x[(first + j) * a.cols + k];
-        std::fill(b + k * tile + some, b + (k + 1) * tile, T(0));
-      }
+      cpu::copy_transposed(to - from, some, x + first * a.cols + from, a.cols, b + from * tile, tile);
+      const std::int64_t whole = (some + Simd<T>::size - 1) / Simd<T>::size * Simd<T>::size;
+      for (std::int64_t k = from; k < to; ++k) std::fill(b + k * tile + some, b + k * tile + whole, T(0));
     });
     T* const c = back.data();
     parallel_for(a.rows, strip, [&](std::int64_t from, std::int64_t to) {
       detail::multiply_tile(a, from, to, b, tile, bias, c, tile, some);
-      for (std::int64_t r = from; r < to; ++r)
-        for (std::int64_t j = 0; j < some; ++j) y[(first + j) * a.rows + r] = c[r * tile + j];
+      cpu::copy_transposed(some, to - from, c + from * tile, tile, y + first * a.rows + from, a.rows);
     });
   }
 }

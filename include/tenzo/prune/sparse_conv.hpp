@@ -15,11 +15,11 @@ namespace tenzo::prune {
 namespace detail {
 
 /// to[(c, k, l), j] = x at the tap (k, l) of channel c for the output places [first, first + n), zeros outside the
-/// image; rows of `ld`, filled up with zeros. Taps that no weight meets are left out.
+/// image; rows of `ld`, the last vector filled up with zeros. Taps that no weight meets are left out.
 template <Real T>
 void unfold(const ConvGeometry& g, const T* x, std::int64_t first, std::int64_t n, const std::vector<bool>& met, T* to,
             std::int64_t ld) {
-  const std::int64_t taps = g.taps();
+  const std::int64_t taps = g.taps(), whole = (n + Simd<T>::size - 1) / Simd<T>::size * Simd<T>::size;
   for (std::int64_t r = 0; r < g.group_in() * taps; ++r) {
     if (!met[std::size_t(r)]) continue;
     const std::int64_t c = r / taps, k = r % taps / g.kernel.w, l = r % g.kernel.w;
@@ -30,13 +30,20 @@ void unfold(const ConvGeometry& g, const T* x, std::int64_t first, std::int64_t 
       const std::int64_t run = std::min(n - j, g.out_size.w - ox);
       const std::int64_t y = oy * g.stride.h - g.padding.h + k * g.dilation.h;
       const bool inside = 0 <= y && y < g.in_size.h;
-      std::int64_t left = ox * g.stride.w - g.padding.w + l * g.dilation.w;
-      for (std::int64_t i = 0; i < run; ++i, left += g.stride.w)
-        row[j + i] = inside && 0 <= left && left < g.in_size.w ? plane[y * g.in_size.w + left] : T(0);
+      const std::int64_t step = g.stride.w, left = ox * step - g.padding.w + l * g.dilation.w;
+      // Places [low, high) of the run lie within the image: 0 <= left + i step < w.
+      const std::int64_t low = !inside ? run : std::clamp<std::int64_t>((step - 1 - left) / step, 0, run);
+      const std::int64_t high = std::clamp<std::int64_t>((g.in_size.w - left + step - 1) / step, low, run);
+      const std::int64_t origin = y * g.in_size.w + left;
+      std::fill(row + j, row + j + low, T(0));
+      if (step == 1 && low < high) std::copy_n(plane + origin + low, high - low, row + j + low);
+      else
+        for (std::int64_t i = low; i < high; ++i) row[j + i] = plane[origin + i * step];
+      std::fill(row + j + high, row + j + run, T(0));
       j += run;
       at += run;
     }
-    std::fill(row + n, row + ld, T(0));
+    std::fill(row + n, row + whole, T(0));
   }
 }
 
