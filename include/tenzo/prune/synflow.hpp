@@ -46,7 +46,8 @@ ValueAnd<double, M> synaptic_flow(const M& network, const Shape& input, Prunable
 
 /// The mask of `rounds` rounds, the density ρ^(k / rounds) after round k; what is pruned stays so.
 ///   model    callable on images, positively homogeneous in each layer: relus, pooling, convolutions and linear layers
-///   Throws   ValueError where a layer would be emptied, or the flow is zero or overflows.
+///   Throws   ValueError where a layer would be emptied, in a branch beside a shortcut, too; or the flow is zero or
+///            overflows.
 template <Tree M, LeafChoice Prunable = bool (*)(const Path&, const Shape&)>
 Mask<M> synflow_mask(const M& model, const Shape& input, double density, std::int64_t rounds = 100,
                      Prunable&& prunable = is_prunable) {
