@@ -49,8 +49,8 @@ TEST_CASE("gradient penalty: P1, the bias is of first order in 1 / gamma") {
   const auto problem = quadratic_of<double>(q);
   std::vector<double> gammas{3, 10, 30}, errors;
   for (const double g : gammas) {
-    const auto s = after(GradientPenalty{.lr_x = 0.02, .lr_y = 0.02, .gamma = {g, g, 0}}, problem, int(4000 * g), q.x,
-                         vec({0, 0}));
+    const auto s = after(GradientPenalty{.lr_x = 0.02, .lr_y = 0.02, .gamma = {g, g, 0}}, problem, int(2000 * g),
+                         vec({-1.9, 2.77}), vec({1.1, 0.22}));
     errors.push_back(error_of(s.x));
     CHECK(s.counts.hessian_products == s.step);
     CHECK(s.counts.cross_products == s.step);
@@ -93,7 +93,7 @@ TEST_CASE("value penalty: P13, a lower loss that is not convex, and its bias") {
     std::vector<double> gammas{10, 30, 100}, errors;
     for (const double g : gammas) {
       const ValuePenalty o{10, 0.5, 0.3, 0.3, {g, g, 0}, warm};
-      const auto s = after(o, Sine::problem(), 5000, vec({2}), vec({4}));
+      const auto s = after(o, Sine::problem(), int(20 * g), vec({2}), vec({4}));
       errors.push_back(std::hypot(s.x(0) - want.x, s.y(0) - want.y));
       CHECK(s.penalty > 0);
     }
