@@ -1,19 +1,17 @@
-# tenzo::core: the usual instantiations, compiled once. Whoever links it finds them declared `extern template`.
-# Without any source it is an interface, so that linking it is always right.
+# tenzo::core: what include/tenzo/core/compiled.hpp marks and the headers named extern.hpp list, compiled once. Whoever links
+# it finds the former declared and the latter `extern template`.
 
-file(GLOB_RECURSE core_sources CONFIGURE_DEPENDS src/*.cpp)
-if(core_sources)
-  add_library(tenzo_core STATIC ${core_sources})
-  target_link_libraries(tenzo_core PUBLIC tenzo $<TARGET_NAME_IF_EXISTS:tenzo_io>)
-  target_link_libraries(tenzo_core PRIVATE $<BUILD_INTERFACE:$<TARGET_NAME_IF_EXISTS:tenzo_own>>)
-  set_target_properties(tenzo_core PROPERTIES POSITION_INDEPENDENT_CODE ON)
-  target_compile_definitions(tenzo_core INTERFACE TENZO_EXTERN_TEMPLATES)
-  if(TENZO_ARCH)   # alignment and inline functions must be those of the library
-    target_compile_options(tenzo_core PUBLIC -march=${TENZO_ARCH})
-  endif()
-else()
-  add_library(tenzo_core INTERFACE)
-  target_link_libraries(tenzo_core INTERFACE tenzo)
+file(GLOB core_sources CONFIGURE_DEPENDS src/*.cpp)
+if(TARGET tenzo_io)
+  file(GLOB json_sources CONFIGURE_DEPENDS src/json/*.cpp)  # what needs a JSON library
 endif()
+add_library(tenzo_core STATIC ${core_sources} ${json_sources})
 add_library(tenzo::core ALIAS tenzo_core)
-set_target_properties(tenzo_core PROPERTIES EXPORT_NAME core)
+set_target_properties(tenzo_core PROPERTIES EXPORT_NAME core POSITION_INDEPENDENT_CODE ON)
+target_link_libraries(tenzo_core PUBLIC tenzo $<TARGET_NAME_IF_EXISTS:tenzo_io>)
+target_link_libraries(tenzo_core PRIVATE $<BUILD_INTERFACE:$<TARGET_NAME_IF_EXISTS:tenzo_own>>)
+target_compile_definitions(tenzo_core PUBLIC TENZO_EXTERN_TEMPLATES)
+if(TENZO_ARCH)  # alignment and inline functions must be those of the library
+  target_compile_options(tenzo_core PUBLIC $<$<COMPILE_LANGUAGE:CXX>:-march=${TENZO_ARCH}>
+                         $<$<COMPILE_LANG_AND_ID:CUDA,NVIDIA>:-Xcompiler=-march=${TENZO_ARCH}>)
+endif()

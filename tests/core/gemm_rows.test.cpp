@@ -26,7 +26,7 @@ bool same_bits(const std::vector<float>& a, const std::vector<float>& b) {
 }
 
 /// Noise of which any element can be had at any time; counts the elements that were drawn.
-struct Noise {
+struct CountedNoise {
   std::int64_t n, k;
   std::uint32_t key;
   std::atomic<std::int64_t>* drawn = nullptr;
@@ -49,8 +49,8 @@ struct Noise {
     if (drawn) *drawn += rows * cols;
   }
 };
-static_assert(RowSource<Noise> && RowSource<StoredRows<float>> && RowSource<StoredRows<half>> &&
-              RowSource<PerturbedRows<StoredRows<bfloat16>, Noise>>);
+static_assert(RowSource<CountedNoise> && RowSource<StoredRows<float>> && RowSource<StoredRows<half>> &&
+              RowSource<PerturbedRows<StoredRows<bfloat16>, CountedNoise>>);
 
 struct Sizes {
   std::int64_t m, n, k;
@@ -86,7 +86,7 @@ void check_stored(Sizes s) {
   CHECK(same_bits(y, product(x, w, s)));
 }
 
-std::vector<float> perturbed(std::vector<float> w, const Noise& z, float scale) {
+std::vector<float> perturbed(std::vector<float> w, const CountedNoise& z, float scale) {
   for (std::int64_t i = 0; i < z.n; ++i)
     for (std::int64_t j = 0; j < z.k; ++j) {
       float& v = w[std::size_t(i * z.k + j)];
@@ -124,8 +124,8 @@ TEST_CASE("gemm_rows: weights perturbed on read, several directions in order") {
     CAPTURE(s.n);
     CAPTURE(s.k);
     const auto x = numbers(s.m * s.k, 1), w = numbers(s.n * s.k, 2);
-    const Noise a{s.n, s.k, 77}, b{s.n, s.k, 1234567};
-    const std::vector<ScaledRows<Noise>> terms{{a, 0.5f}, {b, -1e-3f}};
+    const CountedNoise a{s.n, s.k, 77}, b{s.n, s.k, 1234567};
+    const std::vector<ScaledRows<CountedNoise>> terms{{a, 0.5f}, {b, -1e-3f}};
     std::vector<float> y(std::size_t(s.m * s.n));
     gemm_rows(rows_of(x, s.m, s.k), PerturbedRows(StoredRows(w.data(), s.n, s.k), std::span(terms)),
               rows_of(y, s.m, s.n));
@@ -141,7 +141,7 @@ TEST_CASE("gemm_pair: both sides from one draw") {
       CAPTURE(s.k);
       std::atomic<std::int64_t> drawn = 0;
       const auto x = numbers(s.m * s.k, 1), other = numbers(s.m * s.k, 5), w = numbers(s.n * s.k, 2);
-      const Noise z{s.n, s.k, 99, &drawn};
+      const CountedNoise z{s.n, s.k, 99, &drawn};
       std::vector<float> plus(std::size_t(s.m * s.n)), minus = plus;
       gemm_pair(StoredRows(w.data(), s.n, s.k), z, {rows_of(x, s.m, s.k), 1e-2f, rows_of(plus, s.m, s.n)},
                 {rows_of(other, s.m, s.k), -2e-2f, rows_of(minus, s.m, s.n)});
@@ -156,7 +156,7 @@ TEST_CASE("gemm_pair: accumulates, adds biases, leaves what lies between rows") 
   const Sizes s{13, 60, 150};
   const std::int64_t row = s.n + 4;
   const auto x = numbers(s.m * s.k, 1), w = numbers(s.n * s.k, 2), up = numbers(s.n, 6), down = numbers(s.n, 7);
-  const Noise z{s.n, s.k, 99};
+  const CountedNoise z{s.n, s.k, 99};
   auto plus = numbers(s.m * row, 8), minus = numbers(s.m * row, 9), want_plus = plus, want_minus = minus;
   const auto view = [&](std::vector<float>& y) { return MatrixView<float>::row_major(y.data(), s.m, s.n, row); };
   const auto xs = rows_of(x, s.m, s.k);
@@ -173,7 +173,7 @@ TEST_CASE("gemm_pair: a wrong shape is a sentence") {
   const std::vector<float> x(100);
   std::vector<float> y(100);
   const auto go = [&](std::int64_t noise_rows, std::int64_t minus_rows) {
-    gemm_pair(StoredRows(x.data(), 4, 5), Noise{noise_rows, 5, 1}, {rows_of(x, 3, 5), 1, rows_of(y, 3, 4)},
+    gemm_pair(StoredRows(x.data(), 4, 5), CountedNoise{noise_rows, 5, 1}, {rows_of(x, 3, 5), 1, rows_of(y, 3, 4)},
               {rows_of(x, minus_rows, 5), -1, rows_of(y, minus_rows, 4)});
   };
   CHECK_THROWS_WITH_AS(go(3, 3), "gemm_pair: the direction is (3, 5), the weights are (4, 5)", ShapeError);

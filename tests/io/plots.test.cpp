@@ -6,7 +6,11 @@
 #include <vector>
 
 #include "markup_check.hpp"
+#include "tenzo/core/error.hpp"
+#include "tenzo/io/report/drawing.hpp"
 #include "tenzo/io/report/figure.hpp"
+#include "tenzo/io/report/scale.hpp"
+#include "tenzo/io/report/thin.hpp"
 
 using namespace tenzo;
 using namespace tenzo::plot;

@@ -7,6 +7,7 @@
 
 #include "tenzo/io/tokenizer.hpp"
 #include "tenzo/io/tokenizer/base64.hpp"
+#include "tenzo/io/tokenizer/normal_forms.hpp"
 
 using namespace tenzo;
 using namespace tenzo::text;

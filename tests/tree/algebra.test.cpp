@@ -55,7 +55,7 @@ TEST_CASE("tree algebra: dot, norm, axpy_, scale_, zeros_like, clone") {
 TEST_CASE("tree algebra: shapes that differ are named by their place") {
   Model<T> x = model(1), y = model(1);
   y.list[1] = T::scalar(1);
-  CHECK_THROWS_WITH_AS(dot(x, y), "dot: list.1 is (1, 2) and ()", ShapeError);
+  CHECK_THROWS_WITH_AS(dot(x, y), "inner product: list.1 is (1, 2) and ()", ShapeError);
   CHECK_THROWS_WITH_AS(axpy_(1, x, y), "axpy_: list.1 is () and (1, 2)", ShapeError);
 }
 

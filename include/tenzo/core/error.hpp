@@ -9,6 +9,8 @@
 #include <string_view>
 #include <utility>
 
+#include "tenzo/core/compiled.hpp"
+
 namespace tenzo {
 
 /// Base of everything that tenzo throws.
@@ -57,8 +59,7 @@ struct FileError : Error {
   std::int64_t offset = -1;  // byte, or -1
   std::string reason;
 
-  FileError(std::string file, std::int64_t at, std::string_view why)
-      : FileError(std::move(file), at, one_line(why, 600), {}) {}
+  TENZO_COMPILED FileError(std::string file, std::int64_t at, std::string_view why);
 
  private:
   struct Checked {};
@@ -68,6 +69,11 @@ struct FileError : Error {
         offset(at),
         reason(std::move(why)) {}
 };
+
+#if TENZO_DEFINES(core)
+TENZO_COMPILED FileError::FileError(std::string file, std::int64_t at, std::string_view why)
+    : FileError(std::move(file), at, one_line(why, 600), {}) {}
+#endif
 
 /// Throws ShapeError with the parts as its text unless `holds`.
 template <class... Parts>

@@ -126,3 +126,5 @@ void gemm(MatrixView<const std::type_identity_t<T>> a, MatrixView<const std::typ
 }
 
 }  // namespace tenzo
+
+#include "tenzo/core/extern.hpp"

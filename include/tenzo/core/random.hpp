@@ -12,6 +12,7 @@
 #include <variant>
 #include <vector>
 
+#include "tenzo/core/compiled.hpp"
 #include "tenzo/core/detail/noise_parts.hpp"
 #include "tenzo/core/detail/words.hpp"
 #include "tenzo/core/dtype.hpp"
@@ -71,7 +72,7 @@ void add_scaled_(T* w, std::int64_t rows, std::int64_t cols, std::span<const Noi
 /// Σ z², in double, in a fixed order.
 ///   The uniform law on the sphere of radius √d in d dimensions, over all tensors of a model: normal z times
 ///   √(d / Σ z²), where Σ z² is the sum over the tensors.
-inline double squared_norm(Law law, const NoiseKey& key, std::int64_t rows, std::int64_t cols);
+TENZO_COMPILED double squared_norm(Law law, const NoiseKey& key, std::int64_t rows, std::int64_t cols);
 
 // ---- definitions ---------------------------------------------------------------------------------------------------
 
@@ -233,7 +234,8 @@ void add_scaled_(T* w, std::int64_t rows, std::int64_t cols, std::span<const Noi
   });
 }
 
-inline double squared_norm(Law law, const NoiseKey& key, std::int64_t rows, std::int64_t cols) {
+#if TENZO_DEFINES(core)
+TENZO_COMPILED double squared_norm(Law law, const NoiseKey& key, std::int64_t rows, std::int64_t cols) {
   const AnyNoise noise = make_noise(law, key, rows, cols);
   std::vector<double> partial(std::size_t(detail::MatrixParts{rows, cols}.count()));
   detail::for_parts(rows, cols, [&](const detail::MatrixPart& part, std::int64_t i) {
@@ -243,5 +245,8 @@ inline double squared_norm(Law law, const NoiseKey& key, std::int64_t rows, std:
   });
   return std::accumulate(partial.begin(), partial.end(), 0.);
 }
+#endif
 
 }  // namespace tenzo
+
+#include "tenzo/core/extern.hpp"

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "tenzo/core/blocks.hpp"
+#include "tenzo/core/compiled.hpp"
 #include "tenzo/core/dtype.hpp"
 #include "tenzo/core/error.hpp"
 #include "tenzo/core/parallel.hpp"
@@ -89,14 +90,8 @@ class StoredTensor {
 
   /// dst[i ld + j] = element (row0 + i, col0 + j) for i < nrows, j < ncols. On the calling thread.
   ///   Exact for formats of at most 24 significant bits; wider ones are rounded to nearest.
-  void decode(std::int64_t row0, std::int64_t nrows, std::int64_t col0, std::int64_t ncols, float* dst,
-              std::int64_t ld) const {
-    check_tile(row0, nrows, col0, ncols);
-    if (ncols == 0) return;
-    detail::with_codec(dtype_, [&](auto codec) {
-      for (std::int64_t i = 0; i < nrows; ++i) codec.decode(row(row0 + i), col0, ncols, dst + i * ld);
-    });
-  }
+  TENZO_COMPILED void decode(std::int64_t row0, std::int64_t nrows, std::int64_t col0, std::int64_t ncols, float* dst,
+                             std::int64_t ld) const;
 
   /// All elements, row-major, on all threads.
   void decode(float* dst) const {
@@ -108,20 +103,8 @@ class StoredTensor {
   /// Element (row0 + i, col0 + j) = src[i ld + j], rounded to nearest even (f16, bf16) or quantised as the format's
   /// reference does (q8_0, q4_0, q4_1: whole blocks only). On the calling thread.
   ///   Throws ValueError for a view, a format that is not written, or values that a block's scale can not reach.
-  void encode(std::int64_t row0, std::int64_t nrows, std::int64_t col0, std::int64_t ncols, const float* src,
-              std::int64_t ld) {
-    check_tile(row0, nrows, col0, ncols);
-    require_writable();
-    const std::int64_t block = dtype_info(dtype_).block;
-    expect(col0 % block == 0 && ncols % block == 0, "stored: columns [", col0, ", ", col0 + ncols, ") of a ", dtype_,
-           " tensor are no whole blocks of ", block);
-    if (ncols == 0) return;
-    detail::with_codec(dtype_, [&](auto codec) {
-      if constexpr (codec.encodable)
-        for (std::int64_t i = 0; i < nrows; ++i) codec.encode(src + i * ld, col0, ncols, writable_row(row0 + i));
-      else require(false, "stored: floats are not written as ", dtype_);
-    });
-  }
+  TENZO_COMPILED void encode(std::int64_t row0, std::int64_t nrows, std::int64_t col0, std::int64_t ncols,
+                             const float* src, std::int64_t ld);
 
   /// All elements from row-major floats, on all threads.
   void encode(const float* src) {
@@ -140,22 +123,7 @@ class StoredTensor {
 
   /// The values of a tensor of the same shape: its bytes where the format is the same, else by way of float. On all
   /// threads; what `encode` throws.
-  void assign(const StoredTensor& source) {
-    expect(source.shape_ == shape_, "stored: shape ", source.shape_, " assigned to ", shape_);
-    require_writable();
-    if (size() == 0) return;
-    parallel_for(rows_, piece(), [&](std::int64_t begin, std::int64_t end) {
-      if (source.dtype_ == dtype_) {
-        std::memmove(writable_row(begin), source.row(begin), std::size_t((end - begin) * row_bytes_));
-        return;
-      }
-      std::vector<float> values(static_cast<std::size_t>(cols_));
-      for (std::int64_t i = begin; i < end; ++i) {
-        source.decode(i, 1, 0, cols_, values.data(), cols_);
-        encode(i, 1, 0, cols_, values.data(), cols_);
-      }
-    });
-  }
+  TENZO_COMPILED void assign(const StoredTensor& source);
 
   /// The same values in another format, owned; this handle again where it has that format already.
   StoredTensor converted(DType dtype) const {
@@ -230,6 +198,49 @@ class StoredTensor {
   std::byte* writable_ = nullptr;
   std::shared_ptr<const void> keep_;
 };
+
+#if TENZO_DEFINES(core)
+TENZO_COMPILED void StoredTensor::decode(std::int64_t row0, std::int64_t nrows, std::int64_t col0, std::int64_t ncols,
+                                         float* dst, std::int64_t ld) const {
+  check_tile(row0, nrows, col0, ncols);
+  if (ncols == 0) return;
+  detail::with_codec(dtype_, [&](auto codec) {
+    for (std::int64_t i = 0; i < nrows; ++i) codec.decode(row(row0 + i), col0, ncols, dst + i * ld);
+  });
+}
+
+TENZO_COMPILED void StoredTensor::encode(std::int64_t row0, std::int64_t nrows, std::int64_t col0, std::int64_t ncols,
+                                         const float* src, std::int64_t ld) {
+  check_tile(row0, nrows, col0, ncols);
+  require_writable();
+  const std::int64_t block = dtype_info(dtype_).block;
+  expect(col0 % block == 0 && ncols % block == 0, "stored: columns [", col0, ", ", col0 + ncols, ") of a ", dtype_,
+         " tensor are no whole blocks of ", block);
+  if (ncols == 0) return;
+  detail::with_codec(dtype_, [&](auto codec) {
+    if constexpr (codec.encodable)
+      for (std::int64_t i = 0; i < nrows; ++i) codec.encode(src + i * ld, col0, ncols, writable_row(row0 + i));
+    else require(false, "stored: floats are not written as ", dtype_);
+  });
+}
+
+TENZO_COMPILED void StoredTensor::assign(const StoredTensor& source) {
+  expect(source.shape_ == shape_, "stored: shape ", source.shape_, " assigned to ", shape_);
+  require_writable();
+  if (size() == 0) return;
+  parallel_for(rows_, piece(), [&](std::int64_t begin, std::int64_t end) {
+    if (source.dtype_ == dtype_) {
+      std::memmove(writable_row(begin), source.row(begin), std::size_t((end - begin) * row_bytes_));
+      return;
+    }
+    std::vector<float> values(static_cast<std::size_t>(cols_));
+    for (std::int64_t i = begin; i < end; ++i) {
+      source.decode(i, 1, 0, cols_, values.data(), cols_);
+      encode(i, 1, 0, cols_, values.data(), cols_);
+    }
+  });
+}
+#endif
 
 /// A stored tensor on a device: `type` is a class like StoredTensor.
 template <class D>

@@ -18,6 +18,7 @@
 #include <string>
 #include <string_view>
 
+#include "tenzo/core/compiled.hpp"
 #include "tenzo/core/error.hpp"
 
 namespace tenzo {
@@ -25,7 +26,10 @@ namespace tenzo {
 /// The file that AtomicFile puts in place for a path: the path, or what it links to.
 ///   Throws FileError where that can not be done: the folder is not there or can not be written to, or the name belongs
 ///   to a read-only file or to something else than a file.
-inline std::string writable_file(const std::string& path) {
+TENZO_COMPILED std::string writable_file(const std::string& path);
+
+#if TENZO_DEFINES(files)
+TENZO_COMPILED std::string writable_file(const std::string& path) {
   std::error_code ignored;
   std::filesystem::path target(path);
   if (std::filesystem::is_symlink(target, ignored)) target = std::filesystem::canonical(target, ignored);
@@ -43,6 +47,7 @@ inline std::string writable_file(const std::string& path) {
   if (::access(folder.c_str(), W_OK | X_OK) != 0) throw FileError(path, -1, "the folder for it is read-only");
   return target.string();
 }
+#endif
 
 /// A file that appears under its name only when it is complete.
 ///   The bytes go to `<path>.tenzo-part` in the same folder; `commit` flushes them to the disk, renames the file to
@@ -52,12 +57,7 @@ inline std::string writable_file(const std::string& path) {
 ///   Every failure throws FileError.
 class AtomicFile {
  public:
-  explicit AtomicFile(const std::string& path)
-      : path_(writable_file(path)), part_(path_ + ".tenzo-part"), buffer_(new std::byte[capacity]) {
-    open_part();
-    struct stat old;
-    if (::stat(path_.c_str(), &old) == 0) ::fchmod(file_, old.st_mode & 07777);
-  }
+  TENZO_COMPILED explicit AtomicFile(const std::string& path);
 
   ~AtomicFile() {
     if (file_ < 0) return;
@@ -71,13 +71,7 @@ class AtomicFile {
   /// Number of bytes written so far.
   std::uint64_t position() const { return position_; }
 
-  void write(std::span<const std::byte> bytes) {
-    position_ += bytes.size();
-    if (used_ + bytes.size() > capacity) flush();
-    if (bytes.size() >= capacity) return put(bytes);
-    std::copy(bytes.begin(), bytes.end(), buffer_.get() + used_);
-    used_ += bytes.size();
-  }
+  TENZO_COMPILED void write(std::span<const std::byte> bytes);
   void write(std::string_view text) { write(std::as_bytes(std::span(text))); }
 
   /// n times the same byte.
@@ -92,14 +86,7 @@ class AtomicFile {
   }
 
   /// Puts the file under its name. Nothing may be written afterwards.
-  void commit() {
-    flush();
-    if (::fsync(file_) != 0) fail("can not be flushed to the disk");
-    if (::rename(part_.c_str(), path_.c_str()) != 0) fail("can not be put in place");
-    ::close(file_);
-    file_ = -1;
-    sync_folder();
-  }
+  TENZO_COMPILED void commit();
 
  private:
   static constexpr std::size_t capacity = 1 << 18;
@@ -159,11 +146,41 @@ class AtomicFile {
   std::uint64_t position_ = 0;
 };
 
+#if TENZO_DEFINES(files)
+TENZO_COMPILED AtomicFile::AtomicFile(const std::string& path)
+    : path_(writable_file(path)), part_(path_ + ".tenzo-part"), buffer_(new std::byte[capacity]) {
+  open_part();
+  struct stat old;
+  if (::stat(path_.c_str(), &old) == 0) ::fchmod(file_, old.st_mode & 07777);
+}
+
+TENZO_COMPILED void AtomicFile::write(std::span<const std::byte> bytes) {
+  position_ += bytes.size();
+  if (used_ + bytes.size() > capacity) flush();
+  if (bytes.size() >= capacity) return put(bytes);
+  std::copy(bytes.begin(), bytes.end(), buffer_.get() + used_);
+  used_ += bytes.size();
+}
+
+TENZO_COMPILED void AtomicFile::commit() {
+  flush();
+  if (::fsync(file_) != 0) fail("can not be flushed to the disk");
+  if (::rename(part_.c_str(), path_.c_str()) != 0) fail("can not be put in place");
+  ::close(file_);
+  file_ = -1;
+  sync_folder();
+}
+#endif
+
 /// Replaces a file's content as a whole.
-inline void write_file(const std::string& path, std::string_view content) {
+TENZO_COMPILED void write_file(const std::string& path, std::string_view content);
+
+#if TENZO_DEFINES(files)
+TENZO_COMPILED void write_file(const std::string& path, std::string_view content) {
   AtomicFile file(path);
   file.write(content);
   file.commit();
 }
+#endif
 
 }  // namespace tenzo

@@ -19,6 +19,7 @@
 #include <utility>
 #include <vector>
 
+#include "tenzo/core/compiled.hpp"
 #include "tenzo/core/error.hpp"
 #include "tenzo/core/stored.hpp"
 #include "tenzo/io/byte_reader.hpp"
@@ -110,20 +111,7 @@ class GgufFile {
     std::uint64_t offset, bytes;
   };
 
-  GgufFile(std::span<const std::byte> bytes, std::shared_ptr<const void> keep, std::string path)
-      : path_(std::move(path)) {
-    ByteReader in(bytes, path_);
-    if (in.number<std::uint32_t>("the mark \"GGUF\"") != detail::gguf_magic) in.fail(0, "is not a GGUF file");
-    version_ = in.number<std::uint32_t>("the version");
-    if (version_ != 2 && version_ != 3)
-      in.fail(4, "version ", version_, (version_ & 0xffff) == 0 ? ", a big-endian file," : "",
-              " is not supported; want 2 or 3");
-    const auto tensors = in.number<std::uint64_t>("the number of tensors");
-    const auto keys = in.number<std::uint64_t>("the number of keys");
-    read_metadata(in, keys, keep);
-    const std::vector<Info> infos = read_infos(in, tensors);
-    place(in, infos, bytes, keep);
-  }
+  TENZO_COMPILED GgufFile(std::span<const std::byte> bytes, std::shared_ptr<const void> keep, std::string path);
 
   void read_metadata(ByteReader& in, std::uint64_t n, const std::shared_ptr<const void>& keep) {
     std::unordered_set<std::string_view> seen;
@@ -238,5 +226,22 @@ class GgufFile {
   NamedTensors tensors_;
   std::shared_ptr<const MappedFile> map_;
 };
+
+#if TENZO_DEFINES(files)
+TENZO_COMPILED GgufFile::GgufFile(std::span<const std::byte> bytes, std::shared_ptr<const void> keep, std::string path)
+    : path_(std::move(path)) {
+  ByteReader in(bytes, path_);
+  if (in.number<std::uint32_t>("the mark \"GGUF\"") != detail::gguf_magic) in.fail(0, "is not a GGUF file");
+  version_ = in.number<std::uint32_t>("the version");
+  if (version_ != 2 && version_ != 3)
+    in.fail(4, "version ", version_, (version_ & 0xffff) == 0 ? ", a big-endian file," : "",
+            " is not supported; want 2 or 3");
+  const auto tensors = in.number<std::uint64_t>("the number of tensors");
+  const auto keys = in.number<std::uint64_t>("the number of keys");
+  read_metadata(in, keys, keep);
+  const std::vector<Info> infos = read_infos(in, tensors);
+  place(in, infos, bytes, keep);
+}
+#endif
 
 }  // namespace tenzo

@@ -16,6 +16,7 @@
 #include <utility>
 #include <vector>
 
+#include "tenzo/core/compiled.hpp"
 #include "tenzo/core/error.hpp"
 #include "tenzo/io/byte_reader.hpp"
 
@@ -60,9 +61,13 @@ T load_as(const std::byte* p) {
   return x;
 }
 
-inline void append(std::vector<std::byte>& out, std::span<const std::byte> bytes) {
+TENZO_COMPILED void append(std::vector<std::byte>& out, std::span<const std::byte> bytes);
+
+#if TENZO_DEFINES(files)
+TENZO_COMPILED void append(std::vector<std::byte>& out, std::span<const std::byte> bytes) {
   out.insert(out.end(), bytes.begin(), bytes.end());
 }
+#endif
 template <GgufNumber T>
 void append(std::vector<std::byte>& out, T x) {
   append(out, std::as_bytes(std::span(&x, 1)));
@@ -123,15 +128,7 @@ class GgufValue {
 
   /// The value of a type at the reader's position, checked to its end. `keep` owns the reader's bytes.
   ///   Time and memory are bounded by the bytes that are there; arrays nest at most 16 deep.
-  static GgufValue read(ByteReader& in, GgufType type, std::shared_ptr<const void> keep) {
-    GgufValue v;
-    v.type_ = type;
-    const std::uint64_t begin = in.position();
-    skip(in, type, 0);
-    v.bytes_ = in.since(begin);
-    v.keep_ = std::move(keep);
-    return v;
-  }
+  TENZO_COMPILED static GgufValue read(ByteReader& in, GgufType type, std::shared_ptr<const void> keep);
   /// A type's number in the file.
   static GgufType read_type(ByteReader& in, std::string_view what) {
     const std::uint64_t at = in.position();
@@ -263,6 +260,18 @@ class GgufValue {
   std::span<const std::byte> bytes_;
   std::shared_ptr<const void> keep_;
 };
+
+#if TENZO_DEFINES(files)
+TENZO_COMPILED GgufValue GgufValue::read(ByteReader& in, GgufType type, std::shared_ptr<const void> keep) {
+  GgufValue v;
+  v.type_ = type;
+  const std::uint64_t begin = in.position();
+  skip(in, type, 0);
+  v.bytes_ = in.since(begin);
+  v.keep_ = std::move(keep);
+  return v;
+}
+#endif
 
 /// The keys of a file with their values, in the file's order.
 class GgufMetadata {

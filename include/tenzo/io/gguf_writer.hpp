@@ -9,6 +9,7 @@
 #include <unordered_set>
 #include <vector>
 
+#include "tenzo/core/compiled.hpp"
 #include "tenzo/core/error.hpp"
 #include "tenzo/io/atomic_file.hpp"
 #include "tenzo/io/gguf.hpp"
@@ -40,8 +41,12 @@ inline DType gguf_dtype(DType t, const Shape& shape) {
 /// its turn comes. The same input gives the same bytes. The file appears when it is complete.
 ///   Formats  f32, f16, bf16, q8_0, q4_0, q4_1; the others of the reader where `source` gives that format already.
 ///   Throws ValueError for what the format can not hold, FileError where writing fails.
-inline void write_gguf(const std::string& path, const GgufMetadata& metadata, const std::vector<TensorSpec>& specs,
-                       const TensorSource& source) {
+TENZO_COMPILED void write_gguf(const std::string& path, const GgufMetadata& metadata,
+                               const std::vector<TensorSpec>& specs, const TensorSource& source);
+
+#if TENZO_DEFINES(files)
+TENZO_COMPILED void write_gguf(const std::string& path, const GgufMetadata& metadata,
+                               const std::vector<TensorSpec>& specs, const TensorSource& source) {
   std::uint64_t alignment = detail::gguf_default_alignment;
   if (const GgufValue* v = metadata.find("general.alignment")) {
     require(v->type() == GgufType::u32 && std::has_single_bit(std::uint64_t(v->integer())),
@@ -92,5 +97,6 @@ inline void write_gguf(const std::string& path, const GgufMetadata& metadata, co
   }
   file.commit();
 }
+#endif
 
 }  // namespace tenzo

@@ -12,6 +12,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "tenzo/core/compiled.hpp"
 #include "tenzo/core/error.hpp"
 
 namespace tenzo {
@@ -21,7 +22,10 @@ inline constexpr int deepest_json = 100;
 
 /// The value of a JSON text; `path` is its name in errors.
 ///   Throws FileError where it is no JSON (with the offset), holds a number that no double can, or is nested too deep.
-inline nlohmann::json parse_json(std::string_view text, const std::string& path) {
+TENZO_COMPILED nlohmann::json parse_json(std::string_view text, const std::string& path);
+
+#if TENZO_DEFINES(json)
+TENZO_COMPILED nlohmann::json parse_json(std::string_view text, const std::string& path) {
   const auto shallow = [&](int depth, nlohmann::json::parse_event_t, nlohmann::json&) {
     if (depth > deepest_json) throw FileError(path, -1, cat("is nested deeper than ", deepest_json, " levels"));
     return true;
@@ -34,6 +38,7 @@ inline nlohmann::json parse_json(std::string_view text, const std::string& path)
     throw FileError(path, -1, "holds a number out of range");
   }
 }
+#endif
 
 /// An object of a JSON file.
 class JsonObject {

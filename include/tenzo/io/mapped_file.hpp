@@ -16,6 +16,7 @@
 #include <string>
 #include <utility>
 
+#include "tenzo/core/compiled.hpp"
 #include "tenzo/core/error.hpp"
 
 namespace tenzo {
@@ -51,23 +52,7 @@ class MappedFile {
   }
 
  private:
-  explicit MappedFile(std::string path) : path_(std::move(path)) {
-    const int file = ::open(path_.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);  // a pipe must not block
-    if (file < 0) fail("can not be opened");
-    struct stat status;
-    if (::fstat(file, &status) != 0) fail("can not be examined", file);
-    if (!S_ISREG(status.st_mode)) {
-      ::close(file);
-      throw FileError(path_, -1, S_ISDIR(status.st_mode) ? "is a folder; want a file" : "is not a regular file");
-    }
-    size_ = std::size_t(status.st_size);
-    if (size_ > 0) {
-      void* p = ::mmap(nullptr, size_, PROT_READ, MAP_PRIVATE, file, 0);
-      if (p == MAP_FAILED) fail("can not be mapped into memory", file);
-      data_ = p;
-    }
-    ::close(file);
-  }
+  TENZO_COMPILED explicit MappedFile(std::string path);
 
   [[noreturn]] void fail(const char* what, int file = -1) const {
     const int code = errno;
@@ -79,5 +64,25 @@ class MappedFile {
   void* data_ = nullptr;
   std::size_t size_ = 0;
 };
+
+#if TENZO_DEFINES(files)
+TENZO_COMPILED MappedFile::MappedFile(std::string path) : path_(std::move(path)) {
+  const int file = ::open(path_.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);  // a pipe must not block
+  if (file < 0) fail("can not be opened");
+  struct stat status;
+  if (::fstat(file, &status) != 0) fail("can not be examined", file);
+  if (!S_ISREG(status.st_mode)) {
+    ::close(file);
+    throw FileError(path_, -1, S_ISDIR(status.st_mode) ? "is a folder; want a file" : "is not a regular file");
+  }
+  size_ = std::size_t(status.st_size);
+  if (size_ > 0) {
+    void* p = ::mmap(nullptr, size_, PROT_READ, MAP_PRIVATE, file, 0);
+    if (p == MAP_FAILED) fail("can not be mapped into memory", file);
+    data_ = p;
+  }
+  ::close(file);
+}
+#endif
 
 }  // namespace tenzo

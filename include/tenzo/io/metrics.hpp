@@ -9,6 +9,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "tenzo/core/compiled.hpp"
 #include "tenzo/io/atomic_file.hpp"
 #include "tenzo/io/claim.hpp"
 
@@ -64,7 +65,11 @@ struct Metrics {
   }
 
   /// Replaces the file by these numbers. Throws FileError.
-  void write(const std::string& path) const { write_file(path, json()); }
+  TENZO_COMPILED void write(const std::string& path) const;
 };
+
+#if TENZO_DEFINES(tasks)
+TENZO_COMPILED void Metrics::write(const std::string& path) const { write_file(path, json()); }
+#endif
 
 }  // namespace tenzo

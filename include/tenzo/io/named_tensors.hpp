@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "tenzo/core/compiled.hpp"
 #include "tenzo/core/error.hpp"
 #include "tenzo/core/stored.hpp"
 
@@ -25,13 +26,7 @@ class NamedTensors {
  public:
   NamedTensors() = default;
   /// Throws ValueError for a name that comes twice.
-  explicit NamedTensors(std::vector<NamedTensor> items) : items_(std::move(items)), by_name_(items_.size()) {
-    std::iota(by_name_.begin(), by_name_.end(), std::size_t(0));
-    std::ranges::sort(by_name_, {}, [&](std::size_t i) -> std::string_view { return items_[i].name; });
-    for (std::size_t i = 1; i < by_name_.size(); ++i)
-      require(items_[by_name_[i - 1]].name != items_[by_name_[i]].name, "tensors: the name ", items_[by_name_[i]].name,
-              " comes twice");
-  }
+  TENZO_COMPILED explicit NamedTensors(std::vector<NamedTensor> items);
 
   auto begin() const { return items_.begin(); }
   auto end() const { return items_.end(); }
@@ -53,5 +48,16 @@ class NamedTensors {
   std::vector<NamedTensor> items_;
   std::vector<std::size_t> by_name_;
 };
+
+#if TENZO_DEFINES(files)
+TENZO_COMPILED NamedTensors::NamedTensors(std::vector<NamedTensor> items)
+    : items_(std::move(items)), by_name_(items_.size()) {
+  std::iota(by_name_.begin(), by_name_.end(), std::size_t(0));
+  std::ranges::sort(by_name_, {}, [&](std::size_t i) -> std::string_view { return items_[i].name; });
+  for (std::size_t i = 1; i < by_name_.size(); ++i)
+    require(items_[by_name_[i - 1]].name != items_[by_name_[i]].name, "tensors: the name ", items_[by_name_[i]].name,
+            " comes twice");
+}
+#endif
 
 }  // namespace tenzo

@@ -8,6 +8,7 @@
 #include <variant>
 #include <vector>
 
+#include "tenzo/core/compiled.hpp"
 #include "tenzo/io/atomic_file.hpp"
 #include "tenzo/io/claim.hpp"
 #include "tenzo/io/report/claims.hpp"
@@ -54,14 +55,7 @@ class Report {
   }
 
   /// Paragraphs, parted by empty lines. `code` between backticks is set as such.
-  Report& text(std::string_view text) {
-    while (!text.empty()) {
-      const std::size_t end = std::min(text.find("\n\n"), text.size());
-      if (end > 0) detail::put(body_, "<p>", inline_html(text.substr(0, end)), "</p>");
-      text.remove_prefix(std::min(end + 2, text.size()));
-    }
-    return *this;
-  }
+  TENZO_COMPILED Report& text(std::string_view text);
 
   /// Lines as they are: a command, a log.
   Report& code(std::string_view lines) {
@@ -70,17 +64,7 @@ class Report {
   }
 
   /// Numbers in large type.
-  Report& tiles(const std::vector<Tile>& tiles) {
-    body_ += "<dl class=\"tiles\">";
-    for (const Tile& t : tiles) {
-      detail::put(body_, "<div class=\"tile\"><dt>", detail::escaped(t.name), "</dt><dd class=\"figure\">",
-                  detail::escaped(t.figure), "</dd>");
-      if (!t.note.empty()) detail::put(body_, "<dd class=\"note\">", detail::escaped(t.note), "</dd>");
-      body_ += "</div>";
-    }
-    body_ += "</dl>";
-    return *this;
-  }
+  TENZO_COMPILED Report& tiles(const std::vector<Tile>& tiles);
 
   /// A table. Throws ShapeError where a row has not as many cells as there are headers.
   Report& table(const TableRow& headers, const std::vector<TableRow>& rows, const TableOptions& options = {}) {
@@ -126,21 +110,7 @@ class Report {
     return *this;
   }
 
-  std::string html() const {
-    std::string page =
-        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\"/>\n"
-        "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"/>\n"
-        "<meta name=\"color-scheme\" content=\"light dark\"/>\n"
-        "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; img-src data:; "
-        "style-src 'unsafe-inline'\"/>\n";
-    detail::put(page, "<title>", detail::escaped(title_), "</title>\n<style>\n", detail::style_sheet(has_heat_map_),
-                "</style>\n</head>\n<body>\n<header><h1>", detail::escaped(title_), "</h1>");
-    if (!subtitle_.empty()) detail::put(page, "<p class=\"subtitle\">", detail::escaped(subtitle_), "</p>");
-    if (sections_.size() > 2) page += contents();
-    detail::put(page, "</header>\n<main>", body_, sections_.empty() ? "" : "</section>", "</main>\n");
-    if (!footer_.empty()) detail::put(page, "<footer>", detail::escaped(footer_), "</footer>\n");
-    return page + "</body>\n</html>\n";
-  }
+  TENZO_COMPILED std::string html() const;
 
   /// Replaces the file by the page as it is now. Throws FileError.
   void write(const std::string& path) const { write_file(path, html()); }
@@ -192,5 +162,44 @@ class Report {
   int figures_ = 0, tables_ = 0;
   bool has_heat_map_ = false;
 };
+
+#if TENZO_DEFINES(report)
+TENZO_COMPILED Report& Report::text(std::string_view text) {
+  while (!text.empty()) {
+    const std::size_t end = std::min(text.find("\n\n"), text.size());
+    if (end > 0) detail::put(body_, "<p>", inline_html(text.substr(0, end)), "</p>");
+    text.remove_prefix(std::min(end + 2, text.size()));
+  }
+  return *this;
+}
+
+TENZO_COMPILED Report& Report::tiles(const std::vector<Tile>& tiles) {
+  body_ += "<dl class=\"tiles\">";
+  for (const Tile& t : tiles) {
+    detail::put(body_, "<div class=\"tile\"><dt>", detail::escaped(t.name), "</dt><dd class=\"figure\">",
+                detail::escaped(t.figure), "</dd>");
+    if (!t.note.empty()) detail::put(body_, "<dd class=\"note\">", detail::escaped(t.note), "</dd>");
+    body_ += "</div>";
+  }
+  body_ += "</dl>";
+  return *this;
+}
+
+TENZO_COMPILED std::string Report::html() const {
+  std::string page =
+      "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\"/>\n"
+      "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"/>\n"
+      "<meta name=\"color-scheme\" content=\"light dark\"/>\n"
+      "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; img-src data:; "
+      "style-src 'unsafe-inline'\"/>\n";
+  detail::put(page, "<title>", detail::escaped(title_), "</title>\n<style>\n", detail::style_sheet(has_heat_map_),
+              "</style>\n</head>\n<body>\n<header><h1>", detail::escaped(title_), "</h1>");
+  if (!subtitle_.empty()) detail::put(page, "<p class=\"subtitle\">", detail::escaped(subtitle_), "</p>");
+  if (sections_.size() > 2) page += contents();
+  detail::put(page, "</header>\n<main>", body_, sections_.empty() ? "" : "</section>", "</main>\n");
+  if (!footer_.empty()) detail::put(page, "<footer>", detail::escaped(footer_), "</footer>\n");
+  return page + "</body>\n</html>\n";
+}
+#endif
 
 }  // namespace tenzo

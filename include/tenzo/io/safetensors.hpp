@@ -20,6 +20,7 @@
 #include <utility>
 #include <vector>
 
+#include "tenzo/core/compiled.hpp"
 #include "tenzo/core/error.hpp"
 #include "tenzo/core/stored.hpp"
 #include "tenzo/io/byte_reader.hpp"
@@ -94,8 +95,12 @@ void read_json_of_objects(std::string_view text, const std::string& path, std::i
 }
 
 /// The files of an index of shards, each with the tensors that it must hold (false: not yet seen).
-inline std::map<std::string, std::map<std::string, bool>> read_shard_index(std::string_view text,
-                                                                           const std::string& path) {
+TENZO_COMPILED std::map<std::string, std::map<std::string, bool>> read_shard_index(std::string_view text,
+                                                                                   const std::string& path);
+
+#if TENZO_DEFINES(json)
+TENZO_COMPILED std::map<std::string, std::map<std::string, bool>> read_shard_index(std::string_view text,
+                                                                                   const std::string& path) {
   std::map<std::string, std::map<std::string, bool>> shards;
   read_json_of_objects(
       text, path, 0,
@@ -112,6 +117,7 @@ inline std::map<std::string, std::map<std::string, bool>> read_shard_index(std::
   if (shards.empty()) throw FileError(path, -1, "has no weight_map");
   return shards;
 }
+#endif
 
 }  // namespace detail
 
@@ -178,77 +184,10 @@ class SafetensorsFile {
     return file;
   }
 
-  static SafetensorsFile open_shards(const std::string& path) {
-    const auto index = MappedFile::open(path);
-    auto shards =
-        detail::read_shard_index({reinterpret_cast<const char*>(index->bytes().data()), index->bytes().size()}, path);
+  TENZO_COMPILED static SafetensorsFile open_shards(const std::string& path);
 
-    SafetensorsFile set;
-    set.path_ = path;
-    std::vector<NamedTensor> all;
-    for (auto& [shard, names] : shards) {
-      const std::string file = (std::filesystem::path(path).parent_path() / shard).string();
-      auto map = MappedFile::open(file);
-      for (NamedTensor& t : set.read(map->bytes(), map, file)) {
-        const auto it = names.find(t.name);
-        if (it == names.end())
-          throw FileError(file, -1, cat("holds ", printable(t.name), ", which the index does not name"));
-        it->second = true;
-        all.push_back(std::move(t));
-      }
-      for (const auto& [name, seen] : names)
-        if (!seen) throw FileError(file, -1, cat("has no tensor ", printable(name), ", which the index names"));
-      set.maps_.push_back(std::move(map));
-    }
-    set.tensors_ = NamedTensors(std::move(all));
-    return set;
-  }
-
-  std::vector<NamedTensor> read(std::span<const std::byte> bytes, const std::shared_ptr<const void>& keep,
-                                const std::string& path) {
-    ByteReader in(bytes, path);
-    const auto n = in.number<std::uint64_t>("the length of the header");
-    if (n > detail::safetensors_longest_header)
-      in.fail(0, "a header of ", n, " bytes; at most ", detail::safetensors_longest_header);
-    const auto header = in.take(n, "the header");
-    const std::string_view text(reinterpret_cast<const char*>(header.data()), header.size());
-    if (!text.starts_with('{')) in.fail(8, "the header does not begin with '{': not a safetensors file");
-
-    std::vector<NamedTensor> tensors;
-    std::vector<Placed> placed;
-    std::unordered_set<std::string> seen;
-    Info info;
-    detail::read_json_of_objects(
-        text, path, 8,
-        [&](const std::string& name, const std::string& member, const detail::Json& value) {
-          if (name == "__metadata__") {
-            if (!value.is_string()) in.fail(8, "__metadata__: ", printable(member), " is no text");
-            metadata_.emplace(member, value.get<std::string>());
-          } else if (member == "dtype" && value.is_string()) info.dtype = value.get<std::string>();
-          else if (member == "shape") info.shape = numbers(in, name, member, value), info.has_shape = true;
-          else if (member == "data_offsets") info.offsets = numbers(in, name, member, value);
-        },
-        [&](const std::string& name) {
-          if (!seen.insert(name).second) in.fail(8, printable(name), " comes twice in the header");
-          if (name != "__metadata__") {
-            tensors.push_back(place(in, name, info, bytes.subspan(in.position()), keep));
-            placed.push_back({info.offsets[0], info.offsets[1], tensors.size() - 1});
-          }
-          info = {};
-        });
-
-    std::ranges::sort(placed);
-    std::uint64_t end = 0;
-    for (const Placed& p : placed) {
-      if (p.begin != end)
-        in.fail(in.position() + std::min(end, p.begin), "tensor ", printable(tensors[p.tensor].name), " begins at ",
-                p.begin, (p.begin < end ? ", within the one before it, which ends at " : ", after a gap from "), end);
-      end = p.end;
-    }
-    if (end != in.remaining())
-      in.fail(in.position() + end, "the tensors end here, the data ", in.remaining() - end, " bytes later");
-    return tensors;
-  }
+  TENZO_COMPILED std::vector<NamedTensor> read(std::span<const std::byte> bytes,
+                                               const std::shared_ptr<const void>& keep, const std::string& path);
 
   static std::vector<std::uint64_t> numbers(const ByteReader& in, const std::string& name, const std::string& member,
                                             const detail::Json& value) {
@@ -292,5 +231,80 @@ class SafetensorsFile {
   NamedTensors tensors_;
   std::vector<std::shared_ptr<const MappedFile>> maps_;
 };
+
+#if TENZO_DEFINES(json)
+TENZO_COMPILED SafetensorsFile SafetensorsFile::open_shards(const std::string& path) {
+  const auto index = MappedFile::open(path);
+  auto shards =
+      detail::read_shard_index({reinterpret_cast<const char*>(index->bytes().data()), index->bytes().size()}, path);
+
+  SafetensorsFile set;
+  set.path_ = path;
+  std::vector<NamedTensor> all;
+  for (auto& [shard, names] : shards) {
+    const std::string file = (std::filesystem::path(path).parent_path() / shard).string();
+    auto map = MappedFile::open(file);
+    for (NamedTensor& t : set.read(map->bytes(), map, file)) {
+      const auto it = names.find(t.name);
+      if (it == names.end())
+        throw FileError(file, -1, cat("holds ", printable(t.name), ", which the index does not name"));
+      it->second = true;
+      all.push_back(std::move(t));
+    }
+    for (const auto& [name, seen] : names)
+      if (!seen) throw FileError(file, -1, cat("has no tensor ", printable(name), ", which the index names"));
+    set.maps_.push_back(std::move(map));
+  }
+  set.tensors_ = NamedTensors(std::move(all));
+  return set;
+}
+
+TENZO_COMPILED std::vector<NamedTensor> SafetensorsFile::read(std::span<const std::byte> bytes,
+                                                              const std::shared_ptr<const void>& keep,
+                                                              const std::string& path) {
+  ByteReader in(bytes, path);
+  const auto n = in.number<std::uint64_t>("the length of the header");
+  if (n > detail::safetensors_longest_header)
+    in.fail(0, "a header of ", n, " bytes; at most ", detail::safetensors_longest_header);
+  const auto header = in.take(n, "the header");
+  const std::string_view text(reinterpret_cast<const char*>(header.data()), header.size());
+  if (!text.starts_with('{')) in.fail(8, "the header does not begin with '{': not a safetensors file");
+
+  std::vector<NamedTensor> tensors;
+  std::vector<Placed> placed;
+  std::unordered_set<std::string> seen;
+  Info info;
+  detail::read_json_of_objects(
+      text, path, 8,
+      [&](const std::string& name, const std::string& member, const detail::Json& value) {
+        if (name == "__metadata__") {
+          if (!value.is_string()) in.fail(8, "__metadata__: ", printable(member), " is no text");
+          metadata_.emplace(member, value.get<std::string>());
+        } else if (member == "dtype" && value.is_string()) info.dtype = value.get<std::string>();
+        else if (member == "shape") info.shape = numbers(in, name, member, value), info.has_shape = true;
+        else if (member == "data_offsets") info.offsets = numbers(in, name, member, value);
+      },
+      [&](const std::string& name) {
+        if (!seen.insert(name).second) in.fail(8, printable(name), " comes twice in the header");
+        if (name != "__metadata__") {
+          tensors.push_back(place(in, name, info, bytes.subspan(in.position()), keep));
+          placed.push_back({info.offsets[0], info.offsets[1], tensors.size() - 1});
+        }
+        info = {};
+      });
+
+  std::ranges::sort(placed);
+  std::uint64_t end = 0;
+  for (const Placed& p : placed) {
+    if (p.begin != end)
+      in.fail(in.position() + std::min(end, p.begin), "tensor ", printable(tensors[p.tensor].name), " begins at ",
+              p.begin, (p.begin < end ? ", within the one before it, which ends at " : ", after a gap from "), end);
+    end = p.end;
+  }
+  if (end != in.remaining())
+    in.fail(in.position() + end, "the tensors end here, the data ", in.remaining() - end, " bytes later");
+  return tensors;
+}
+#endif
 
 }  // namespace tenzo

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "tenzo/core/compiled.hpp"
 #include "tenzo/core/error.hpp"
 #include "tenzo/io/atomic_file.hpp"
 #include "tenzo/io/safetensors.hpp"
@@ -21,8 +22,12 @@ namespace tenzo {
 /// the same bytes. The file appears when it is complete.
 ///   Formats  f64, f32, f16, bf16; integers and bool where `source` gives that format already.
 ///   Throws ValueError for what the format can not hold, FileError where writing fails.
-inline void write_safetensors(const std::string& path, const std::map<std::string, std::string>& metadata,
-                              const std::vector<TensorSpec>& specs, const TensorSource& source) {
+TENZO_COMPILED void write_safetensors(const std::string& path, const std::map<std::string, std::string>& metadata,
+                                      const std::vector<TensorSpec>& specs, const TensorSource& source);
+
+#if TENZO_DEFINES(json)
+TENZO_COMPILED void write_safetensors(const std::string& path, const std::map<std::string, std::string>& metadata,
+                                      const std::vector<TensorSpec>& specs, const TensorSource& source) {
   const auto rank_of = [&](std::size_t i) {
     const auto* type = std::ranges::find(detail::safetensors_types, specs[i].dtype, &detail::SafetensorsType::dtype);
     require(type != std::end(detail::safetensors_types), "safetensors: ", specs[i].name, " can not be stored as ",
@@ -73,5 +78,6 @@ inline void write_safetensors(const std::string& path, const std::map<std::strin
   for (const std::size_t i : order) detail::write_tensor(file, specs[i], source(i));
   file.commit();
 }
+#endif
 
 }  // namespace tenzo

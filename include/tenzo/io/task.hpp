@@ -14,6 +14,7 @@
 #include <string_view>
 #include <vector>
 
+#include "tenzo/core/compiled.hpp"
 #include "tenzo/core/error.hpp"
 #include "tenzo/io/byte_reader.hpp"
 #include "tenzo/io/json.hpp"
@@ -45,6 +46,7 @@ struct Task {
   static std::vector<std::string> names();
 };
 
+#if TENZO_DEFINES(tasks)
 namespace detail {
 
 inline std::string stripped(std::string_view s) {
@@ -82,8 +84,12 @@ inline TextExample sentiment(const Task::Record& r, bool aligned) {
 }
 
 }  // namespace detail
+#endif
 
-inline const std::vector<Task>& all_tasks() {
+TENZO_COMPILED const std::vector<Task>& all_tasks();
+
+#if TENZO_DEFINES(tasks)
+TENZO_COMPILED const std::vector<Task>& all_tasks() {
   using R = Task::Record;
   using detail::field, detail::label_of, detail::stripped;
   static const std::vector<Task> tasks = {
@@ -180,6 +186,7 @@ inline const std::vector<Task>& all_tasks() {
   };
   return tasks;
 }
+#endif
 
 inline const Task& Task::named(std::string_view name) {
   for (const Task& t : all_tasks())
@@ -207,6 +214,7 @@ inline std::string read_text(const std::string& path) {
   return s;
 }
 
+#if TENZO_DEFINES(tasks)
 /// Calls f(line, offset) for the lines of a text, without their ends.
 template <class F>
 void for_lines(std::string_view text, F&& f) {
@@ -260,9 +268,18 @@ inline Task::Record json_record(const Task& task, const nlohmann::json& j) {
   }
   return r;
 }
+#endif
 
 }  // namespace detail
 
+/// The examples of a file's text: rated texts, a table with a header row and tabs (.tsv), or JSON, one object a line
+/// (.jsonl, .json). `path` is its name in errors.
+///   Throws FileError with the offset of the line that is wrong: a missing field, a label that the task does not know,
+///   a file without examples.
+TENZO_COMPILED std::vector<TextExample> parse_examples(const Task& task, std::string_view text,
+                                                       const std::string& path);
+
+#if TENZO_DEFINES(tasks)
 /// A file whose rows are id, rating, text with tabs between them, in Latin-1: sentiment with label 1 where the rating
 /// is at least 1, label 0 where it is at most −1; what lies between is left out.
 inline bool is_rating_file(std::string_view text) {
@@ -271,11 +288,8 @@ inline bool is_rating_file(std::string_view text) {
   return parts.size() == 3 && !parts[0].empty() && detail::parse_number(parts[1], rating);
 }
 
-/// The examples of a file's text: rated texts, a table with a header row and tabs (.tsv), or JSON, one object a line
-/// (.jsonl, .json). `path` is its name in errors.
-///   Throws FileError with the offset of the line that is wrong: a missing field, a label that the task does not know,
-///   a file without examples.
-inline std::vector<TextExample> parse_examples(const Task& task, std::string_view text, const std::string& path) {
+TENZO_COMPILED std::vector<TextExample> parse_examples(const Task& task, std::string_view text,
+                                                       const std::string& path) {
   std::vector<TextExample> out;
   const auto add = [&](const Task::Record& r, std::int64_t offset) {
     for (const std::string& f : task.fields)
@@ -337,10 +351,15 @@ inline std::vector<TextExample> parse_examples(const Task& task, std::string_vie
   if (out.empty()) throw FileError(path, 0, cat("holds no example of the task ", task.name));
   return out;
 }
+#endif
 
 /// The examples of a file. Throws FileError where it can not be read, too.
-inline std::vector<TextExample> read_examples(const Task& task, const std::string& path) {
+TENZO_COMPILED std::vector<TextExample> read_examples(const Task& task, const std::string& path);
+
+#if TENZO_DEFINES(tasks)
+TENZO_COMPILED std::vector<TextExample> read_examples(const Task& task, const std::string& path) {
   return parse_examples(task, detail::read_text(path), path);
 }
+#endif
 
 }  // namespace tenzo

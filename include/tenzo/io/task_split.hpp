@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "tenzo/core/compiled.hpp"
 #include "tenzo/core/philox.hpp"
 #include "tenzo/io/task.hpp"
 
@@ -24,7 +25,10 @@ struct SplitOptions {
 };
 
 /// The numbers 0 … n − 1 in an order that (seed, stream) decides: sorted by 64 random bits each.
-inline std::vector<std::int64_t> shuffled(std::int64_t n, std::uint64_t seed, std::uint32_t stream) {
+TENZO_COMPILED std::vector<std::int64_t> shuffled(std::int64_t n, std::uint64_t seed, std::uint32_t stream);
+
+#if TENZO_DEFINES(tasks)
+TENZO_COMPILED std::vector<std::int64_t> shuffled(std::int64_t n, std::uint64_t seed, std::uint32_t stream) {
   std::vector<std::pair<std::uint64_t, std::int64_t>> keys;
   for (std::int64_t i = 0; i < n; ++i) {
     const auto block = philox4x32({std::uint32_t(i), std::uint32_t(i >> 32), stream, 0}, seed);
@@ -35,6 +39,7 @@ inline std::vector<std::int64_t> shuffled(std::int64_t n, std::uint64_t seed, st
   for (const auto& k : keys) order.push_back(k.second);
   return order;
 }
+#endif
 
 namespace detail {
 
@@ -75,7 +80,10 @@ inline std::string find_file(const std::filesystem::path& folder, const std::vec
 /// the train file gives train and dev, the other one test; or a folder with one file of rated film reviews.
 ///   Where there are too few examples each part has the share of them that it was to have. Throws FileError where there
 ///   is nothing to read, or nothing for a part that was asked for.
-inline TaskData read_task(const Task& task, const std::string& path, const SplitOptions& o = {}) {
+TENZO_COMPILED TaskData read_task(const Task& task, const std::string& path, const SplitOptions& o = {});
+
+#if TENZO_DEFINES(tasks)
+TENZO_COMPILED TaskData read_task(const Task& task, const std::string& path, const SplitOptions& o) {
   std::error_code ignored;
   std::string train = path, test;
   if (std::filesystem::is_directory(path, ignored)) {
@@ -101,5 +109,6 @@ inline TaskData read_task(const Task& task, const std::string& path, const Split
                         " to choose by, ", data.test.size(), " to judge by"));
   return data;
 }
+#endif
 
 }  // namespace tenzo

@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "tenzo/core/compiled.hpp"
 #include "tenzo/core/random.hpp"
 #include "tenzo/models/llama.hpp"
 #include "tenzo/tree/stored.hpp"
@@ -62,7 +63,7 @@ inline StoredTensor stored(Tensor<float> t) { return StoredTensor::from(std::mov
 
 /// Weights as a forward pass reads them, where they are.
 template <class Stored>
-auto as_probes(const Llama<Stored>& m) {
+Llama<zo::Probe<float, typename Stored::device>> as_probes(const Llama<Stored>& m) {
   using V = zo::Probe<float, typename Stored::device>;
   std::uint32_t leaf = 0;
   return map_tree<V>(m, [&](const Path&, const Stored& w) { return V::weight(w, leaf++, nullptr); });
@@ -71,7 +72,10 @@ auto as_probes(const Llama<Stored>& m) {
 }  // namespace detail
 
 /// Adds the leaves that a scheme trains. Throws ValueError for a rank, length or range of layers that can not be.
-inline void add_adapters(Llama<StoredTensor>& m, const AdapterOptions& o) {
+TENZO_COMPILED void add_adapters(Llama<StoredTensor>& m, const AdapterOptions& o);
+
+#if TENZO_DEFINES(models)
+TENZO_COMPILED void add_adapters(Llama<StoredTensor>& m, const AdapterOptions& o) {
   const std::size_t first = o.first_layer, last = std::min(o.last_layer, m.depth());
   require(first < last, "layers ", o.first_layer, ":", o.last_layer, " of a model with ", m.depth());
   const LlamaConfig& c = m.config;
@@ -131,6 +135,7 @@ inline void add_adapters(Llama<StoredTensor>& m, const AdapterOptions& o) {
     }
   }
 }
+#endif
 
 /// Which leaves a scheme trains, by their number; all others are frozen.
 template <class V>
@@ -171,7 +176,10 @@ std::size_t first_trained_block(const Llama<V>& m, const AdapterOptions& o) {
 }
 
 /// Folds low-rank adapters into the weights: W ← W + s B A, computed and kept in float.
-inline void merge_adapters(Llama<StoredTensor>& m) {
+TENZO_COMPILED void merge_adapters(Llama<StoredTensor>& m);
+
+#if TENZO_DEFINES(models)
+TENZO_COMPILED void merge_adapters(Llama<StoredTensor>& m) {
   for (LlamaBlock<StoredTensor>& block : m.model.layers)
     for (Linear<StoredTensor>* l : {&block.self_attn.q_proj, &block.self_attn.v_proj}) {
       if (!l->lora_a.defined()) continue;
@@ -184,5 +192,6 @@ inline void merge_adapters(Llama<StoredTensor>& m) {
       l->lora_a = l->lora_b = StoredTensor();
     }
 }
+#endif
 
 }  // namespace tenzo

@@ -8,6 +8,7 @@
 #include <span>
 #include <vector>
 
+#include "tenzo/core/compiled.hpp"
 #include "tenzo/core/philox.hpp"
 #include "tenzo/models/llama.hpp"
 
@@ -21,7 +22,10 @@ struct SamplingOptions {
 };
 
 /// A token drawn from scores (vocab).  Source  top-p: Holtzman et al. 2020.
-inline int sample_token(std::span<const float> logits, const SamplingOptions& o, std::uint32_t step) {
+TENZO_COMPILED int sample_token(std::span<const float> logits, const SamplingOptions& o, std::uint32_t step);
+
+#if TENZO_DEFINES(models)
+TENZO_COMPILED int sample_token(std::span<const float> logits, const SamplingOptions& o, std::uint32_t step) {
   require(o.temperature >= 0 && o.top_p > 0 && o.top_p <= 1 && o.top_k >= 0, "sampling: temperature ", o.temperature,
           ", top_k ", o.top_k, ", top_p ", o.top_p);
   const auto best = std::max_element(logits.begin(), logits.end());
@@ -44,6 +48,7 @@ inline int sample_token(std::span<const float> logits, const SamplingOptions& o,
     if ((u -= p[i]) < 0) return order[i];
   return order[n - 1];
 }
+#endif
 
 /// Continues a sequence of tokens; `emit(token)` is called for each new one and ends the text by returning false.
 ///   `scores(y)` gives the (1, vocab) of a model's value as a plain tensor. The context's end ends the text, too.

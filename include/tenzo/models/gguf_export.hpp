@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "tenzo/core/compiled.hpp"
 #include "tenzo/io/gguf_writer.hpp"
 #include "tenzo/models/llama_export.hpp"
 #include "tenzo/models/llama_gguf.hpp"
@@ -13,7 +14,10 @@ namespace tenzo {
 
 /// Keys of a model's architecture. Matrices will be of the format `type`.
 ///   Throws ValueError for biases that the field's programs do not read.
-inline GgufMetadata llama_gguf_keys(const LlamaConfig& c, const std::string& name, DType type) {
+TENZO_COMPILED GgufMetadata llama_gguf_keys(const LlamaConfig& c, const std::string& name, DType type);
+
+#if TENZO_DEFINES(checkpoints)
+TENZO_COMPILED GgufMetadata llama_gguf_keys(const LlamaConfig& c, const std::string& name, DType type) {
   require(!c.output_bias && !c.mlp_bias, "gguf: a model with biases behind its attention or in its MLP is not written");
   const std::string arch = c.qkv_bias ? "qwen2" : "llama";
   GgufMetadata m;
@@ -38,6 +42,7 @@ inline GgufMetadata llama_gguf_keys(const LlamaConfig& c, const std::string& nam
   m.append(arch + ".attention.layer_norm_rms_epsilon", float(c.rms_norm_eps));
   return m;
 }
+#endif
 
 /// The tensors of a GGUF file: descriptions of what is written, and what it is made of.
 struct GgufTensors {
@@ -62,7 +67,12 @@ inline GgufTensors llama_gguf_tensors(const Llama<StoredTensor>& m, DType type) 
 
 /// Writes a model of the layout of halves with its keys and those of its tokenizer. In the architecture `llama` of GGUF
 /// files the rows of W_q and W_k are interleaved; in `qwen2` they are not.
-inline void write_llama_gguf(const std::string& path, const Llama<StoredTensor>& m, GgufMetadata keys, DType type) {
+TENZO_COMPILED void write_llama_gguf(const std::string& path, const Llama<StoredTensor>& m, GgufMetadata keys,
+                                     DType type);
+
+#if TENZO_DEFINES(checkpoints)
+TENZO_COMPILED void write_llama_gguf(const std::string& path, const Llama<StoredTensor>& m, GgufMetadata keys,
+                                     DType type) {
   const GgufTensors file = llama_gguf_tensors(m, type);
   const bool turns = m.config.rope_layout == RopeLayout::half && !m.config.qkv_bias;
   write_gguf(path, keys, file.specs, [&](std::size_t i) {
@@ -71,5 +81,6 @@ inline void write_llama_gguf(const std::string& path, const Llama<StoredTensor>&
     return turns && turned ? interleaved_from_halves(file.tensors[i], m.config.head_dim) : file.tensors[i];
   });
 }
+#endif
 
 }  // namespace tenzo

@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "tenzo/core/compiled.hpp"
 #include "tenzo/io/gguf.hpp"
 #include "tenzo/io/model_hash.hpp"
 #include "tenzo/io/safetensors.hpp"
@@ -61,7 +62,10 @@ StoredTensor held_as(const StoredTensor& t, WeightFormat format, Release&& relea
 /// Loads a model: a `.gguf` file, or a folder with config.json, model.safetensors (or shards) and tokenizer.json.
 ///   Memory  the weights once, in the format asked for; pages of the file are let go of as they have been read.
 ///   Throws  FileError.
-inline LanguageModel load_language_model(const std::string& path, WeightFormat format) {
+TENZO_COMPILED LanguageModel load_language_model(const std::string& path, WeightFormat format);
+
+#if TENZO_DEFINES(checkpoints)
+TENZO_COMPILED LanguageModel load_language_model(const std::string& path, WeightFormat format) {
   LanguageModel m;
   m.path = path;
   std::error_code ignored;
@@ -89,5 +93,6 @@ inline LanguageModel load_language_model(const std::string& path, WeightFormat f
                     cat("the tokenizer has ", m.tokenizer.size(), " tokens, the model ", m.model.config.vocab_size));
   return m;
 }
+#endif
 
 }  // namespace tenzo

@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "tenzo/core/compiled.hpp"
 #include "tenzo/models/packed.hpp"
 #include "tenzo/models/spec.hpp"
 #include "tenzo/nn/embedding.hpp"
@@ -33,7 +34,10 @@ struct LlamaConfig {
 };
 
 /// Throws FileError (with the path of the file that said so) where sizes are missing or contradict each other.
-inline void check_config(const LlamaConfig& c, const std::string& path) {
+TENZO_COMPILED void check_config(const LlamaConfig& c, const std::string& path);
+
+#if TENZO_DEFINES(models)
+TENZO_COMPILED void check_config(const LlamaConfig& c, const std::string& path) {
   const auto check = [&](bool holds, const auto&... why) {
     if (!holds) throw FileError(path, -1, cat("configuration: ", why...));
   };
@@ -53,6 +57,7 @@ inline void check_config(const LlamaConfig& c, const std::string& path) {
   check(c.sliding_window >= 0, "sliding_window is ", c.sliding_window);
   check(c.rope_theta > 0 && c.rms_norm_eps >= 0, "rope_theta is ", c.rope_theta, ", rms_norm_eps ", c.rms_norm_eps);
 }
+#endif
 
 /// A batch with what all layers share: rotary angles and which positions see which.
 struct LlamaBatch {
@@ -66,42 +71,47 @@ struct LlamaBatch {
 
   /// `prompt` virtual tokens stand before each sequence (prompt tuning) and take positions; `prefix` keys and values do
   /// too (prefix tuning), but take none. `past` keys and values of the only sequence are in a cache.
-  LlamaBatch(PackedTokens packed, const LlamaConfig& c, std::int64_t prompt = 0, std::int64_t prefix = 0,
-             std::int64_t past = 0)
-      : tokens(std::move(packed)), ids(tokens.id_tensor()) {
-    std::vector<std::int64_t> positions, rows_of_prompt, rows_of_prefix;
-    AttentionLayout plain;
-    plain.heads = c.num_attention_heads;
-    plain.kv_heads = c.num_key_value_heads;
-    plain.head_dim = c.head_dim;
-    plain.causal = true;
-    plain.window = c.sliding_window;
-    AttentionLayout with_prefix = plain;
-    for (std::int64_t s = 0; s < tokens.sequences(); ++s) {
-      const auto begin = std::int64_t(positions.size()), kv_begin = begin + s * prefix;
-      for (std::int64_t i = 0; i < prefix; ++i) rows_of_prefix.push_back(i);
-      for (std::int64_t i = 0; i < prompt; ++i) {
-        positions.push_back(i);
-        rows_of_prompt.push_back(i);
-      }
-      for (std::int64_t i = tokens.offsets[s]; i < tokens.offsets[s + 1]; ++i) {
-        positions.push_back(prompt + tokens.positions[i]);
-        rows_of_prompt.push_back(prompt + i);
-      }
-      ends.push_back(std::int64_t(positions.size()));
-      for (std::int64_t i = begin; i < ends.back(); ++i) rows_of_prefix.push_back(prefix + i);
-      const std::int64_t length = ends.back() - begin;
-      plain.sequences.push_back({begin, length, begin, past + length});
-      with_prefix.sequences.push_back(
-          {begin, length, kv_begin, length + prefix});  // a prefix stands in the cache already
-    }
-    attention = std::make_shared<const AttentionLayout>(std::move(plain));
-    prefixed = std::make_shared<const AttentionLayout>(std::move(with_prefix));
-    if (prompt) prompt_rows = Tensor<std::int64_t>::from(Shape{std::int64_t(rows_of_prompt.size())}, rows_of_prompt);
-    if (prefix) prefix_rows = Tensor<std::int64_t>::from(Shape{std::int64_t(rows_of_prefix.size())}, rows_of_prefix);
-    rope = RopeTable(positions, c.head_dim, c.rope_theta, c.rope_layout);
-  }
+  TENZO_COMPILED LlamaBatch(PackedTokens packed, const LlamaConfig& c, std::int64_t prompt = 0, std::int64_t prefix = 0,
+                            std::int64_t past = 0);
 };
+
+#if TENZO_DEFINES(models)
+TENZO_COMPILED LlamaBatch::LlamaBatch(PackedTokens packed, const LlamaConfig& c, std::int64_t prompt,
+                                      std::int64_t prefix, std::int64_t past)
+    : tokens(std::move(packed)), ids(tokens.id_tensor()) {
+  std::vector<std::int64_t> positions, rows_of_prompt, rows_of_prefix;
+  AttentionLayout plain;
+  plain.heads = c.num_attention_heads;
+  plain.kv_heads = c.num_key_value_heads;
+  plain.head_dim = c.head_dim;
+  plain.causal = true;
+  plain.window = c.sliding_window;
+  AttentionLayout with_prefix = plain;
+  for (std::int64_t s = 0; s < tokens.sequences(); ++s) {
+    const auto begin = std::int64_t(positions.size()), kv_begin = begin + s * prefix;
+    for (std::int64_t i = 0; i < prefix; ++i) rows_of_prefix.push_back(i);
+    for (std::int64_t i = 0; i < prompt; ++i) {
+      positions.push_back(i);
+      rows_of_prompt.push_back(i);
+    }
+    for (std::int64_t i = tokens.offsets[s]; i < tokens.offsets[s + 1]; ++i) {
+      positions.push_back(prompt + tokens.positions[i]);
+      rows_of_prompt.push_back(prompt + i);
+    }
+    ends.push_back(std::int64_t(positions.size()));
+    for (std::int64_t i = begin; i < ends.back(); ++i) rows_of_prefix.push_back(prefix + i);
+    const std::int64_t length = ends.back() - begin;
+    plain.sequences.push_back({begin, length, begin, past + length});
+    with_prefix.sequences.push_back(
+        {begin, length, kv_begin, length + prefix});  // a prefix stands in the cache already
+  }
+  attention = std::make_shared<const AttentionLayout>(std::move(plain));
+  prefixed = std::make_shared<const AttentionLayout>(std::move(with_prefix));
+  if (prompt) prompt_rows = Tensor<std::int64_t>::from(Shape{std::int64_t(rows_of_prompt.size())}, rows_of_prompt);
+  if (prefix) prefix_rows = Tensor<std::int64_t>::from(Shape{std::int64_t(rows_of_prefix.size())}, rows_of_prefix);
+  rope = RopeTable(positions, c.head_dim, c.rope_theta, c.rope_layout);
+}
+#endif
 
 /// Keys and values of the tokens so far, layer by layer: what generation does not compute again.
 template <class V>
@@ -231,15 +241,9 @@ struct Llama {
   std::size_t depth() const { return model.layers.size(); }
 
   /// Hidden states before the first block; with prompt tuning the virtual tokens stand before each sequence.
-  V embed(const Batch& b) const {  // -> (tokens, hidden)
-    const V x = model.embed_tokens(b.ids);
-    return model.prompt.defined() ? index_select(concat(model.prompt, x, 0), 0, b.prompt_rows) : x;
-  }
+  V embed(const Batch& b) const;  // -> (tokens, hidden)
   /// Hidden states behind blocks [begin, end).
-  V blocks(V x, const Batch& b, std::size_t begin, std::size_t end) const {  // (tokens, hidden) -> the same
-    for (std::size_t i = begin; i < end; ++i) x = model.layers[i](std::move(x), b);
-    return x;
-  }
+  V blocks(V x, const Batch& b, std::size_t begin, std::size_t end) const;  // (tokens, hidden) -> the same
   /// Hidden states as the head wants them; row by row.
   V finish(const V& x) const { return model.norm(x); }  // (rows, hidden) -> the same
   /// The table of output vectors.
@@ -247,30 +251,51 @@ struct Llama {
 
   /// Scores of the whole vocabulary behind the next tokens of a sequence, whose keys and values join the cache.
   ///   `tokens` holds one sequence, its positions from cache.tokens on. → (1, vocab)
-  V next_logits(PackedTokens tokens, KeyValueCache<V>& cache) const {
-    require(!model.prompt.defined(), "generation: a model with a prompt of virtual tokens");
-    cache.layers.resize(depth());
-    std::int64_t prefix = 0;
-    for (std::size_t i = 0; i < depth(); ++i)  // a prefix is what the cache begins with
-      if (const auto& a = model.layers[i].self_attn; a.prefix_key.defined()) {
-        prefix = a.prefix_key.shape()[0];
-        if (!cache.layers[i].key.defined()) cache.layers[i] = {a.prefix_key, a.prefix_value};
-      }
-    const Batch b(std::move(tokens), config, 0, 0, prefix + cache.tokens);
-    V x = model.embed_tokens(b.ids);
-    for (std::size_t i = 0; i < depth(); ++i) x = model.layers[i](x, b, &cache.layers[i]);
-    cache.tokens += b.tokens.tokens();
-    return linear(finish(slice(x, 0, b.tokens.tokens() - 1, b.tokens.tokens())), head());
-  }
+  V next_logits(PackedTokens tokens, KeyValueCache<V>& cache) const;
 
   /// Scores of the whole vocabulary at every token.
-  V logits(const Batch& b) const {
-    return linear(finish(blocks(embed(b), b, 0, depth())), head());
-  }  // -> (tokens, vocab)
+  V logits(const Batch& b) const;  // -> (tokens, vocab)
 };
 
+template <class V>
+V Llama<V>::embed(const Batch& b) const {
+  const V x = model.embed_tokens(b.ids);
+  return model.prompt.defined() ? index_select(concat(model.prompt, x, 0), 0, b.prompt_rows) : x;
+}
+
+template <class V>
+V Llama<V>::blocks(V x, const Batch& b, std::size_t begin, std::size_t end) const {
+  for (std::size_t i = begin; i < end; ++i) x = model.layers[i](std::move(x), b);
+  return x;
+}
+
+template <class V>
+V Llama<V>::next_logits(PackedTokens tokens, KeyValueCache<V>& cache) const {
+  require(!model.prompt.defined(), "generation: a model with a prompt of virtual tokens");
+  cache.layers.resize(depth());
+  std::int64_t prefix = 0;
+  for (std::size_t i = 0; i < depth(); ++i)  // a prefix is what the cache begins with
+    if (const auto& a = model.layers[i].self_attn; a.prefix_key.defined()) {
+      prefix = a.prefix_key.shape()[0];
+      if (!cache.layers[i].key.defined()) cache.layers[i] = {a.prefix_key, a.prefix_value};
+    }
+  const Batch b(std::move(tokens), config, 0, 0, prefix + cache.tokens);
+  V x = model.embed_tokens(b.ids);
+  for (std::size_t i = 0; i < depth(); ++i) x = model.layers[i](x, b, &cache.layers[i]);
+  cache.tokens += b.tokens.tokens();
+  return linear(finish(slice(x, 0, b.tokens.tokens() - 1, b.tokens.tokens())), head());
+}
+
+template <class V>
+V Llama<V>::logits(const Batch& b) const {
+  return linear(finish(blocks(embed(b), b, 0, depth())), head());
+}
+
 /// The shapes of a model's leaves. `qkv_bias` as Qwen2 has.
-inline Llama<Expected> llama_spec(const LlamaConfig& c) {
+TENZO_COMPILED Llama<Expected> llama_spec(const LlamaConfig& c);
+
+#if TENZO_DEFINES(models)
+TENZO_COMPILED Llama<Expected> llama_spec(const LlamaConfig& c) {
   const std::int64_t h = c.hidden_size, q = c.num_attention_heads * c.head_dim, kv = c.num_key_value_heads * c.head_dim;
   const auto affine = [](std::int64_t out, std::int64_t in, bool bias) {
     Linear<Expected> l;
@@ -295,5 +320,8 @@ inline Llama<Expected> llama_spec(const LlamaConfig& c) {
   m.model.layers.assign(std::size_t(c.num_hidden_layers), b);
   return m;
 }
+#endif
 
 }  // namespace tenzo
+
+#include "tenzo/models/extern.hpp"

@@ -1,6 +1,7 @@
 // config.json of the LLaMA family, in both generations of its keys.
 #pragma once
 
+#include "tenzo/core/compiled.hpp"
 #include "tenzo/io/byte_reader.hpp"
 #include "tenzo/io/json.hpp"
 #include "tenzo/models/llama.hpp"
@@ -10,7 +11,10 @@ namespace tenzo {
 /// The configuration of a LLaMA, Mistral or Qwen2 model.
 ///   Throws FileError where a key is missing or wrong, for another architecture, or for what is not built (scaled
 ///   rotary angles, other activations).
-inline LlamaConfig llama_config(const JsonObject& j) {
+TENZO_COMPILED LlamaConfig llama_config(const JsonObject& j);
+
+#if TENZO_DEFINES(checkpoints)
+TENZO_COMPILED LlamaConfig llama_config(const JsonObject& j) {
   const std::string type = j.text("model_type");
   if (type != "llama" && type != "mistral" && type != "qwen2")
     throw FileError(j.path(), -1, cat("model_type is ", printable(type), "; want llama, mistral or qwen2"));
@@ -41,5 +45,6 @@ inline LlamaConfig llama_config(const JsonObject& j) {
   check_config(c, j.path());
   return c;
 }
+#endif
 
 }  // namespace tenzo

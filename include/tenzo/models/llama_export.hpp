@@ -10,6 +10,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "tenzo/core/compiled.hpp"
 #include "tenzo/io/atomic_file.hpp"
 #include "tenzo/io/gguf.hpp"
 #include "tenzo/io/safetensors_writer.hpp"
@@ -48,7 +49,10 @@ inline StoredTensor interleaved_from_halves(const StoredTensor& w, std::int64_t 
 }
 
 /// The model's leaves under the ecosystem's names, as `type` (vectors too), written one at a time.
-inline void write_llama_safetensors(const std::string& path, const Llama<StoredTensor>& m, DType type) {
+TENZO_COMPILED void write_llama_safetensors(const std::string& path, const Llama<StoredTensor>& m, DType type);
+
+#if TENZO_DEFINES(checkpoints)
+TENZO_COMPILED void write_llama_safetensors(const std::string& path, const Llama<StoredTensor>& m, DType type) {
   std::vector<TensorSpec> specs;
   std::vector<StoredTensor> tensors;
   for_each_leaf(
@@ -64,9 +68,13 @@ inline void write_llama_safetensors(const std::string& path, const Llama<StoredT
     return interleaved && turned ? halves_from_interleaved(tensors[i], m.config.head_dim) : tensors[i];
   });
 }
+#endif
 
 /// config.json of a model.
-inline nlohmann::ordered_json llama_config_json(const LlamaConfig& c, DType type, int bos, int eos) {
+TENZO_COMPILED nlohmann::ordered_json llama_config_json(const LlamaConfig& c, DType type, int bos, int eos);
+
+#if TENZO_DEFINES(checkpoints)
+TENZO_COMPILED nlohmann::ordered_json llama_config_json(const LlamaConfig& c, DType type, int bos, int eos) {
   const bool qwen = c.qkv_bias && !c.output_bias, mistral = c.sliding_window > 0 && !qwen;
   nlohmann::ordered_json j;
   j["architectures"] = {qwen ? "Qwen2ForCausalLM" : mistral ? "MistralForCausalLM" : "LlamaForCausalLM"};
@@ -92,10 +100,14 @@ inline nlohmann::ordered_json llama_config_json(const LlamaConfig& c, DType type
   j["torch_dtype"] = type == DType::f16 ? "float16" : type == DType::bf16 ? "bfloat16" : "float32";
   return j;
 }
+#endif
 
 /// tokenizer.json of a byte-level BPE vocabulary from a GGUF file's lists.
 ///   Throws FileError for another kind of vocabulary, or a pre-tokenizer without a known form there.
-inline nlohmann::ordered_json bpe_tokenizer_json(const GgufFile& file) {
+TENZO_COMPILED nlohmann::ordered_json bpe_tokenizer_json(const GgufFile& file);
+
+#if TENZO_DEFINES(checkpoints)
+TENZO_COMPILED nlohmann::ordered_json bpe_tokenizer_json(const GgufFile& file) {
   using Json = nlohmann::ordered_json;
   if (const std::string kind = file.text("tokenizer.ggml.model"); kind != "gpt2")
     throw FileError(file.path(), -1,
@@ -145,5 +157,6 @@ inline nlohmann::ordered_json bpe_tokenizer_json(const GgufFile& file) {
             {"vocab", std::move(vocab)},
             {"merges", file.texts("tokenizer.ggml.merges")}}}};
 }
+#endif
 
 }  // namespace tenzo

@@ -6,6 +6,7 @@
 #include <string_view>
 #include <utility>
 
+#include "tenzo/core/compiled.hpp"
 #include "tenzo/io/gguf.hpp"
 #include "tenzo/models/llama.hpp"
 
@@ -46,7 +47,10 @@ inline std::string llama_gguf_name(std::string_view leaf) {
 }
 
 /// The configuration that a GGUF file states. Throws FileError where it is of another family, or incomplete.
-inline LlamaConfig llama_config(const GgufFile& file) {
+TENZO_COMPILED LlamaConfig llama_config(const GgufFile& file);
+
+#if TENZO_DEFINES(checkpoints)
+TENZO_COMPILED LlamaConfig llama_config(const GgufFile& file) {
   const std::string arch = file.text("general.architecture");
   if (arch != "llama" && arch != "qwen2" && arch != "mistral")
     throw FileError(file.path(), -1,
@@ -75,12 +79,17 @@ inline LlamaConfig llama_config(const GgufFile& file) {
   check_config(c, file.path());
   return c;
 }
+#endif
 
 /// The model as it lies in the file: views into the mapping.
-inline Llama<StoredTensor> load_llama(const GgufFile& file) {
+TENZO_COMPILED Llama<StoredTensor> load_llama(const GgufFile& file);
+
+#if TENZO_DEFINES(checkpoints)
+TENZO_COMPILED Llama<StoredTensor> load_llama(const GgufFile& file) {
   return load_tree<Llama>(
       llama_spec(llama_config(file)),
       [&](const std::string& leaf) { return file.tensors().find(llama_gguf_name(leaf)); }, file.path());
 }
+#endif
 
 }  // namespace tenzo

@@ -11,6 +11,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "tenzo/core/compiled.hpp"
 #include "tenzo/io/atomic_file.hpp"
 #include "tenzo/io/safetensors_writer.hpp"
 #include "tenzo/models/adapters.hpp"
@@ -120,8 +121,12 @@ inline void check_peft(const AdapterOptions& o, std::size_t depth) {
 /// Writes the adapter that a model carries into a folder, which is made. `base` is the name or path of the model that
 /// the adapter belongs to.
 ///   Throws ValueError for adapters that the layout has no place for, FileError where writing fails.
-inline void write_peft_adapter(const std::string& folder, const Llama<StoredTensor>& m, const AdapterOptions& o,
-                               const std::string& base) {
+TENZO_COMPILED void write_peft_adapter(const std::string& folder, const Llama<StoredTensor>& m, const AdapterOptions& o,
+                                       const std::string& base);
+
+#if TENZO_DEFINES(checkpoints)
+TENZO_COMPILED void write_peft_adapter(const std::string& folder, const Llama<StoredTensor>& m, const AdapterOptions& o,
+                                       const std::string& base) {
   check_peft(o, m.depth());
   std::vector<detail::PeftTensor> tensors;
   if (o.scheme == Scheme::lora) tensors = detail::peft_lora(m);
@@ -135,5 +140,6 @@ inline void write_peft_adapter(const std::string& folder, const Llama<StoredTens
                     [&](std::size_t i) { return tensors[i].values; });
   write_file((to / "adapter_config.json").string(), detail::peft_config(m, o, base).dump(2) + "\n");
 }
+#endif
 
 }  // namespace tenzo

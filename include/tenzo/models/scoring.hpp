@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "tenzo/core/compiled.hpp"
 #include "tenzo/io/task.hpp"
 #include "tenzo/io/tokenizer.hpp"
 #include "tenzo/models/packed.hpp"
@@ -34,7 +35,10 @@ struct EncodedExample {
 
 /// Tokenises an example; what is too long for the context loses its beginning.
 ///   Throws ValueError where a candidate adds no token, or fills the context alone.
-inline EncodedExample encode(const Tokenizer& tokenizer, const TextExample& e, std::int64_t context) {
+TENZO_COMPILED EncodedExample encode(const Tokenizer& tokenizer, const TextExample& e, std::int64_t context);
+
+#if TENZO_DEFINES(tasks)
+TENZO_COMPILED EncodedExample encode(const Tokenizer& tokenizer, const TextExample& e, std::int64_t context) {
   EncodedExample out;
   out.label = e.label;
   out.prompt = tokenizer.encode(e.prompt, true);
@@ -55,6 +59,7 @@ inline EncodedExample encode(const Tokenizer& tokenizer, const TextExample& e, s
   }
   return out;
 }
+#endif
 
 /// Examples ready to be scored by a model: which sequences go through it, and which of its rows are read.
 template <class Batch>
@@ -70,7 +75,7 @@ struct ScoringBatch {
 
 /// The batch of some examples, for a model that gives a `Batch` from packed tokens.
 template <class Model>
-auto scoring_batch(const Model& model, std::span<const EncodedExample* const> examples) {
+ScoringBatch<typename Model::Batch> scoring_batch(const Model& model, std::span<const EncodedExample* const> examples) {
   using Batch = typename Model::Batch;
   require(!examples.empty(), "scoring: no examples");
   const auto n = std::int64_t(examples.size()), candidates = std::int64_t(examples[0]->full.size());
@@ -155,7 +160,7 @@ V scoring_loss(const Model& model, V x, std::size_t from, const ScoringBatch<Bat
   return cross_entropy(linear(model.finish(index_select(hidden, 0, indices(rows))), model.head()), indices(targets));
 }
 template <class Model, class Batch>
-auto scoring_loss(const Model& model, const ScoringBatch<Batch>& b, TaskLoss kind) {
+auto scoring_loss(const Model& model, const ScoringBatch<Batch>& b, TaskLoss kind) -> decltype(model.embed(b.batch)) {
   return scoring_loss(model, model.embed(b.batch), 0, b, kind);
 }
 
@@ -171,8 +176,12 @@ struct ScoreSummary {
 /// From scores (examples, candidates), row-major. With other than two candidates the calibrated accuracy is the
 /// accuracy and the area 0.5. An example with a score that is not finite counts as wrong, and as undecided where scores
 /// are ranked.
-inline ScoreSummary summarise_scores(std::span<const double> scores, std::span<const int> labels,
-                                     std::int64_t candidates) {
+TENZO_COMPILED ScoreSummary summarise_scores(std::span<const double> scores, std::span<const int> labels,
+                                             std::int64_t candidates);
+
+#if TENZO_DEFINES(tasks)
+TENZO_COMPILED ScoreSummary summarise_scores(std::span<const double> scores, std::span<const int> labels,
+                                             std::int64_t candidates) {
   ScoreSummary s;
   s.examples = std::int64_t(labels.size());
   const double n = double(std::max<std::int64_t>(1, s.examples));
@@ -214,5 +223,6 @@ inline ScoreSummary summarise_scores(std::span<const double> scores, std::span<c
     s.auc = (rank_sum - positives * (positives + 1) / 2) / (positives * (double(s.examples) - positives));
   return s;
 }
+#endif
 
 }  // namespace tenzo

@@ -328,3 +328,5 @@ V operator-(const V& x) {
 }
 
 }  // namespace tenzo
+
+#include "tenzo/ops/extern.hpp"

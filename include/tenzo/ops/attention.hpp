@@ -180,3 +180,5 @@ auto batched_attention(const Q& q, const K& k, const W& v, AttentionLayout layou
 }
 
 }  // namespace tenzo
+
+#include "tenzo/ops/extern.hpp"

@@ -106,3 +106,5 @@ V cross_entropy(const V& x, const Indices& labels, const CrossEntropyOptions& o 
 }
 
 }  // namespace tenzo
+
+#include "tenzo/ops/extern.hpp"

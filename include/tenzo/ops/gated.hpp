@@ -81,3 +81,5 @@ auto gelu_tanh_mul(const A& gate, const B& up) {
 }
 
 }  // namespace tenzo
+
+#include "tenzo/ops/extern.hpp"

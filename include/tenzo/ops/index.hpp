@@ -139,3 +139,5 @@ V put_add(const V& x, const Positions<M>& index, const Shape& shape) {
 }
 
 }  // namespace tenzo
+
+#include "tenzo/ops/extern.hpp"

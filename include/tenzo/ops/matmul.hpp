@@ -115,3 +115,5 @@ auto linear(const X& x, const W& weight) {
 }
 
 }  // namespace tenzo
+
+#include "tenzo/ops/extern.hpp"

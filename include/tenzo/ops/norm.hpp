@@ -166,3 +166,5 @@ auto layer_norm(const X& x, const W& weight, const B& bias, double eps = 1e-5, i
 }
 
 }  // namespace tenzo
+
+#include "tenzo/ops/extern.hpp"

@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "tenzo/core/compiled.hpp"
 #include "tenzo/ops/cpu/rope.hpp"
 #include "tenzo/ops/index.hpp"
 #include "tenzo/ops/linear_map.hpp"
@@ -17,21 +18,8 @@ namespace tenzo {
 class RopeTable {
  public:
   RopeTable() = default;
-  RopeTable(std::vector<std::int64_t> positions, std::int64_t head_dim, double theta,
-            RopeLayout layout = RopeLayout::half)
-      : positions_(Indices::from(Shape{std::int64_t(positions.size())}, positions)),
-        head_dim_(head_dim),
-        layout_(layout) {
-    require(head_dim > 0 && head_dim % 2 == 0, "rope: a head of ", head_dim, " features; want an even number");
-    std::int64_t count = 0;
-    for (const std::int64_t p : positions) {
-      require(p >= 0, "rope: a position of ", p, "; want at least 0");
-      count = std::max(count, p + 1);
-    }
-    const auto frequencies = rope_frequencies(head_dim, theta);
-    floats_ = RopeAngles<float>(count, frequencies);
-    doubles_ = RopeAngles<double>(count, frequencies);
-  }
+  TENZO_COMPILED RopeTable(std::vector<std::int64_t> positions, std::int64_t head_dim, double theta,
+                           RopeLayout layout = RopeLayout::half);
 
   std::int64_t tokens() const { return positions_.size(); }
   std::int64_t head_dim() const { return head_dim_; }
@@ -51,6 +39,24 @@ class RopeTable {
   std::int64_t head_dim_ = 0;
   RopeLayout layout_ = RopeLayout::half;
 };
+
+#if TENZO_DEFINES(ops)
+TENZO_COMPILED RopeTable::RopeTable(std::vector<std::int64_t> positions, std::int64_t head_dim, double theta,
+                                    RopeLayout layout)
+    : positions_(Indices::from(Shape{std::int64_t(positions.size())}, positions)),
+      head_dim_(head_dim),
+      layout_(layout) {
+  require(head_dim > 0 && head_dim % 2 == 0, "rope: a head of ", head_dim, " features; want an even number");
+  std::int64_t count = 0;
+  for (const std::int64_t p : positions) {
+    require(p >= 0, "rope: a position of ", p, "; want at least 0");
+    count = std::max(count, p + 1);
+  }
+  const auto frequencies = rope_frequencies(head_dim, theta);
+  floats_ = RopeAngles<float>(count, frequencies);
+  doubles_ = RopeAngles<double>(count, frequencies);
+}
+#endif
 
 /// Turns each pair of features of each head by its token's angle. A rotation: the adjoint turns back.
 struct Rope {
@@ -90,3 +96,5 @@ V rope(const V& x, const RopeTable& table) {
 }
 
 }  // namespace tenzo
+
+#include "tenzo/ops/extern.hpp"

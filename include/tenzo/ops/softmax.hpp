@@ -126,3 +126,5 @@ V logsumexp(const V& x, int axis, bool keepdim = false) {
 }
 
 }  // namespace tenzo
+
+#include "tenzo/ops/extern.hpp"

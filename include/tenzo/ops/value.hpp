@@ -73,7 +73,11 @@ namespace detail {
 
 template <class A, class B>
 struct Promoted {
-  static_assert(std::is_same_v<A, B> || Level<A>::depth != Level<B>::depth,
+  static constexpr bool one_device = std::is_same_v<device_t<A>, device_t<B>>;
+  static_assert(one_device,
+                "tenzo: values on two devices do not mix (a tensor of the host and one on a GPU); "
+                "move one of them: x.to<tenzo::Cuda>() or x.to<tenzo::Cpu>()");
+  static_assert(!one_device || std::is_same_v<A, B> || Level<A>::depth != Level<B>::depth,
                 "tenzo: two different values of equal depth do not mix (a Var and a Dual, or two element types); "
                 "lift one of them, or nest the derivatives");
   using type = std::conditional_t<(Level<A>::depth >= Level<B>::depth), A, B>;

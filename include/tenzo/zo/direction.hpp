@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "tenzo/core/compiled.hpp"
 #include "tenzo/core/parallel.hpp"
 #include "tenzo/core/random.hpp"
 #include "tenzo/core/tensor.hpp"
@@ -75,9 +76,14 @@ inline bool is_plain(const Direction& d, std::uint32_t leaf, std::int64_t rows) 
 
 /// Elements (row0 + i, col0 + j), i < nrows, j < ncols, of a direction on the leaf `leaf` of `rows` x `cols`, as a
 /// matrix.
-inline void direction_tile(const Direction& d, std::uint32_t leaf, std::int64_t rows, std::int64_t cols,
-                           std::int64_t row0, std::int64_t nrows, std::int64_t col0, std::int64_t ncols, float* to,
-                           std::int64_t ld) {
+TENZO_COMPILED void direction_tile(const Direction& d, std::uint32_t leaf, std::int64_t rows, std::int64_t cols,
+                                   std::int64_t row0, std::int64_t nrows, std::int64_t col0, std::int64_t ncols,
+                                   float* to, std::int64_t ld);
+
+#if TENZO_DEFINES(zo)
+TENZO_COMPILED void direction_tile(const Direction& d, std::uint32_t leaf, std::int64_t rows, std::int64_t cols,
+                                   std::int64_t row0, std::int64_t nrows, std::int64_t col0, std::int64_t ncols,
+                                   float* to, std::int64_t ld) {
   if (!d.covers(leaf) || d.law == DirectionLaw::coordinate) {
     for (std::int64_t i = 0; i < nrows; ++i) std::fill_n(to + i * ld, ncols, 0.f);
     const std::int64_t r = d.element / cols - row0, c = d.element % cols - col0;
@@ -113,6 +119,7 @@ inline void direction_tile(const Direction& d, std::uint32_t leaf, std::int64_t 
       for (std::int64_t j = 0; j < ncols; ++j) to[i * ld + j] *= float(m[(row0 + i) * cols + col0 + j] != 0);
   }
 }
+#endif
 
 /// A direction with the factor that it is added with.
 struct Step {

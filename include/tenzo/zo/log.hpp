@@ -29,6 +29,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include "tenzo/core/compiled.hpp"
 #include "tenzo/core/error.hpp"
 
 namespace tenzo::zo {
@@ -94,63 +95,9 @@ struct Log {
   /// Reads a log.
   ///   A damaged last step or mark of the end is dropped, as is a cut one: such a run was interrupted there. Throws
   ///   FileError where the file is no log, its header is damaged, or anything follows damage.
-  static Log read(const std::string& path) {
-    const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-    if (fd < 0) throw FileError(path, -1, "can not be opened");
-    std::string bytes;
-    std::array<char, 1 << 16> part;
-    ssize_t n;
-    while ((n = ::read(fd, part.data(), part.size())) > 0 || (n < 0 && errno == EINTR))
-      if (n > 0) bytes.append(part.data(), std::size_t(n));
-    ::close(fd);
-    if (n < 0) throw FileError(path, -1, "can not be read");
-    return parse(bytes, path);
-  }
+  TENZO_COMPILED static Log read(const std::string& path);
 
-  static Log parse(const std::string& bytes, const std::string& path) {
-    if (bytes.size() < 16 || bytes.compare(0, 8, "tenzozo1") != 0) throw FileError(path, 0, "not a replay log");
-    const auto length = detail::get<std::uint32_t>(bytes, 8);
-    if (bytes.size() < 16 || length > bytes.size() - 16)
-      throw FileError(path, 8, cat("a header of ", length, " bytes in a file of ", bytes.size()));
-    const std::size_t start = 16 + std::size_t(length);
-    const auto raw = detail::as_bytes(bytes);
-    if (detail::crc32(raw.first(start - 4)) != detail::get<std::uint32_t>(bytes, start - 4))
-      throw FileError(path, std::int64_t(start - 4), "the header's checksum is wrong");
-    Log log;
-    log.header = parse_header(bytes.substr(12, length));
-    const std::size_t per_step = slopes_per_step(log.header, path);
-    log.valid_bytes = start;
-    const auto sound = [&](std::size_t r) {
-      return r + record_bytes <= bytes.size() &&
-             record_crc(r, raw.subspan(r, 12)) == detail::get<std::uint32_t>(bytes, r + 12);
-    };
-    for (std::size_t at = start; at < bytes.size(); at += per_step * record_bytes) {
-      if (sound(at) && detail::get<std::uint32_t>(bytes, at) == end_mark) {
-        const double n = detail::get<double>(bytes, at + 4);
-        if (!(n >= 0 && n <= double(log.steps.size()) && n == std::floor(n)) || at + record_bytes != bytes.size())
-          throw FileError(path, std::int64_t(at), "the last record does not fit the steps before it");
-        log.chosen = std::int64_t(n);
-        return log;
-      }
-      LogStep s;
-      for (std::size_t q = 0; q < per_step; ++q) {
-        const std::size_t r = at + q * record_bytes;
-        if (!sound(r)) {
-          const bool last = at + per_step * record_bytes >= bytes.size();
-          if (!last && bytes.find_first_not_of('\0', r + record_bytes) != std::string::npos)
-            throw FileError(path, std::int64_t(r), "a damaged record in the middle of the log");
-          return log;
-        }
-        s.step = detail::get<std::uint32_t>(bytes, r);
-        if (s.step != log.steps.size())
-          throw FileError(path, std::int64_t(r), cat("step ", s.step, " where step ", log.steps.size(), " belongs"));
-        s.slopes.push_back(detail::get<double>(bytes, r + 4));
-      }
-      log.steps.push_back(std::move(s));
-      log.valid_bytes = at + per_step * record_bytes;
-    }
-    return log;
-  }
+  TENZO_COMPILED static Log parse(const std::string& bytes, const std::string& path);
 
   static std::string header_text(const LogHeader& header) {
     std::string text;
@@ -190,6 +137,66 @@ struct Log {
   }
 };
 
+#if TENZO_DEFINES(files)
+TENZO_COMPILED Log Log::parse(const std::string& bytes, const std::string& path) {
+  if (bytes.size() < 16 || bytes.compare(0, 8, "tenzozo1") != 0) throw FileError(path, 0, "not a replay log");
+  const auto length = detail::get<std::uint32_t>(bytes, 8);
+  if (bytes.size() < 16 || length > bytes.size() - 16)
+    throw FileError(path, 8, cat("a header of ", length, " bytes in a file of ", bytes.size()));
+  const std::size_t start = 16 + std::size_t(length);
+  const auto raw = detail::as_bytes(bytes);
+  if (detail::crc32(raw.first(start - 4)) != detail::get<std::uint32_t>(bytes, start - 4))
+    throw FileError(path, std::int64_t(start - 4), "the header's checksum is wrong");
+  Log log;
+  log.header = parse_header(bytes.substr(12, length));
+  const std::size_t per_step = slopes_per_step(log.header, path);
+  log.valid_bytes = start;
+  const auto sound = [&](std::size_t r) {
+    return r + record_bytes <= bytes.size() &&
+           record_crc(r, raw.subspan(r, 12)) == detail::get<std::uint32_t>(bytes, r + 12);
+  };
+  for (std::size_t at = start; at < bytes.size(); at += per_step * record_bytes) {
+    if (sound(at) && detail::get<std::uint32_t>(bytes, at) == end_mark) {
+      const double n = detail::get<double>(bytes, at + 4);
+      if (!(n >= 0 && n <= double(log.steps.size()) && n == std::floor(n)) || at + record_bytes != bytes.size())
+        throw FileError(path, std::int64_t(at), "the last record does not fit the steps before it");
+      log.chosen = std::int64_t(n);
+      return log;
+    }
+    LogStep s;
+    for (std::size_t q = 0; q < per_step; ++q) {
+      const std::size_t r = at + q * record_bytes;
+      if (!sound(r)) {
+        const bool last = at + per_step * record_bytes >= bytes.size();
+        if (!last && bytes.find_first_not_of('\0', r + record_bytes) != std::string::npos)
+          throw FileError(path, std::int64_t(r), "a damaged record in the middle of the log");
+        return log;
+      }
+      s.step = detail::get<std::uint32_t>(bytes, r);
+      if (s.step != log.steps.size())
+        throw FileError(path, std::int64_t(r), cat("step ", s.step, " where step ", log.steps.size(), " belongs"));
+      s.slopes.push_back(detail::get<double>(bytes, r + 4));
+    }
+    log.steps.push_back(std::move(s));
+    log.valid_bytes = at + per_step * record_bytes;
+  }
+  return log;
+}
+
+TENZO_COMPILED Log Log::read(const std::string& path) {
+  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (fd < 0) throw FileError(path, -1, "can not be opened");
+  std::string bytes;
+  std::array<char, 1 << 16> part;
+  ssize_t n;
+  while ((n = ::read(fd, part.data(), part.size())) > 0 || (n < 0 && errno == EINTR))
+    if (n > 0) bytes.append(part.data(), std::size_t(n));
+  ::close(fd);
+  if (n < 0) throw FileError(path, -1, "can not be read");
+  return parse(bytes, path);
+}
+#endif
+
 /// Appends steps to a log file.
 class LogWriter {
  public:
@@ -202,57 +209,16 @@ class LogWriter {
 
   /// A new log, which takes the name when its header is on the disk. Throws FileError where it can not be written,
   /// ValueError for a header that could not be read back.
-  void create(const std::string& path, const LogHeader& header) {
-    for (const auto& [key, value] : header)
-      require(!key.empty() && key.find_first_of(" \n") == std::string::npos && value.find('\n') == std::string::npos,
-              "log: the setting ", printable(key), " is ", printable(value), "; want a word, and a value of one line");
-    slopes_ = Log::slopes_per_step(header, path);
-    const std::string text = Log::header_text(header);
-    std::string bytes = "tenzozo1";
-    detail::put(bytes, std::uint32_t(text.size()));
-    bytes += text;
-    detail::put(bytes, detail::crc32(detail::as_bytes(bytes)));
-    open(path + ".new", O_CREAT | O_TRUNC);
-    position_ = 0;
-    write(bytes);
-    sync();
-    if (::rename(path_.c_str(), path.c_str()) != 0) fail();
-    path_ = path;
-  }
+  TENZO_COMPILED void create(const std::string& path, const LogHeader& header);
 
   /// Goes on with a log from its last whole step.
-  void resume(const std::string& path, const Log& log) {
-    open(path, 0);
-    slopes_ = Log::slopes_per_step(log.header, path);
-    if (::ftruncate(fd_, off_t(log.valid_bytes)) != 0 || ::lseek(fd_, 0, SEEK_END) < 0) fail();
-    position_ = log.valid_bytes;
-  }
+  TENZO_COMPILED void resume(const std::string& path, const Log& log);
 
   /// Adds a step; it is with the system when this returns, so that a killed process loses nothing.
-  void append(const LogStep& s) {
-    require(s.slopes.size() == slopes_, "log: step ", s.step, " has ", s.slopes.size(), " slopes; want ", slopes_);
-    std::string bytes;
-    for (const double slope : s.slopes) {
-      const std::size_t at = position_ + bytes.size();
-      detail::put(bytes, s.step);
-      detail::put(bytes, slope);
-      const auto raw = detail::as_bytes(bytes);
-      detail::put(bytes, Log::record_crc(at, raw.last(12)));
-    }
-    write(bytes);
-  }
+  TENZO_COMPILED void append(const LogStep& s);
 
   /// Says which step the run ended with, and closes the log.
-  void finish(std::uint32_t chosen) {
-    std::string bytes;
-    detail::put(bytes, Log::end_mark);
-    detail::put(bytes, double(chosen));
-    detail::put(bytes, Log::record_crc(position_, detail::as_bytes(bytes)));
-    write(bytes);
-    sync();
-    ::close(fd_);
-    fd_ = -1;
-  }
+  TENZO_COMPILED void finish(std::uint32_t chosen);
 
   /// Brings what was written to the disk.
   void sync() {
@@ -282,5 +248,56 @@ class LogWriter {
   int fd_ = -1;
   std::size_t position_ = 0, slopes_ = 0;
 };
+
+#if TENZO_DEFINES(files)
+TENZO_COMPILED void LogWriter::create(const std::string& path, const LogHeader& header) {
+  for (const auto& [key, value] : header)
+    require(!key.empty() && key.find_first_of(" \n") == std::string::npos && value.find('\n') == std::string::npos,
+            "log: the setting ", printable(key), " is ", printable(value), "; want a word, and a value of one line");
+  slopes_ = Log::slopes_per_step(header, path);
+  const std::string text = Log::header_text(header);
+  std::string bytes = "tenzozo1";
+  detail::put(bytes, std::uint32_t(text.size()));
+  bytes += text;
+  detail::put(bytes, detail::crc32(detail::as_bytes(bytes)));
+  open(path + ".new", O_CREAT | O_TRUNC);
+  position_ = 0;
+  write(bytes);
+  sync();
+  if (::rename(path_.c_str(), path.c_str()) != 0) fail();
+  path_ = path;
+}
+
+TENZO_COMPILED void LogWriter::resume(const std::string& path, const Log& log) {
+  open(path, 0);
+  slopes_ = Log::slopes_per_step(log.header, path);
+  if (::ftruncate(fd_, off_t(log.valid_bytes)) != 0 || ::lseek(fd_, 0, SEEK_END) < 0) fail();
+  position_ = log.valid_bytes;
+}
+
+TENZO_COMPILED void LogWriter::append(const LogStep& s) {
+  require(s.slopes.size() == slopes_, "log: step ", s.step, " has ", s.slopes.size(), " slopes; want ", slopes_);
+  std::string bytes;
+  for (const double slope : s.slopes) {
+    const std::size_t at = position_ + bytes.size();
+    detail::put(bytes, s.step);
+    detail::put(bytes, slope);
+    const auto raw = detail::as_bytes(bytes);
+    detail::put(bytes, Log::record_crc(at, raw.last(12)));
+  }
+  write(bytes);
+}
+
+TENZO_COMPILED void LogWriter::finish(std::uint32_t chosen) {
+  std::string bytes;
+  detail::put(bytes, Log::end_mark);
+  detail::put(bytes, double(chosen));
+  detail::put(bytes, Log::record_crc(position_, detail::as_bytes(bytes)));
+  write(bytes);
+  sync();
+  ::close(fd_);
+  fd_ = -1;
+}
+#endif
 
 }  // namespace tenzo::zo

@@ -177,3 +177,5 @@ struct Level<zo::Probe<T, D>> {
 };
 
 }  // namespace tenzo
+
+#include "tenzo/zo/extern.hpp"

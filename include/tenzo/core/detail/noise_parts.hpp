@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <variant>
 
+#include "tenzo/core/compiled.hpp"
 #include "tenzo/core/noise.hpp"
 #include "tenzo/core/parallel.hpp"
 
@@ -73,9 +74,13 @@ template <Law::Kind kind>
   });
 }
 
-inline void write_noise(const AnyNoise& noise, const MatrixPart& part, float* to) {
+TENZO_COMPILED void write_noise(const AnyNoise& noise, const MatrixPart& part, float* to);
+
+#if TENZO_DEFINES(core)
+TENZO_COMPILED void write_noise(const AnyNoise& noise, const MatrixPart& part, float* to) {
   std::visit([&](const auto& n) { write_noise(n, part, to); }, noise);
 }
+#endif
 
 /// Room for the noise of a part, and for what the last vector reads beyond it.
 struct NoiseBuffer {

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "tenzo/core/compiled.hpp"
 #include "tenzo/io/claim.hpp"
 #include "tenzo/io/report/drawing.hpp"
 #include "tenzo/io/report/number.hpp"
@@ -67,7 +68,10 @@ inline std::string claim_html(const Claim& c) {
 }
 
 /// All claims, under a line that counts those that hold.
-inline std::string claims_html(const std::vector<Claim>& claims) {
+TENZO_COMPILED std::string claims_html(const std::vector<Claim>& claims);
+
+#if TENZO_DEFINES(report)
+TENZO_COMPILED std::string claims_html(const std::vector<Claim>& claims) {
   if (claims.empty()) return "<p>No claim was put to the test in this run.</p>";
   const auto held = std::count_if(claims.begin(), claims.end(), [](const Claim& c) { return c.holds; });
   std::string html = "<div class=\"claims\"><p class=\"tally\"><b>" + std::to_string(held) + " of " +
@@ -78,5 +82,6 @@ inline std::string claims_html(const std::vector<Claim>& claims) {
   for (const Claim& c : claims) html += claim_html(c);
   return html + "</ul></div>";
 }
+#endif
 
 }  // namespace tenzo::detail

@@ -6,17 +6,26 @@
 #include <string_view>
 #include <variant>
 
+#include "tenzo/core/compiled.hpp"
+#include "tenzo/io/report/plots.hpp"
+
+#if TENZO_DEFINES(report)
 #include "tenzo/io/report/bars.hpp"
 #include "tenzo/io/report/heat_map.hpp"
 #include "tenzo/io/report/histogram.hpp"
 #include "tenzo/io/report/lines.hpp"
+#endif
 
 namespace tenzo::detail {
 
 inline constexpr double wide_width = 1040, half_width = 500, narrow_width = 400;
 
 /// The plot as one SVG element of a width; `of` is its class.
-inline std::string plot_svg(const plot::Plot& plot, double width, const std::string& id, std::string_view of = "") {
+TENZO_COMPILED std::string plot_svg(const plot::Plot& plot, double width, const std::string& id,
+                                    std::string_view of = "");
+
+#if TENZO_DEFINES(report)
+TENZO_COMPILED std::string plot_svg(const plot::Plot& plot, double width, const std::string& id, std::string_view of) {
   return std::visit(
       [&](const auto& p) {
         Drawing d{.id = id, .width = width};
@@ -29,14 +38,20 @@ inline std::string plot_svg(const plot::Plot& plot, double width, const std::str
       },
       plot);
 }
+#endif
 
+TENZO_COMPILED std::string figure_html(const plot::Plot& plot, double width, const std::string& id,
+                                       std::string_view caption);
+
+#if TENZO_DEFINES(report)
 /// Whether the names stand beside the curves, so that a legend is only for narrow pages.
 inline bool names_itself(const plot::Plot& plot) {
   const auto* lines = std::get_if<plot::Lines>(&plot);
   return lines && names_at_ends(*lines, curves_of(*lines));
 }
 
-inline std::string figure_html(const plot::Plot& plot, double width, const std::string& id, std::string_view caption) {
+TENZO_COMPILED std::string figure_html(const plot::Plot& plot, double width, const std::string& id,
+                                       std::string_view caption) {
   std::string html = "<figure class=\"chart\">";
   const std::string title = std::visit([](const auto& p) { return p.title; }, plot);
   const std::vector<Key> keys = std::visit([](const auto& p) { return legend_of(p); }, plot);
@@ -45,5 +60,6 @@ inline std::string figure_html(const plot::Plot& plot, double width, const std::
       plot_svg(plot, narrow_width, id + "n", "on-narrow"), caption, "</figure>");
   return html;
 }
+#endif
 
 }  // namespace tenzo::detail

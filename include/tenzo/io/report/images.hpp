@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "tenzo/core/compiled.hpp"
 #include "tenzo/core/error.hpp"
 #include "tenzo/io/report/markup.hpp"
 #include "tenzo/io/tokenizer/base64.hpp"
@@ -43,21 +44,32 @@ inline PngSize png_size(std::string_view png) {
 }
 
 /// An image with its bytes in the page. Small ones keep their pixels sharp when they are enlarged.
-inline std::string image_tag(std::string_view png, std::string_view alt, int width) {
+TENZO_COMPILED std::string image_tag(std::string_view png, std::string_view alt, int width);
+
+#if TENZO_DEFINES(report)
+TENZO_COMPILED std::string image_tag(std::string_view png, std::string_view alt, int width) {
   const PngSize size = png_size(png);
   std::string s;
   put(s, "<img alt=\"", escaped(alt), "\" width=\"", std::to_string(width), "\"");
   if (int(size.width) * 3 <= width * 2) s += " class=\"pixels\"";
   return s + " src=\"data:image/png;base64," + text::base64_encoded(png) + "\"/>";
 }
+#endif
 
 /// An image is shown in its own size, but not smaller than 240 pixels and not wider than the page.
-inline std::string image_html(std::string_view png, std::string_view alt, std::string_view caption) {
+TENZO_COMPILED std::string image_html(std::string_view png, std::string_view alt, std::string_view caption);
+
+#if TENZO_DEFINES(report)
+TENZO_COMPILED std::string image_html(std::string_view png, std::string_view alt, std::string_view caption) {
   const int width = int(std::clamp<std::uint32_t>(png_size(png).width, 240, 1040));
   return "<figure class=\"image\">" + image_tag(png, alt, width) + std::string(caption) + "</figure>";
 }
+#endif
 
-inline std::string image_grid_html(const ImageGrid& g, std::string_view caption) {
+TENZO_COMPILED std::string image_grid_html(const ImageGrid& g, std::string_view caption);
+
+#if TENZO_DEFINES(report)
+TENZO_COMPILED std::string image_grid_html(const ImageGrid& g, std::string_view caption) {
   const auto n = std::int64_t(g.png.size());
   require(g.columns >= 1, "image grid: ", g.columns, " columns");
   const std::int64_t rows = (n + g.columns - 1) / g.columns;
@@ -93,6 +105,7 @@ inline std::string image_grid_html(const ImageGrid& g, std::string_view caption)
   }
   return html + "</tbody></table></div>" + std::string(caption) + "</figure>";
 }
+#endif
 
 }  // namespace detail
 }  // namespace tenzo

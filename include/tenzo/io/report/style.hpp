@@ -4,6 +4,7 @@
 #include <string>
 #include <string_view>
 
+#include "tenzo/core/compiled.hpp"
 #include "tenzo/io/report/colour.hpp"
 #include "tenzo/io/report/drawing.hpp"
 
@@ -204,7 +205,10 @@ inline constexpr std::string_view plot_rules = R"(
 )";
 
 /// The whole style sheet. On paper the colours are the light ones. The ramps of heat maps only where there are some.
-inline std::string style_sheet(bool with_ramps) {
+TENZO_COMPILED std::string style_sheet(bool with_ramps);
+
+#if TENZO_DEFINES(report)
+TENZO_COMPILED std::string style_sheet(bool with_ramps) {
   std::string css = ":root {" + std::string(light_colours) +
                     "}\n@media screen and (prefers-color-scheme: dark) {\n:root {" + std::string(dark_colours) +
                     "}\n}\n";
@@ -221,5 +225,6 @@ inline std::string style_sheet(bool with_ramps) {
     css += ramp_rules(false) + "\n@media screen and (prefers-color-scheme: dark) {\n" + ramp_rules(true) + "}\n";
   return css;
 }
+#endif
 
 }  // namespace tenzo::detail

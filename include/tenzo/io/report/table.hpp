@@ -11,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include "tenzo/core/compiled.hpp"
 #include "tenzo/core/error.hpp"
 #include "tenzo/io/report/markup.hpp"
 
@@ -94,8 +95,12 @@ inline std::optional<double> best_of(const std::vector<TableRow>& rows, std::siz
   return top;
 }
 
-inline std::string table_html(const TableRow& headers, const std::vector<TableRow>& rows, const TableOptions& o,
-                              std::string_view caption) {
+TENZO_COMPILED std::string table_html(const TableRow& headers, const std::vector<TableRow>& rows, const TableOptions& o,
+                                      std::string_view caption);
+
+#if TENZO_DEFINES(report)
+TENZO_COMPILED std::string table_html(const TableRow& headers, const std::vector<TableRow>& rows, const TableOptions& o,
+                                      std::string_view caption) {
   std::int64_t grouped = 0;
   for (const ColumnGroup& g : o.groups) grouped += g.columns;
   expect(o.groups.empty() || grouped == std::int64_t(headers.size()), "table: groups of ", grouped, " columns over ",
@@ -142,6 +147,7 @@ inline std::string table_html(const TableRow& headers, const std::vector<TableRo
   if (!o.footnote.empty()) put(html, "<p class=\"footnote\">", escaped(o.footnote), "</p>");
   return html + "</figure>";
 }
+#endif
 
 }  // namespace detail
 }  // namespace tenzo

@@ -9,6 +9,7 @@
 #include <variant>
 #include <vector>
 
+#include "tenzo/core/compiled.hpp"
 #include "tenzo/io/tokenizer/byte_alphabet.hpp"
 #include "tenzo/io/tokenizer/pattern.hpp"
 
@@ -50,6 +51,7 @@ struct ReplaceInTokens {
 
 using Decoder = std::variant<JoinByteLevel, JoinWords, MarksToSpaces, ByteTokens, Fuse, StripCopies, ReplaceInTokens>;
 
+#if TENZO_DEFINES(text)
 namespace detail {
 
 using Tokens = std::vector<std::string>;
@@ -130,11 +132,15 @@ inline void apply(const StripCopies& s, Tokens& tokens, std::size_t) {
 }
 
 }  // namespace detail
+#endif
 
 /// The text of the tokens. Without decoders they are joined by spaces. Throws ValueError where it becomes longer than
 /// `longest_result`.
 ///   Bytes that name no whole character come out as they are.
-inline std::string decoded(std::span<const Decoder> decoders, std::vector<std::string> tokens) {
+TENZO_COMPILED std::string decoded(std::span<const Decoder> decoders, std::vector<std::string> tokens);
+
+#if TENZO_DEFINES(text)
+TENZO_COMPILED std::string decoded(std::span<const Decoder> decoders, std::vector<std::string> tokens) {
   std::size_t size = tokens.size();
   for (const std::string& t : tokens) size += t.size();
   for (const Decoder& d : decoders)
@@ -146,5 +152,6 @@ inline std::string decoded(std::span<const Decoder> decoders, std::vector<std::s
   }
   return text;
 }
+#endif
 
 }  // namespace tenzo::text

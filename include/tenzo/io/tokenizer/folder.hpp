@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "tenzo/core/compiled.hpp"
 #include "tenzo/core/error.hpp"
 #include "tenzo/io/mapped_file.hpp"
 #include "tenzo/io/tokenizer.hpp"
@@ -60,8 +61,12 @@ class TokenizerConfig {
 };
 
 /// Byte-level BPE of vocab.json and merges.txt: GPT-2, OPT, RoBERTa.
-inline TokenizerParts parts_of_merges(const TokenizerJson& file, std::string_view merges,
-                                      const TokenizerConfig& config) {
+TENZO_COMPILED TokenizerParts parts_of_merges(const TokenizerJson& file, std::string_view merges,
+                                              const TokenizerConfig& config);
+
+#if TENZO_DEFINES(json)
+TENZO_COMPILED TokenizerParts parts_of_merges(const TokenizerJson& file, std::string_view merges,
+                                              const TokenizerConfig& config) {
   TokenizerParts parts;
   parts.vocabulary = vocabulary_of(file, parts.added);
   Bpe bpe;
@@ -86,6 +91,7 @@ inline TokenizerParts parts_of_merges(const TokenizerJson& file, std::string_vie
   if (roberta && parts.eos >= 0) parts.after = {parts.eos};
   return parts;
 }
+#endif
 
 }  // namespace text::detail
 
@@ -93,7 +99,10 @@ inline TokenizerParts parts_of_merges(const TokenizerJson& file, std::string_vie
 /// or tokenizer.model; else vocab.txt. The special tokens' names come from
 /// tokenizer_config.json and special_tokens_map.json. Throws FileError where there is none of them, or where one is
 /// damaged.
-inline Tokenizer tokenizer_from_folder(const std::string& folder) {
+TENZO_COMPILED Tokenizer tokenizer_from_folder(const std::string& folder);
+
+#if TENZO_DEFINES(json)
+TENZO_COMPILED Tokenizer tokenizer_from_folder(const std::string& folder) {
   namespace fs = std::filesystem;
   namespace td = text::detail;
   const fs::path root(folder);
@@ -121,5 +130,6 @@ inline Tokenizer tokenizer_from_folder(const std::string& folder) {
   if (has("vocab.txt")) return tokenizer_from_vocab_txt(path("vocab.txt"), config.flag("do_lower_case", true));
   throw FileError(folder, -1, "has no tokenizer (tokenizer.json, vocab.json with merges.txt, *.model, vocab.txt)");
 }
+#endif
 
 }  // namespace tenzo

@@ -7,13 +7,18 @@
 #include <string>
 #include <string_view>
 
+#include "tenzo/core/compiled.hpp"
 #include "tenzo/core/error.hpp"
 #include "tenzo/io/gguf.hpp"
 #include "tenzo/io/tokenizer.hpp"
+
+#if TENZO_DEFINES(text)
 #include "tenzo/io/tokenizer/lists.hpp"
+#endif
 
 namespace tenzo {
 
+#if TENZO_DEFINES(text)
 namespace detail {
 
 /// The keys "tokenizer.ggml.…" of a file.
@@ -82,11 +87,15 @@ inline TokenizerLists gguf_tokenizer_lists(const GgufTokenizerKeys& keys) {
 }
 
 }  // namespace detail
+#endif
 
 /// The tokenizer of a GGUF file (keys tokenizer.ggml.*). Throws FileError where there is none, or none that holds
 /// together.
 ///   Memory  the tokens and the tables (1.8 MB for 49,152 tokens and 48,900 merges); the file's own pages are let go.
-inline Tokenizer tokenizer_from_gguf(const GgufFile& file) {
+TENZO_COMPILED Tokenizer tokenizer_from_gguf(const GgufFile& file);
+
+#if TENZO_DEFINES(text)
+TENZO_COMPILED Tokenizer tokenizer_from_gguf(const GgufFile& file) {
   const detail::GgufTokenizerKeys keys(file);
   if (!keys.find("model"))
     throw FileError(file.path(), -1, cat("has no tokenizer (no key ", printable("tokenizer.ggml.model"), ')'));
@@ -98,5 +107,6 @@ inline Tokenizer tokenizer_from_gguf(const GgufFile& file) {
     throw FileError(file.path(), -1, e.what());
   }
 }
+#endif
 
 }  // namespace tenzo

@@ -12,22 +12,29 @@
 
 #include <nlohmann/json.hpp>
 
+#include "tenzo/core/compiled.hpp"
 #include "tenzo/core/error.hpp"
 #include "tenzo/io/gguf_value.hpp"
 #include "tenzo/io/mapped_file.hpp"
+
+#if TENZO_DEFINES(json)
 #include "tenzo/io/tokenizer/json.hpp"
 #include "tenzo/io/tokenizer/json_file.hpp"
 #include "tenzo/io/tokenizer/lists.hpp"
+#endif
 
 namespace tenzo {
 
 namespace detail {
 
+/// The form in tokenizer.json of a pre-tokenizer's name; null for one that is not in the list.
+TENZO_COMPILED nlohmann::ordered_json pre_tokenizer_json(std::string_view name);
+
+#if TENZO_DEFINES(json)
 /// Pre-tokenizers that both formats know, by their name in GGUF files.
 inline constexpr std::array<std::string_view, 4> exported_pre_tokenizers = {"gpt2", "smollm", "llama-bpe", "qwen2"};
 
-/// The form in tokenizer.json of a pre-tokenizer's name; null for one that is not in the list.
-inline nlohmann::ordered_json pre_tokenizer_json(std::string_view name) {
+TENZO_COMPILED nlohmann::ordered_json pre_tokenizer_json(std::string_view name) {
   nlohmann::ordered_json byte_level = {
       {"type", "ByteLevel"}, {"add_prefix_space", false}, {"trim_offsets", true}, {"use_regex", true}};
   if (name == "gpt2") return byte_level;
@@ -60,13 +67,17 @@ inline std::string told_pre_tokenizer(const nlohmann::json& j) {
     s += cat("(", j["pattern"].dump(), j.value("behavior", ""), j.value("invert", false), ")");
   return s;
 }
+#endif
 
 }  // namespace detail
 
 /// The keys tokenizer.ggml.* of a byte-level BPE vocabulary from its tokenizer.json; `tokens` is the number of rows
 /// that the model has for them (those without a token are named as unused), `bos` and `eos` are −1 where there is none.
 ///   Throws FileError for another kind of vocabulary, and for what the lists of a GGUF file can not say.
-inline GgufMetadata gguf_tokenizer_keys(const std::string& path, std::int64_t tokens, int bos, int eos) {
+TENZO_COMPILED GgufMetadata gguf_tokenizer_keys(const std::string& path, std::int64_t tokens, int bos, int eos);
+
+#if TENZO_DEFINES(json)
+TENZO_COMPILED GgufMetadata gguf_tokenizer_keys(const std::string& path, std::int64_t tokens, int bos, int eos) {
   const auto bytes = MappedFile::open(path);
   return text::reading_json(path, [&] {
     const text::TokenizerJson file = text::parse_tokenizer_json(text::characters_of(*bytes), true);
@@ -119,5 +130,6 @@ inline GgufMetadata gguf_tokenizer_keys(const std::string& path, std::int64_t to
     return keys;
   });
 }
+#endif
 
 }  // namespace tenzo

@@ -9,15 +9,20 @@
 #include <utility>
 #include <vector>
 
+#include "tenzo/core/compiled.hpp"
 #include "tenzo/core/error.hpp"
 #include "tenzo/io/mapped_file.hpp"
 #include "tenzo/io/tokenizer.hpp"
+
+#if TENZO_DEFINES(json)
 #include "tenzo/io/tokenizer/json_file.hpp"
 #include "tenzo/io/tokenizer/json_stages.hpp"
 #include "tenzo/io/tokenizer/lists.hpp"
+#endif
 
 namespace tenzo {
 
+#if TENZO_DEFINES(json)
 namespace text::detail {
 
 /// Added tokens as the file lists them; their contents are normalized later.
@@ -159,12 +164,17 @@ inline TokenizerParts parts_of(const TokenizerJson& file) {
 }
 
 }  // namespace text::detail
+#endif
 
 /// The tokenizer of the text of a tokenizer.json; `path` is its name in errors.
-inline Tokenizer parse_tokenizer(std::string_view bytes, const std::string& path) {
+TENZO_COMPILED Tokenizer parse_tokenizer(std::string_view bytes, const std::string& path);
+
+#if TENZO_DEFINES(json)
+TENZO_COMPILED Tokenizer parse_tokenizer(std::string_view bytes, const std::string& path) {
   return text::reading_json(path,
                             [&] { return Tokenizer(text::detail::parts_of(text::parse_tokenizer_json(bytes, true))); });
 }
+#endif
 
 /// The tokenizer of a file tokenizer.json. Throws FileError where the file is damaged or asks for what is not
 /// supported: then the reason names it.
@@ -176,9 +186,13 @@ inline Tokenizer parse_tokenizer(std::string_view bytes, const std::string& path
 ///   Post-processors    TemplateProcessing, BertProcessing, RobertaProcessing, for one text.
 ///   Decoders           ByteLevel, WordPiece, Metaspace, ByteFallback, Fuse, Strip, Replace, Sequence.
 ///   Not taken over     truncation and padding; bos, eos and pad, which the file does not name (see folder.hpp).
-inline Tokenizer tokenizer_from_json(const std::string& path) {
+TENZO_COMPILED Tokenizer tokenizer_from_json(const std::string& path);
+
+#if TENZO_DEFINES(json)
+TENZO_COMPILED Tokenizer tokenizer_from_json(const std::string& path) {
   const auto file = MappedFile::open(path);
   return parse_tokenizer(text::characters_of(*file), path);
 }
+#endif
 
 }  // namespace tenzo

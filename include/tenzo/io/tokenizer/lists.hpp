@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "tenzo/core/compiled.hpp"
 #include "tenzo/core/error.hpp"
 #include "tenzo/io/byte_reader.hpp"
 #include "tenzo/io/tokenizer.hpp"
@@ -165,7 +166,10 @@ inline WordPiece wordpiece_model(const TokenizerLists& lists, TokenizerParts& pa
 }  // namespace text::detail
 
 /// A tokenizer of the lists. Throws ValueError where they contradict one another or ask for what is not known.
-inline Tokenizer make_tokenizer(const TokenizerLists& lists) {
+TENZO_COMPILED Tokenizer make_tokenizer(const TokenizerLists& lists);
+
+#if TENZO_DEFINES(text)
+TENZO_COMPILED Tokenizer make_tokenizer(const TokenizerLists& lists) {
   require(lists.types.empty() || lists.types.size() == lists.tokens.size(), "tokenizer: ", lists.tokens.size(),
           " tokens, but ", lists.types.size(), " types");
   for (const int id : {lists.bos, lists.eos, lists.pad, lists.unknown, lists.cls, lists.sep})
@@ -196,5 +200,6 @@ inline Tokenizer make_tokenizer(const TokenizerLists& lists) {
   if (lists.add_eos.value_or(t5 || bert) && last >= 0) parts.after = {last};
   return Tokenizer(std::move(parts));
 }
+#endif
 
 }  // namespace tenzo

@@ -8,10 +8,14 @@
 #include <utility>
 #include <variant>
 
+#include "tenzo/core/compiled.hpp"
 #include "tenzo/io/tokenizer/charsmap.hpp"
-#include "tenzo/io/tokenizer/normal_forms.hpp"
 #include "tenzo/io/tokenizer/pattern.hpp"
 #include "tenzo/io/tokenizer/unicode.hpp"
+
+#if TENZO_DEFINES(text)
+#include "tenzo/io/tokenizer/normal_forms.hpp"
+#endif
 
 namespace tenzo::text {
 
@@ -59,6 +63,7 @@ struct SentencePieceSpaces {
 using Normalizer = std::variant<Lowercase, NormalForm, StripAccents, CleanText, SpaceChinese, Replace, Prepend, Strip,
                                 SentencePieceSpaces, Charsmap>;
 
+#if TENZO_DEFINES(text)
 namespace detail {
 
 inline bool is_chinese(char32_t c) {
@@ -140,9 +145,13 @@ inline void normalize(const Charsmap& map, std::string_view text, std::string& o
 }
 
 }  // namespace detail
+#endif
 
 /// The text after all the normalizers, in order. Throws ValueError where it becomes longer than `longest_result`.
-inline std::string normalized(std::span<const Normalizer> normalizers, std::string_view text) {
+TENZO_COMPILED std::string normalized(std::span<const Normalizer> normalizers, std::string_view text);
+
+#if TENZO_DEFINES(text)
+TENZO_COMPILED std::string normalized(std::span<const Normalizer> normalizers, std::string_view text) {
   const std::size_t limit = longest_result(text.size());
   std::string now(text), next;
   for (const Normalizer& n : normalizers) {
@@ -153,5 +162,6 @@ inline std::string normalized(std::span<const Normalizer> normalizers, std::stri
   }
   return now;
 }
+#endif
 
 }  // namespace tenzo::text

@@ -8,6 +8,7 @@
 #include <variant>
 #include <vector>
 
+#include "tenzo/core/compiled.hpp"
 #include "tenzo/core/error.hpp"
 #include "tenzo/io/byte_reader.hpp"
 #include "tenzo/io/tokenizer/pattern.hpp"
@@ -130,7 +131,10 @@ void pre_tokenize(std::span<const PreTokenizer> stages, Piece piece, Emit&& emit
 ///   smollm, starcoder, …       each digit alone, then GPT-2's words between them
 ///   llama-bpe, llama3, …       Llama 3's words, digits by three
 ///   qwen2, …                   Llama 3's words, each digit alone
-inline std::vector<PreTokenizer> pre_tokenizers_by_name(std::string_view name) {
+TENZO_COMPILED std::vector<PreTokenizer> pre_tokenizers_by_name(std::string_view name);
+
+#if TENZO_DEFINES(text)
+TENZO_COMPILED std::vector<PreTokenizer> pre_tokenizers_by_name(std::string_view name) {
   const auto one_of = [&](auto... names) { return ((name == names) || ...); };
   if (one_of("gpt2", "gpt-2", "default", "", "phi-2", "roberta-bpe", "mpt", "olmo", "jais", "trillion", "jina-es",
              "jina-de", "jina-v2-es", "jina-v2-de", "jina-v2-code", "gigachat", "a.x-4.0"))
@@ -143,5 +147,6 @@ inline std::vector<PreTokenizer> pre_tokenizers_by_name(std::string_view name) {
   throw ValueError(
       cat("pre-tokenizer ", printable(name), " is not known; known are gpt2, smollm, llama-bpe, qwen2 and their kin"));
 }
+#endif
 
 }  // namespace tenzo::text

@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 
+#include "tenzo/core/compiled.hpp"
 #include "tenzo/core/error.hpp"
 #include "tenzo/io/byte_reader.hpp"
 #include "tenzo/io/mapped_file.hpp"
@@ -15,6 +16,7 @@
 
 namespace tenzo {
 
+#if TENZO_DEFINES(text)
 namespace detail {
 
 /// A field of a protocol buffer's message: its number and, by its kind, a number or bytes.
@@ -123,11 +125,15 @@ inline void read_spm_normalizer(ProtobufReader in, TokenizerLists& lists) {
 }
 
 }  // namespace detail
+#endif
 
 /// A tokenizer of the bytes of a SentencePiece model; `path` is its name in errors.
 ///   Special tokens are put around texts as is usual for the model: <s> before BPE's (LLaMA), </s> after unigram's
 ///   (T5).
-inline Tokenizer parse_spm(std::string_view bytes, const std::string& path) {
+TENZO_COMPILED Tokenizer parse_spm(std::string_view bytes, const std::string& path);
+
+#if TENZO_DEFINES(text)
+TENZO_COMPILED Tokenizer parse_spm(std::string_view bytes, const std::string& path) {
   TokenizerLists lists{
       .model = "t5", .bos = 1, .eos = 2, .unknown = 0, .add_space_prefix = true, .collapse_spaces = true};
   detail::ProtobufReader in(bytes, 0, path);
@@ -143,6 +149,7 @@ inline Tokenizer parse_spm(std::string_view bytes, const std::string& path) {
     throw FileError(path, -1, e.what());
   }
 }
+#endif
 
 /// The tokenizer of a file spiece.model or tokenizer.model. Throws FileError where it is damaged.
 inline Tokenizer tokenizer_from_spm(const std::string& path) {

@@ -7,6 +7,7 @@
 #include <string_view>
 #include <utility>
 
+#include "tenzo/core/compiled.hpp"
 #include "tenzo/core/error.hpp"
 #include "tenzo/io/mapped_file.hpp"
 #include "tenzo/io/tokenizer.hpp"
@@ -28,7 +29,10 @@ void for_each_line(std::string_view text, F&& f) {
 
 /// A tokenizer of the text of a vocab.txt; `path` is its name in errors. [PAD], [UNK], [CLS], [SEP] and [MASK] are
 /// control tokens, and [CLS] … [SEP] go around texts.
-inline Tokenizer parse_vocab_txt(std::string_view text, const std::string& path, bool lowercase) {
+TENZO_COMPILED Tokenizer parse_vocab_txt(std::string_view text, const std::string& path, bool lowercase);
+
+#if TENZO_DEFINES(text)
+TENZO_COMPILED Tokenizer parse_vocab_txt(std::string_view text, const std::string& path, bool lowercase) {
   TokenizerLists lists;
   lists.model = "bert";
   lists.lowercase = lowercase;
@@ -55,6 +59,7 @@ inline Tokenizer parse_vocab_txt(std::string_view text, const std::string& path,
     throw FileError(path, -1, e.what());
   }
 }
+#endif
 
 /// The tokenizer of a file vocab.txt; `lowercase`: the model was trained on lower case without accents.
 inline Tokenizer tokenizer_from_vocab_txt(const std::string& path, bool lowercase = true) {

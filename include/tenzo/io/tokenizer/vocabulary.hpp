@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "tenzo/core/compiled.hpp"
 #include "tenzo/core/error.hpp"
 
 namespace tenzo::text {
@@ -52,21 +53,7 @@ class Vocabulary {
   Vocabulary() = default;
 
   /// Throws ValueError where the strings take 4 GiB or more, or are more than `largest`.
-  explicit Vocabulary(std::span<const std::string_view> tokens) {
-    require(tokens.size() <= largest, "vocabulary: ", tokens.size(), " tokens; at most ", largest, " are read");
-    std::size_t total = 0;
-    for (const auto token : tokens) total += token.size();
-    require(total < UINT32_MAX, "vocabulary: its tokens take ", total, " bytes; less than 4 GiB are read");
-    bytes_.reserve(total);
-    ends_.reserve(tokens.size());
-    for (const auto token : tokens) {
-      bytes_.append(token);
-      ends_.push_back(std::uint32_t(bytes_.size()));
-    }
-    slots_.assign(detail::slots_for(tokens.size()), -1);
-    for (int id = 0; id < size(); ++id)
-      if (!token(id).empty()) *slot_of(token(id)) = id;
-  }
+  TENZO_COMPILED explicit Vocabulary(std::span<const std::string_view> tokens);
 
   int size() const { return int(ends_.size()); }
 
@@ -101,5 +88,23 @@ class Vocabulary {
   std::vector<std::uint32_t> ends_;  // ends_[id] is where token id ends
   std::vector<std::int32_t> slots_;  // ids, −1 where free
 };
+
+#if TENZO_DEFINES(text)
+TENZO_COMPILED Vocabulary::Vocabulary(std::span<const std::string_view> tokens) {
+  require(tokens.size() <= largest, "vocabulary: ", tokens.size(), " tokens; at most ", largest, " are read");
+  std::size_t total = 0;
+  for (const auto token : tokens) total += token.size();
+  require(total < UINT32_MAX, "vocabulary: its tokens take ", total, " bytes; less than 4 GiB are read");
+  bytes_.reserve(total);
+  ends_.reserve(tokens.size());
+  for (const auto token : tokens) {
+    bytes_.append(token);
+    ends_.push_back(std::uint32_t(bytes_.size()));
+  }
+  slots_.assign(detail::slots_for(tokens.size()), -1);
+  for (int id = 0; id < size(); ++id)
+    if (!token(id).empty()) *slot_of(token(id)) = id;
+}
+#endif
 
 }  // namespace tenzo::text

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "tenzo/core/compiled.hpp"
 #include "tenzo/core/stored.hpp"
 #include "tenzo/ops/cpu/lanes.hpp"
 #include "tenzo/zo/descent.hpp"
@@ -67,8 +68,12 @@ namespace tenzo::cpu {
 
 /// The step on a leaf of f32, f16 or bf16, in place; m and v, of as many elements, where the rule has them. Half is
 /// rounded to nearest, bfloat16 stochastically, once.
-inline void descend_leaf_(Device, const zo::Descent& step, StoredTensor& w, std::uint32_t leaf,
-                          const std::vector<zo::Step>& steps, float* m, float* v) {
+TENZO_COMPILED void descend_leaf_(Device, const zo::Descent& step, StoredTensor& w, std::uint32_t leaf,
+                                  const std::vector<zo::Step>& steps, float* m, float* v);
+
+#if TENZO_DEFINES(zo)
+TENZO_COMPILED void descend_leaf_(Device, const zo::Descent& step, StoredTensor& w, std::uint32_t leaf,
+                                  const std::vector<zo::Step>& steps, float* m, float* v) {
   using zo::UpdateRule;
   const std::int64_t rows = w.rows(), cols = w.cols();
   if (step.rule == UpdateRule::sgd && step.decay == 0.f) {
@@ -119,6 +124,7 @@ inline void descend_leaf_(Device, const zo::Descent& step, StoredTensor& w, std:
     }
   });
 }
+#endif
 
 /// The step on all of these leaves.
 inline void descend_leaves_(Device device, const zo::UpdateStep& step,

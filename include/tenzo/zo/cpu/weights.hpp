@@ -8,6 +8,7 @@
 #include <type_traits>
 #include <vector>
 
+#include "tenzo/core/compiled.hpp"
 #include "tenzo/core/gemm_rows.hpp"
 #include "tenzo/core/stored.hpp"
 #include "tenzo/zo/perturbation.hpp"
@@ -117,8 +118,12 @@ inline double squared_norm(Device, Law law, const NoiseKey& key, std::int64_t ro
 }
 
 /// y = x (W + Σ factor[s] u)ᵀ + bias on each side, W read tile by tile; x of n rows.
-inline void multiply_weight(Device, std::int64_t n, const StoredTensor& w, std::uint32_t leaf,
-                            const zo::Perturbation* how, std::span<const zo::AffineSide> sides) {
+TENZO_COMPILED void multiply_weight(Device, std::int64_t n, const StoredTensor& w, std::uint32_t leaf,
+                                    const zo::Perturbation* how, std::span<const zo::AffineSide> sides);
+
+#if TENZO_DEFINES(zo)
+TENZO_COMPILED void multiply_weight(Device, std::int64_t n, const StoredTensor& w, std::uint32_t leaf,
+                                    const zo::Perturbation* how, std::span<const zo::AffineSide> sides) {
   using namespace zo::detail;
   using View = MatrixView<const float>;
   const std::int64_t k = w.cols(), m = w.rows();
@@ -141,5 +146,6 @@ inline void multiply_weight(Device, std::int64_t n, const StoredTensor& w, std::
     else gemm_rows(x(s), PerturbedRows<WeightRows, DirectionRows>(rows, terms), y(s), options(s));
   }
 }
+#endif
 
 }  // namespace tenzo::cpu
