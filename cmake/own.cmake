@@ -8,7 +8,8 @@ add_library(tenzo_own INTERFACE)
 target_link_libraries(tenzo_own INTERFACE $<TARGET_NAME_IF_EXISTS:tenzo_io> tenzo)
 target_compile_options(tenzo_own INTERFACE -Wall -Wextra -Wshadow $<$<BOOL:${TENZO_WERROR}>:-Werror>)
 # g++ 12 and 13 report the undefined registers of their own AVX-512 intrinsics.
-target_compile_options(tenzo_own INTERFACE $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>)
+target_compile_options(tenzo_own INTERFACE $<$<CXX_COMPILER_ID:GNU>:-Wno-uninitialized>
+  $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>)
 if(TENZO_ARCH)
   target_compile_options(tenzo_own INTERFACE -march=${TENZO_ARCH})
 endif()
