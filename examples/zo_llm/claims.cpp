@@ -12,9 +12,9 @@
 #include "files.hpp"
 #include "memory.hpp"
 #include "report.hpp"
-#include "stages.hpp"
 #include "study.hpp"
 #include "tenzo/io/progress.hpp"
+#include "tenzo/io/stages.hpp"
 #include "tenzo/version.hpp"
 
 namespace zo_llm {

@@ -7,6 +7,8 @@
 
 #include "options.hpp"
 #include "scoring.hpp"
+#include "tenzo/io/outputs.hpp"
+#include "tenzo/io/process.hpp"
 #include "tenzo/io/task_split.hpp"
 #include "tenzo/models/language_model.hpp"
 
@@ -43,22 +45,12 @@ void check_merges(tenzo::Scheme scheme);
 /// model.
 void save_model(const tenzo::LanguageModel& base, const Model& model, const std::string& path, const std::string& type);
 
-/// Throws FileError where a file or folder to be written is one that is read, a file of a folder that is read, or
-/// another that is written. Empty names stand for nothing.
-void check_outputs(const std::vector<std::string>& inputs, const std::vector<std::string>& outputs);
 /// What is written in a folder for an adapter.
 inline const std::vector<std::string> adapter_files = {"adapter_model.safetensors", "adapter_config.json"};
 
-/// Throws FileError where a file can not be written.
-void check_file(const std::string& path);
-/// Throws FileError where a folder can not be made or these files not be written in it. Folders above it must be there.
-void check_folder(const std::string& path, const std::vector<std::string>& files);
 /// Throws FileError where a replay log can not be written, or only over something else than a replay log.
 void check_log(const std::string& path);
 /// The name of a replay log until its run has ended.
 inline std::string unfinished_log(const std::string& path) { return path + ".part"; }
-
-/// Largest resident memory of this process so far, in bytes.
-std::int64_t peak_memory();
 
 }  // namespace zo_llm
