@@ -63,14 +63,16 @@ TEST_CASE("projections: derivatives in every mode") {
 TEST_CASE("P10: box") {
   const Vector c = vec({1, 0, 0, 1}), x = vec({-0.5, 0.3, 1.4, 0.8});
   const Problem p{[&](const auto&, const auto& y) { return scale(sum(square(sub(y, c))), 0.5); },
-                  [](const auto& at, const auto& y) { return scale(sum(square(sub(y, at))), 0.5); }, Everywhere{}, Box{0, 1}};
+                  [](const auto& at, const auto& y) { return scale(sum(square(sub(y, at))), 0.5); }, Everywhere{},
+                  Box{0, 1}};
   Oracle oracle(p);
   const auto y = solve_lower(oracle, x, vec({0.5, 0.5, 0.5, 0.5}), GradientStep{.lr = 1});
   CHECK(y.converged);
   check_near(y.y, {0, 0.3, 1, 0.8}, 1e-15);
   check_near(implicit_gradient(oracle, x, y.y).gradient, {0, 0.3, 0, -0.2}, 1e-12);
   check_near(fixed_point_gradient(oracle, x, y.y, GradientStep{.lr = 0.5}).gradient, {0, 0.3, 0, -0.2}, 1e-12);
-  check_near(unrolled_gradient(oracle, x, y.y, GradientStep{.lr = 0.5}, {.steps = 80}).gradient, {0, 0.3, 0, -0.2}, 1e-12);
+  check_near(unrolled_gradient(oracle, x, y.y, GradientStep{.lr = 0.5}, {.steps = 80}).gradient, {0, 0.3, 0, -0.2},
+             1e-12);
 }
 
 TEST_CASE("P10b: capped simplex, and its kink") {
@@ -85,7 +87,8 @@ TEST_CASE("P10b: capped simplex, and its kink") {
   const auto h = implicit_gradient(oracle, x, y);
   check_near(h.gradient, {-0.3, 0.3, 0, 0}, 1e-12);
   CHECK(h.report.warning == "");
-  check_near(unrolled_gradient(oracle, x, y, GradientStep{.lr = 0.7}, {.steps = 60}).gradient, {-0.3, 0.3, 0, 0}, 1e-12);
+  check_near(unrolled_gradient(oracle, x, y, GradientStep{.lr = 0.7}, {.steps = 60}).gradient, {-0.3, 0.3, 0, 0},
+             1e-12);
   const auto kink = implicit_gradient(oracle, vec({0.9, 0.5, -0.6, 0.2}), y);
   CHECK(kink.report.warning.find("no derivative") != std::string::npos);
 }
@@ -95,9 +98,7 @@ TEST_CASE("half-spaces: the active-set formula, differences, a ball by its fixed
   HalfSpaces wedge{Eigen::MatrixXd(2, 2), Eigen::VectorXd(2)};
   wedge.a << 1, 1, -1, 2;
   wedge.b << -0.3, 4;
-  const auto with = [&](const auto& set) {
-    return Problem{q.problem().upper, q.problem().lower, Everywhere{}, set};
-  };
+  const auto with = [&](const auto& set) { return Problem{q.problem().upper, q.problem().lower, Everywhere{}, set}; };
   const auto check = [&](const auto& problem, const auto& gradient_at) {
     Oracle oracle(problem);
     const GradientStep step{.lr = 0.2};
@@ -130,7 +131,9 @@ TEST_CASE("half-spaces: the active-set formula, differences, a ball by its fixed
 }
 
 TEST_CASE("P11: a lower minimum that is not one point is reported") {
-  const Problem p{[](const auto&, const auto& y) { return scale(sum(square(sub(y, vec({1, 2})))), 0.5); },
+  const Problem p{[](const auto&, const auto& y) {
+                    return scale(sum(square(sub(y, vec({1, 2})))), 0.5);
+                  },
                   [](const auto& x, const auto& y) { return scale(sum(square(sub(slice(y, 0, 0, 1), x))), 0.5); }};
   Oracle oracle(p);
   const Vector x = vec({0.4}), y = vec({0.4, 0.5});
@@ -146,7 +149,9 @@ TEST_CASE("P11: a lower minimum that is not one point is reported") {
 
 TEST_CASE("indefinite and NaN") {
   const Problem p{[](const auto&, const auto& y) { return sum(y); },
-                  [](const auto& x, const auto& y) { return sum(mul(mul(vec({1, -1}), square(y)), x)); }};
+                  [](const auto& x, const auto& y) {
+                    return sum(mul(mul(vec({1, -1}), square(y)), x));
+                  }};
   Oracle oracle(p);
   const auto h = implicit_gradient(oracle, vec({1, 1}), vec({0, 0}), Cg{});
   CHECK(h.report.linear.negative_curvature);

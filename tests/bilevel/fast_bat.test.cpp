@@ -13,7 +13,9 @@ using namespace tenzo::bilevel::test;
 namespace {
 
 const Vector theta = vec({0.8, -0.5, 0.3}), image = vec({0.4, 0.9, 0.2}), z = vec({0.05, -0.02, 0.01});
-const auto attack = [](const auto& t, const auto& d) { return neg(softplus(sum(mul(square(t), tanh(add(image, d)))))); };
+const auto attack = [](const auto& t, const auto& d) {
+  return neg(softplus(sum(mul(square(t), tanh(add(image, d))))));
+};
 const auto train = [](const auto& t, const auto& d) {
   return add(sum(mul(t, sin(add(image, d)))), sum(square(mul(t, add(image, d)))));
 };

@@ -121,8 +121,8 @@ TEST_CASE("data set: idx and cifar folders") {
   put(root / "train-images-idx3-ubyte", idx(3, 0, false));
   put(root / "train-labels-idx1-ubyte", idx(3, 2, true));
   put(root / "t10k-images.idx3-ubyte", idx(2, 0, false));
-  CHECK_THROWS_WITH_AS(load_data_set("idx", root.string()), (root.string() + ": holds no t10k-labels-idx1-ubyte").c_str(),
-                       FileError);
+  CHECK_THROWS_WITH_AS(load_data_set("idx", root.string()),
+                       (root.string() + ": holds no t10k-labels-idx1-ubyte").c_str(), FileError);
   put(root / "t10k-labels.idx1-ubyte", idx(2, 0, true));
   const DataSet set = load_data_set("idx", root.string());
   CHECK(set.train.x.shape() == Shape{3, 1, 2, 3});
@@ -161,7 +161,8 @@ TEST_CASE("data set: folders of pictures, Tiny-ImageNet, CelebA") {
   const auto picture = [](int grey) {
     return png_encoded(std::vector<std::uint8_t>(std::size_t(20 * 16 * 3), std::uint8_t(grey)), 16, 20, 3);
   };
-  const fs::path plain = folder / "plain", divided = folder / "divided", tiny = folder / "tiny", faces = folder / "celeba";
+  const fs::path plain = folder / "plain", divided = folder / "divided", tiny = folder / "tiny",
+                 faces = folder / "celeba";
   for (int i = 0; i < 10; ++i) {
     const std::string file = cat(i, ".png"), of_class = i % 2 ? "b" : "a";
     put(plain / of_class / file, picture(i));

@@ -121,7 +121,8 @@ TEST_CASE("fitted: the centre in the proportions wanted") {
 TEST_CASE("class folders: names, order, what is no picture") {
   TestFolder folder;
   const fs::path root = folder / "set";
-  for (const char* file : {"dog/b.PNG", "dog/a.jpg", "cat/x.jpeg", "cat/notes.txt", ".hidden/y.png"}) put(root / file, "");
+  for (const char* file : {"dog/b.PNG", "dog/a.jpg", "cat/x.jpeg", "cat/notes.txt", ".hidden/y.png"})
+    put(root / file, "");
   const auto names = class_names(root.string());
   CHECK(names == std::vector<std::string>{"cat", "dog"});
   const auto files = class_files(root.string(), names);
@@ -134,8 +135,9 @@ TEST_CASE("class folders: names, order, what is no picture") {
   REQUIRE(two.size() == 2);
   CHECK(two[0].path < two[1].path);
   CHECK(refusal([&] { class_files(root.string(), {"cat"}); }).ends_with("has a folder 'dog' that is no class"));
-  CHECK(refusal([&] { class_names((root / "dog").string()); })
-            .ends_with("holds no folders; want one of pictures for each class"));
+  CHECK(refusal([&] {
+          class_names((root / "dog").string());
+        }).ends_with("holds no folders; want one of pictures for each class"));
   CHECK(refusal([&] { class_names((root / "none").string()); }).find("can not be read as a folder") != Text::npos);
 }
 

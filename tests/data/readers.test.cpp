@@ -66,7 +66,8 @@ Text npy(const Text& header, const Text& values, char version = 1) {
   return s + header + values;
 }
 Text npy_refusal(const Text& s) {
-  return refusal([&] { with_bytes(s, [](std::span<const std::byte> bytes) { return parse_npy(bytes, "f").as<float>(); }); });
+  return refusal(
+      [&] { with_bytes(s, [](std::span<const std::byte> bytes) { return parse_npy(bytes, "f").as<float>(); }); });
 }
 
 }  // namespace
@@ -173,7 +174,8 @@ TEST_CASE("npy: arrays of all kinds") {
   CHECK(parse(npy("{'descr': '|u1'" + end, "\xff\2"))(0) == 255);
   CHECK(parse(npy("{'descr': '<i4'" + end, Bytes().put(-7).put(8).str()))(0) == -7);
   CHECK(parse(npy("{'descr': '<i8'" + end, Bytes().put(std::int64_t(-7)).put(std::int64_t(8)).str(), 2))(1) == 8);
-  CHECK(parse(npy("{\"shape\":(),\"descr\":\"<f8\",\"fortran_order\":False}", Bytes().put(2.5).str(), 3)).item() == 2.5);
+  CHECK(parse(npy("{\"shape\":(),\"descr\":\"<f8\",\"fortran_order\":False}", Bytes().put(2.5).str(), 3)).item() ==
+        2.5);
   CHECK(parse(npy("{'descr': '<f8', 'fortran_order': False, 'shape': (3, 0, 2)}", "")).shape() == Shape{3, 0, 2});
 }
 

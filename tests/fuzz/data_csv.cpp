@@ -1,4 +1,5 @@
-// Any text is a table of finite numbers, or a FileError; so are its rows as labelled vectors, and the lists of pictures.
+// Any text is a table of finite numbers, or a FileError; so are its rows as labelled vectors, and the lists of
+// pictures.
 #include <cmath>
 #include <cstddef>
 #include <cstdint>

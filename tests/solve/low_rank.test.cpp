@@ -64,8 +64,8 @@ TEST_CASE("Kronecker factors: the inverse of the damped product") {
   Eigen::MatrixXd m(3, 4);
   for (int i = 0; i < 3; ++i)
     for (int j = 0; j < 4; ++j) m(i, j) = x(i, j);
-  const Eigen::MatrixXd back = (k.s + root / pi * Eigen::MatrixXd::Identity(3, 3)) * m *
-                               (k.a + pi * root * Eigen::MatrixXd::Identity(4, 4));
+  const Eigen::MatrixXd back =
+      (k.s + root / pi * Eigen::MatrixXd::Identity(3, 3)) * m * (k.a + pi * root * Eigen::MatrixXd::Identity(4, 4));
   for (int i = 0; i < 3; ++i)
     for (int j = 0; j < 4; ++j) CHECK(back(i, j) == doctest::Approx(v(i, j)).epsilon(1e-10));
   CHECK(pi == doctest::Approx(std::sqrt((k.a.trace() / 4) / (k.s.trace() / 3))));

@@ -9,8 +9,9 @@
 
 namespace tenzo::bilevel {
 
-/// Lower level: δ* = Π(z − step ∇_δ ℓ_atk(θ, z)), the minimum of the attack's linearisation at z and a quadratic term, over
-/// a set of perturbations. Hypergradient: ∇_θ ℓ_tr − λ⁻¹ ∇_θ ⟨∇_δ ℓ_atk, H ∇_δ ℓ_tr(δ*)⟩, H the face of the projection.
+/// Lower level: δ* = Π(z − step ∇_δ ℓ_atk(θ, z)), the minimum of the attack's linearisation at z and a quadratic term,
+/// over a set of perturbations. Hypergradient: ∇_θ ℓ_tr − λ⁻¹ ∇_θ ⟨∇_δ ℓ_atk, H ∇_δ ℓ_tr(δ*)⟩, H the face of the
+/// projection.
 ///   The published code steps by 5000/255 but divides by λ = 10, which are two different λ; with step = 1/λ they agree.
 ///   Its steps are gradients, not their signs; it takes two, the first from uniform noise.
 struct FastBat {

@@ -11,6 +11,8 @@
 #include <vector>
 
 #include "tenzo/bilevel/sets.hpp"
+#include "tenzo/ops/matmul.hpp"
+#include "tenzo/ops/shape_ops.hpp"
 #include "tenzo/tree/ravel.hpp"
 
 namespace tenzo::bilevel {
@@ -51,9 +53,9 @@ struct PolyhedralFace {
 };
 
 /// {A y ≤ b}, y as one vector of its leaves' elements.
-///   The projection is the quadratic programme's dual, max over λ ≥ 0 by coordinate ascent, and then the equations of the
-///   active rows: for some tens of constraints.
-///   Throws  ValueError where the set is empty, or the ascent does not end.
+///   The projection is the quadratic programme's dual, max over λ ≥ 0 by coordinate ascent, and then the equations of
+///   the active rows: for some tens of constraints. Throws  ValueError where the set is empty, or the ascent does not
+///   end.
 struct HalfSpaces {
   Eigen::MatrixXd a;  // (constraints, n)
   Eigen::VectorXd b;
@@ -70,8 +72,8 @@ struct HalfSpaces {
     using L = leaf_t<V>;
     using T = scalar_t<L>;
     const L flat = ravel(x);
-    require(a.cols() == flat.size() && b.size() == a.rows(), "half-spaces: A is ", a.rows(), " x ", a.cols(), ", b has ",
-            b.size(), ", y has ", flat.size(), " elements");
+    require(a.cols() == flat.size() && b.size() == a.rows(), "half-spaces: A is ", a.rows(), " x ", a.cols(),
+            ", b has ", b.size(), ", y has ", flat.size(), " elements");
     Eigen::VectorXd at(flat.size());
     for (std::int64_t i = 0; i < flat.size(); ++i) at[i] = double(flat(i));
     const auto [point, multipliers] = nearest(at);
@@ -90,8 +92,7 @@ struct HalfSpaces {
       Eigen::MatrixXd rows(a.cols(), Eigen::Index(active.size()));
       for (std::size_t i = 0; i < active.size(); ++i) rows.col(Eigen::Index(i)) = a.row(active[i]).transpose();
       const Eigen::ColPivHouseholderQR<Eigen::MatrixXd> qr(rows);
-      const Eigen::MatrixXd basis =
-          qr.householderQ() * Eigen::MatrixXd::Identity(a.cols(), qr.rank());
+      const Eigen::MatrixXd basis = qr.householderQ() * Eigen::MatrixXd::Identity(a.cols(), qr.rank());
       out.face.forbidden = Tensor<T>(Shape{std::int64_t(basis.cols()), std::int64_t(basis.rows())});
       for (Eigen::Index i = 0; i < basis.cols(); ++i)
         for (Eigen::Index j = 0; j < basis.rows(); ++j) out.face.forbidden(i, j) = T(basis(j, i));
@@ -117,7 +118,8 @@ struct HalfSpaces {
         multipliers[i] = now;
       }
       if (change <= 1e-15 * scale) return {at - a.transpose() * multipliers, multipliers};
-      require(std::isfinite(change) && multipliers.maxCoeff() < 1e12 * scale, "half-spaces: no point is in all of them");
+      require(std::isfinite(change) && multipliers.maxCoeff() < 1e12 * scale,
+              "half-spaces: no point is in all of them");
     }
     throw ValueError("half-spaces: the projection did not converge; are constraints nearly parallel?");
   }

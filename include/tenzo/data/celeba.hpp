@@ -48,7 +48,8 @@ inline CelebaFiles parse_celeba(std::string_view table, const std::string& path,
     if (columns == 0) {
       columns = cells.size();
       column = std::size_t(std::find(cells.begin(), cells.end(), attribute) - cells.begin());
-      if (column == columns || column == 0) throw FileError(path, offset, cat("has no attribute ", printable(attribute)));
+      if (column == columns || column == 0)
+        throw FileError(path, offset, cat("has no attribute ", printable(attribute)));
       return;
     }
     if (cells.size() != columns)

@@ -16,7 +16,8 @@
 namespace tenzo {
 
 /// A table of numbers: (rows, columns). Spaces around numbers and empty lines do not count.
-///   Throws FileError with the offset of what is no finite number, and of a row that is longer or shorter than the first.
+///   Throws FileError with the offset of what is no finite number, and of a row that is longer or shorter than the
+///   first.
 inline Tensor<float> parse_csv(std::string_view text, const std::string& path) {
   std::vector<float> values;
   std::int64_t rows = 0, columns = 0;
@@ -33,7 +34,8 @@ inline Tensor<float> parse_csv(std::string_view text, const std::string& path) {
       double x = 0;
       const auto [end, error] = std::from_chars(begin + at, begin + line_end, x);
       if (error != std::errc() || !std::isfinite(float(x)))
-        throw FileError(path, std::int64_t(at), cat("is no finite number: ", printable(text.substr(at, line_end - at))));
+        throw FileError(path, std::int64_t(at),
+                        cat("is no finite number: ", printable(text.substr(at, line_end - at))));
       values.push_back(float(x));
       ++count;
       at = std::size_t(end - begin);
@@ -56,7 +58,8 @@ inline Tensor<float> parse_csv(std::string_view text, const std::string& path) {
 ///   white  the number that becomes 1
 ///   Throws FileError where a row is not as long, a label is no whole number in [0, 2^20), or a pixel is outside
 ///   [0, white].
-inline Samples<float> csv_samples(const Tensor<float>& table, const Shape& image, float white, const std::string& path) {
+inline Samples<float> csv_samples(const Tensor<float>& table, const Shape& image, float white,
+                                  const std::string& path) {
   const std::int64_t n = table.shape()[0], pixels = image.numel();
   if (n > 0 && table.shape()[1] != pixels + 1)
     throw FileError(path, -1, cat("rows of ", table.shape()[1], " numbers; want ", pixels, " pixels and a label"));

@@ -128,7 +128,8 @@ inline DataSet cifar_set(const std::string& name, const std::string& path, const
     for (int i = 1; i <= 5; ++i) train.push_back((folder / cat("data_batch_", i, ".bin")).string());
   else train.push_back((folder / "train.bin").string());
   const Cifar set = ten ? Cifar::ten() : Cifar::hundred();
-  return named_set(name, read_cifar(set, train), read_cifar(set, {(folder / (ten ? "test_batch.bin" : "test.bin")).string()}));
+  return named_set(name, read_cifar(set, train),
+                   read_cifar(set, {(folder / (ten ? "test_batch.bin" : "test.bin")).string()}));
 }
 
 /// The files of two parts as samples. Here the size is chosen before pictures are read: others need not fit in memory.
@@ -144,7 +145,8 @@ inline DataSet tiny_imagenet_set(const std::string& path, const DataSetOptions& 
   const fs::path root(path);
   const std::string train = (root / "train").string(), table = (root / "val" / "val_annotations.txt").string();
   const auto names = class_names(train);
-  const auto test = tiny_imagenet_files(FileBytes::open(table).text(), table, (root / "val" / "images").string(), names);
+  const auto test =
+      tiny_imagenet_files(FileBytes::open(table).text(), table, (root / "val" / "images").string(), names);
   return files_set("tiny-imagenet", class_files(train, names, "images"), test, names, o);
 }
 
@@ -191,8 +193,10 @@ inline std::string fetched_data_set(const std::string& name) {
 inline DataSet load_data_set(const std::string& name, const std::string& path = "", const DataSetOptions& o = {}) {
   const std::string at = path.empty() ? fetched_data_set(name) : path;
   DataSet set;
-  if (name == "mnist5k") set = detail::digits_table(name, detail::file_in(at, {"mnist_5k.csv.gz"}), {1, 28, 28}, 255, 1000, o);
-  else if (name == "digits") set = detail::digits_table(name, detail::file_in(at, {"digits.csv.gz"}), {1, 8, 8}, 16, 360, o);
+  if (name == "mnist5k")
+    set = detail::digits_table(name, detail::file_in(at, {"mnist_5k.csv.gz"}), {1, 28, 28}, 255, 1000, o);
+  else if (name == "digits")
+    set = detail::digits_table(name, detail::file_in(at, {"digits.csv.gz"}), {1, 8, 8}, 16, 360, o);
   else if (name == "faces") set = detail::faces_set(detail::file_in(at, {"lfw_subset.npy"}), o);
   else if (name == "idx") set = detail::idx_set(at, o);
   else if (name == "cifar10" || name == "cifar100") set = detail::cifar_set(name, at, o);

@@ -39,7 +39,8 @@ inline IdxArray parse_idx(std::span<const std::byte> bytes, const std::string& p
     std::uint64_t n = 0;
     for (const std::byte b : file.take(4, "the sizes of the axes")) n = n << 8 | std::to_integer<std::uint64_t>(b);
     // Sizes whose product does not fit are more than any file has, unless a later one is zero.
-    if (n > 0 && count > (std::uint64_t(1) << 62) / n) file.fail(file.position() - 4, "more elements than 62 bits count");
+    if (n > 0 && count > (std::uint64_t(1) << 62) / n)
+      file.fail(file.position() - 4, "more elements than 62 bits count");
     count *= n;
     sizes.push_back(std::int64_t(n));
   }

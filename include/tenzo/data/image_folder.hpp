@@ -30,7 +30,8 @@ struct LabelledFile {
 };
 
 /// A random part of at most `most` files, in their order; 0: all.
-inline std::vector<LabelledFile> some_of(const std::vector<LabelledFile>& files, std::int64_t most, std::uint64_t seed) {
+inline std::vector<LabelledFile> some_of(const std::vector<LabelledFile>& files, std::int64_t most,
+                                         std::uint64_t seed) {
   const auto n = std::int64_t(files.size());
   if (most <= 0 || most >= n) return files;
   Rows rows = permutation(n, NoiseKey{.seed = seed, .step = 0, .query = 3}.of(Purpose::data_order));
@@ -48,7 +49,8 @@ inline std::vector<LabelledFile> some_of(const std::vector<LabelledFile>& files,
 inline Samples<float> read_images(const std::vector<LabelledFile>& files, std::int64_t classes, ImageSize size = {}) {
   const auto n = std::int64_t(files.size());
   const bool as_they_are = size.height == 0 && size.width == 0;
-  require(as_they_are || (size.height > 0 && size.width > 0), "read_images: a size of ", size.height, " x ", size.width);
+  require(as_they_are || (size.height > 0 && size.width > 0), "read_images: a size of ", size.height, " x ",
+          size.width);
   if (as_they_are && n > 0) {
     const Image first = read_image(files[0].path);
     size = {first.height, first.width};
@@ -130,7 +132,8 @@ inline std::vector<LabelledFile> class_files(const std::string& folder, const st
     const std::int64_t label = detail::place_of(names, name);
     if (label < 0) throw FileError(folder, -1, cat("has a folder ", printable(name), " that is no class"));
     const auto of_class = std::filesystem::path(folder) / name / inner;
-    for (const std::string& file : detail::names_in(of_class, false)) files.push_back({(of_class / file).string(), label});
+    for (const std::string& file : detail::names_in(of_class, false))
+      files.push_back({(of_class / file).string(), label});
   }
   return files;
 }

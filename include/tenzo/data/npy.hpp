@@ -1,5 +1,6 @@
 // Arrays in NumPy's files, .npy.
-//   Format  "\x93NUMPY", a version, the length of the header (16 bits in version 1, 32 later), the header, the elements.
+//   Format  "\x93NUMPY", a version, the length of the header (16 bits in version 1, 32 later), the header, the
+//   elements.
 //           The header is a Python dictionary: {'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }.
 #pragma once
 

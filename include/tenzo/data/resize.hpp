@@ -83,8 +83,9 @@ inline Tensor<float> resized(const Tensor<float>& x, std::int64_t height, std::i
 /// The part [top, top + height) x [left, left + width) of a picture as planes (3, height, width) in [0, 1].
 inline Tensor<float> cropped(const Image& image, std::int64_t top, std::int64_t left, std::int64_t height,
                              std::int64_t width) {
-  expect(top >= 0 && left >= 0 && height > 0 && width > 0 && height <= image.height - top && width <= image.width - left,
-         "cropped: ", height, " x ", width, " from (", top, ", ", left, ") of ", image.height, " x ", image.width);
+  expect(
+      top >= 0 && left >= 0 && height > 0 && width > 0 && height <= image.height - top && width <= image.width - left,
+      "cropped: ", height, " x ", width, " from (", top, ", ", left, ") of ", image.height, " x ", image.width);
   Tensor<float> out(Shape{3, height, width});
   for (std::int64_t c = 0; c < 3; ++c)
     for (std::int64_t i = 0; i < height; ++i)

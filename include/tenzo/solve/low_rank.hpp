@@ -92,7 +92,8 @@ struct KroneckerFactors {
   template <Real T>
   static KroneckerFactors of(const Tensor<T>& inputs, const Tensor<T>& cotangents, double damping) {
     const Eigen::MatrixXd x = inputs.matrix().template cast<double>(), g = cotangents.matrix().template cast<double>();
-    require(x.rows() == g.rows() && x.rows() > 0, "Kronecker factors: ", x.rows(), " inputs and ", g.rows(), " outputs");
+    require(x.rows() == g.rows() && x.rows() > 0, "Kronecker factors: ", x.rows(), " inputs and ", g.rows(),
+            " outputs");
     return {x.transpose() * x / double(x.rows()), g.transpose() * g / double(g.rows()), damping};
   }
   double balance() const {

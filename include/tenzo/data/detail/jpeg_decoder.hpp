@@ -49,7 +49,8 @@ class JpegDecoder {
   /// Whether the header could be read: then the size is known.
   bool read_header(std::span<const std::byte> bytes) {
     if (!created_ || setjmp(back_) != 0) return false;
-    ::jpeg_mem_src(&jpeg_, reinterpret_cast<const unsigned char*>(bytes.data()), static_cast<unsigned long>(bytes.size()));
+    ::jpeg_mem_src(&jpeg_, reinterpret_cast<const unsigned char*>(bytes.data()),
+                   static_cast<unsigned long>(bytes.size()));
     ::jpeg_read_header(&jpeg_, TRUE);
     jpeg_.out_color_space = JCS_RGB;
     return true;
