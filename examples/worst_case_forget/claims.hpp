@@ -1,0 +1,34 @@
+// The paper's claims, judged on the study's figures.
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "study.hpp"
+#include "tenzo/io/claim.hpp"
+
+namespace worst_case {
+
+/// All that a run has measured.
+struct Results {
+  std::vector<std::string> methods;
+  std::map<std::string, double> rates;
+  std::vector<double> ratios;  // the first is the one that most claims are of
+  std::vector<Original> originals;
+  std::vector<Trial> trials;
+  std::vector<Coreset> coresets;
+  std::vector<Trial> transfers;  // sets of the first architecture, retrained from another seed and on another one
+  std::string other_arch;
+  struct Start {  // of the study of step sizes and starts: retraining's UA of the set that comes out
+    double rate;  // 0: normalised
+    bool binary;
+    double ua, moved;  // share of the set that is not in the first one
+  };
+  std::vector<Start> starts;
+  std::vector<Derivative> derivatives;
+};
+
+std::vector<tenzo::Claim> judge(const Results& r);
+
+}  // namespace worst_case

@@ -1,0 +1,71 @@
+// One data set and one architecture: the original model, the search for forget sets, unlearning, and its figures.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "tenzo/data/data_set.hpp"
+#include "tenzo/unlearn/evaluation.hpp"
+#include "tenzo/unlearn/methods.hpp"
+#include "tenzo/unlearn/worst_case.hpp"
+
+namespace worst_case {
+
+using tenzo::Rows;
+using tenzo::unlearn::Evaluation;
+
+/// How the original model is trained, and with it the retrained ones.
+struct Recipe {
+  std::int64_t epochs = 30, batch = 64;
+  double lr = 0.1;
+
+  tenzo::TrainOptions options(std::uint64_t seed) const {
+    return {.epochs = epochs, .batch = batch, .sgd = {.lr = lr, .momentum = 0.9, .weight_decay = 5e-4}, .seed = seed};
+  }
+};
+
+/// An upper gradient by one way of differentiating the lower level, what it cost, and its cosine with the sample
+/// losses'.
+struct Derivative {
+  std::string name;
+  double seconds = 0, cosine = NAN;
+  double peak_bytes = 0;  // of tensors in use, above those before
+  std::vector<double> gradient;
+};
+
+/// What a study asks of a model, whatever its type.
+class Lab {
+ public:
+  virtual ~Lab() = default;
+
+  /// Trains θ_o; the results before are of another model.
+  virtual void train(std::uint64_t seed) = 0;
+  /// Accuracies of θ_o on the samples that it was trained on and on the test set, in percent.
+  virtual double train_accuracy() const = 0;
+  virtual double test_accuracy() const = 0;
+  /// ℓ(θ_o; z_i).
+  virtual std::vector<double> losses() const = 0;
+
+  virtual tenzo::unlearn::WorstCaseSet search(const tenzo::unlearn::WorstCase& o) const = 0;
+  virtual tenzo::unlearn::WorstCaseSet search_classes(const tenzo::unlearn::WorstCase& o) const = 0;
+
+  /// The figures of a model that has forgotten these samples, and of θ_o on them.
+  virtual Evaluation unlearned(const tenzo::unlearn::Method& method, const Rows& forget) const = 0;
+  virtual Evaluation original(const Rows& forget) const = 0;
+  /// Test accuracy, in percent, of a model that is trained on these samples alone.
+  virtual double trained_on(const Rows& kept) const = 0;
+  /// The upper gradient at w, all m/N, by signs, by unrolled gradient steps and by the implicit function.
+  virtual std::vector<Derivative> derivatives(std::int64_t size) const = 0;
+};
+
+/// The architectures: mlp, cnn, resnet18.
+std::unique_ptr<Lab> make_lab(const std::string& arch, const tenzo::DataSet& data, const Recipe& recipe);
+const std::vector<std::string>& architectures();
+
+std::unique_ptr<Lab> mlp_lab(const tenzo::DataSet& data, const Recipe& recipe);
+std::unique_ptr<Lab> cnn_lab(const tenzo::DataSet& data, const Recipe& recipe);
+std::unique_ptr<Lab> resnet_lab(const tenzo::DataSet& data, const Recipe& recipe);
+
+}  // namespace worst_case

@@ -1,0 +1,17 @@
+#include "lab_of.hpp"
+#include "tenzo/models/small_cnn.hpp"
+
+namespace worst_case {
+
+std::unique_ptr<Lab> cnn_lab(const DataSet& data, const Recipe& recipe) {
+  const Shape& image = data.train.x.shape();
+  SmallCnnConfig config;
+  config.channels = image[1];
+  config.image = {image[2], image[3]};
+  config.classes = data.train.classes;
+  const auto spec = small_cnn_spec(config);
+  return std::make_unique<LabOf<SmallCnn<Tensor<float>>>>(
+      data, recipe, [spec](std::uint64_t seed) { return initialised<float>(spec, seed); });
+}
+
+}  // namespace worst_case

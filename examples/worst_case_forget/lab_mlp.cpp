@@ -1,0 +1,12 @@
+#include "lab_of.hpp"
+#include "tenzo/models/mlp.hpp"
+
+namespace worst_case {
+
+std::unique_ptr<Lab> mlp_lab(const DataSet& data, const Recipe& recipe) {
+  const auto spec = mlp_spec({.widths = {data.train.x.shape().inner(0), 64, data.train.classes}});
+  return std::make_unique<LabOf<Mlp<Tensor<float>>>>(
+      data, recipe, [spec](std::uint64_t seed) { return initialised<float>(spec, seed); });
+}
+
+}  // namespace worst_case

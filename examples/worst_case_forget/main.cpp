@@ -1,0 +1,331 @@
+// worst_case_forget: the forget sets that are hardest to erase (Fan et al. 2024), found by bi-level optimization, and
+// what methods of unlearning make of them.
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <cstdio>
+#include <cstdlib>
+#include <exception>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <CLI/CLI.hpp>
+
+#include "../shared/command_line.hpp"
+#include "report.hpp"
+#include "tenzo/core/parallel.hpp"
+#include "tenzo/io/atomic_file.hpp"
+#include "tenzo/io/json.hpp"
+#include "tenzo/io/outputs.hpp"
+#include "tenzo/io/progress.hpp"
+#include "tenzo/io/stages.hpp"
+#include "tenzo/version.hpp"
+
+namespace worst_case {
+
+using namespace tenzo;
+
+namespace {
+
+/// Without a path what scripts/fetch has brought: in $TENZO_DATA, else in data/ of the source tree.
+DataSet data_of(const Options& o) {
+  const bool fetched = o.path.empty() && (o.data == "mnist5k" || o.data == "digits" || o.data == "faces");
+  require(fetched || !o.path.empty(), "--data ", o.data, " wants --path, its file or folder");
+  DataSet data =
+      load_data_set(o.data, fetched && !std::getenv("TENZO_DATA") ? TENZO_SOURCE_DIR "/data/" + o.data : o.path);
+  std::vector<std::int64_t> members(std::size_t(data.train.classes), 0);
+  for (const std::int64_t label : data.train.labels.values()) ++members[std::size_t(label)];
+  require(members.size() >= 2, "--data ", o.data, " has ", members.size(), " class; want two or more");
+  for (std::size_t c = 0; c < members.size(); ++c)
+    require(members[c] > 0, "--data ", o.data, ": no sample to train on is of class ", data.classes.at(c));
+  return data;
+}
+
+Recipe recipe_of(const Options& o) {
+  return o.arch == "mlp" ? Recipe{} : o.arch == "cnn" ? Recipe{.lr = 0.05} : Recipe{.epochs = 182, .batch = 256};
+}
+
+/// Sets that were found on one architecture, retrained from another seed, and on another architecture.
+std::vector<Trial> transferred(const DataSet& data, const std::string& other, const Recipe& recipe,
+                               const std::vector<Trial>& from, Lab& own, double ratio) {
+  std::vector<Trial> out;
+  const std::unique_ptr<Lab> lab = make_lab(other, data, recipe);
+  for (const Trial& t : from) {
+    if (t.kind != "worst" || t.ratio != ratio) continue;
+    for (Lab* each : {&own, lab.get()}) {
+      each->train(t.seed + 500);
+      Trial moved{.seed = t.seed + 500,
+                  .ratio = ratio,
+                  .kind = each == &own ? "other seed" : other,
+                  .set = t.set,
+                  .methods = {}};
+      moved.methods["retrain"] = each->unlearned(unlearn::method_named("retrain"), t.set);
+      out.push_back(std::move(moved));
+    }
+  }
+  return out;
+}
+
+std::vector<Results::Start> study_of_starts(Lab& lab, std::int64_t size, std::uint64_t seed) {
+  std::vector<Results::Start> out;
+  lab.train(seed);
+  for (const bool binary : {true, false})
+    for (const double rate : {1e-3, 1e-1, 10.0, 1e4, 0.0}) {
+      unlearn::WorstCase w = search_options(size, seed);
+      w.binary_start = binary, w.upper_rate = rate, w.upper_steps = 10;
+      unlearn::WorstCase before = w;
+      before.upper_steps = 0;
+      const Rows first = lab.search(before).groups, set = lab.search(w).groups;
+      const std::vector<std::int64_t> rest = complement(first, std::int64_t(lab.losses().size()));
+      std::vector<bool> was(lab.losses().size(), true);
+      for (const std::int64_t r : rest) was[std::size_t(r)] = false;
+      double moved = 0;
+      for (const std::int64_t r : set) moved += !was[std::size_t(r)];
+      out.push_back({rate, binary, lab.unlearned(unlearn::method_named("retrain"), set).ua, moved / double(size)});
+    }
+  return out;
+}
+
+int claims(const Options& o) {
+  const auto start = std::chrono::steady_clock::now();
+  check_folder(o.out, {"stages.json", "metrics.json", "report.html"});
+  const DataSet data = data_of(o);
+  const Recipe recipe = recipe_of(o);
+  const auto lab = make_lab(o.arch, data, recipe);
+  std::filesystem::create_directories(o.out);
+  const int seeds = o.seeds > 0 ? o.seeds : o.full ? 5 : 3;
+  Stages stages((std::filesystem::path(o.out) / "stages.json").string(),
+                {{"mode", o.full ? "full" : "quick"},
+                 {"data", o.data},
+                 {"samples", data.train.size()},
+                 {"arch", o.arch},
+                 {"seed", o.seed},
+                 {"version", TENZO_VERSION}},
+                o.resume);
+  Results r;
+  r.methods = {"retrain", "ft", "rl", "cf-k", "scrub", "salun"};
+  if (o.full) r.methods = {"retrain", "ft", "l1-sparse", "eu-k", "cf-k", "scrub", "rl", "bs", "be", "salun"};
+  r.ratios = {0.1};
+  if (o.full) r.ratios = {0.1, 0.01, 0.05, 0.2};
+  Progress bar("claims", 1 + std::int64_t(seeds) * std::int64_t(r.ratios.size()));
+  stages.watch([&, done = std::int64_t(0)](const std::string& name) mutable { bar.update(++done, name); });
+  const auto size = [&](double ratio) { return std::int64_t(std::llround(ratio * double(data.train.size()))); };
+
+  r.rates = stages("step sizes", [&] { return tuned_rates(*lab, r.methods, size(0.1), o.seed + 1000); });
+  for (int s = 0; s < seeds; ++s) {
+    const std::uint64_t seed = o.seed + std::uint64_t(s);
+    bool trained = false;
+    const auto ready = [&] {
+      if (!trained) lab->train(seed);
+      trained = true;
+    };
+    for (const double ratio : r.ratios) {
+      const auto [original, found] = stages(cat("seed ", seed, ", ", 100 * ratio, " %"), [&] {
+        ready();
+        Original each;
+        std::vector<Trial> t = trials(*lab, each, ratio, r.methods, r.rates, seed);
+        return std::pair(std::move(each), std::move(t));
+      });
+      if (ratio == r.ratios.front()) r.originals.push_back(original);
+      r.trials.insert(r.trials.end(), found.begin(), found.end());
+    }
+    if (o.full)
+      for (const double kept : {0.5, 0.3, 0.2})
+        r.coresets.push_back(stages(cat("coreset ", seed, ", ", kept), [&] {
+          ready();
+          return coreset(*lab, r.originals.back(), kept, seed);
+        }));
+  }
+  if (o.full) {
+    r.other_arch = o.arch == "mlp" ? "cnn" : "mlp";
+    Options other = o;
+    other.arch = r.other_arch;
+    r.transfers =
+        stages("transfer", [&] { return transferred(data, r.other_arch, recipe_of(other), r.trials, *lab, 0.1); });
+    r.starts = study_of_starts(*lab, size(0.1), o.seed);
+    lab->train(o.seed);
+    if (o.arch != "resnet18") r.derivatives = lab->derivatives(size(0.1));
+  }
+  bar.finish();
+  const std::vector<Claim> verdicts = judge(r);
+  for (const Claim& c : verdicts)
+    std::printf("%-4s %-9s %s\n     %s\n", c.id.c_str(), c.holds ? "holds" : "fails", c.statement.c_str(),
+                c.reason.c_str());
+  write_report(o, data, r, verdicts, std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
+  stages.clear();
+  std::printf("report: %s\n", (std::filesystem::path(o.out) / "report.html").c_str());
+  return 0;
+}
+
+struct Search : Options {
+  double ratio = 0.1;
+  std::int64_t steps = 20, epochs = 2;
+  double lower_rate = 1e-4, upper_rate = 0, lambda = 0, gamma = 1e-4;
+  std::string start = "uniform", save = "forget.json";
+  bool classes = false, easiest = false;
+};
+
+int search(const Search& o) {
+  check_file(o.save);
+  require(o.start == "uniform" || o.start == "binary", "--w-init ", o.start, "; want uniform or binary");
+  const DataSet data = data_of(o);
+  const auto lab = make_lab(o.arch, data, recipe_of(o));
+  const std::int64_t groups = o.classes ? data.train.classes : data.train.size();
+  unlearn::WorstCase w = search_options(std::int64_t(std::llround(o.ratio * double(groups))), o.seed);
+  w.upper_steps = o.steps, w.epochs = o.epochs, w.lower_rate = o.lower_rate, w.upper_rate = o.upper_rate,
+  w.lambda = o.lambda;
+  w.gamma = o.gamma, w.binary_start = o.start == "binary", w.easiest = o.easiest;
+  require(w.size >= 1 && w.size < groups, "--ratio ", o.ratio, " of ", groups, o.classes ? " classes" : " samples",
+          " is a set of ", w.size, "; want at least one, and one to retain");
+  lab->train(o.seed);
+  const auto found = o.classes ? lab->search_classes(w) : lab->search(w);
+  Rows samples = found.groups;
+  if (o.classes) {
+    samples.clear();
+    for (std::int64_t i = 0; i < data.train.size(); ++i)
+      if (std::find(found.groups.begin(), found.groups.end(), data.train.labels(i)) != found.groups.end())
+        samples.push_back(i);
+  }
+  nlohmann::json out = {{"data", o.data},
+                        {"samples", data.train.size()},
+                        {"forget", samples},
+                        {"m", samples.size()},
+                        {"weights", std::vector<double>(found.weights.values().begin(), found.weights.values().end())}};
+  if (o.classes) out["classes"] = found.groups;
+  write_file(o.save, out.dump() + "\n");
+  std::printf("original model: %.2f %% on the samples, %.2f %% on the test set\n%zu samples into %s\n",
+              lab->train_accuracy(), lab->test_accuracy(), samples.size(), o.save.c_str());
+  return 0;
+}
+
+struct Judgement : Options {
+  std::string forget, methods = "retrain,ft,rl,salun";
+};
+
+int evaluate(const Judgement& o) {
+  const DataSet data = data_of(o);
+  const nlohmann::json file = JsonObject::open(o.forget).value();
+  if (!file.contains("forget") || !file["forget"].is_array()) throw FileError(o.forget, -1, "has no list 'forget'");
+  Rows set;
+  for (const auto& number : file["forget"]) {
+    if (!number.is_number_integer() || number < 0 || number >= data.train.size())
+      throw FileError(o.forget, -1, cat("names sample ", number.dump(), " of ", data.train.size()));
+    set.push_back(number);
+  }
+  std::vector<std::string> names;
+  if (o.methods == "all") {
+    for (const auto& m : unlearn::all_methods()) names.emplace_back(unlearn::name_of(m));
+  } else {
+    for (std::size_t at = 0; at <= o.methods.size();) {
+      const std::size_t end = std::min(o.methods.find(',', at), o.methods.size());
+      names.push_back(o.methods.substr(at, end - at));
+      at = end + 1;
+    }
+  }
+  for (const std::string& name : names) unlearn::method_named(name);  // unknown ones are said before the work
+  const auto lab = make_lab(o.arch, data, recipe_of(o));
+  lab->train(o.seed);
+  const Evaluation exact = lab->unlearned(unlearn::method_named("retrain"), set);
+  std::printf("%-20s %7s %7s %7s %7s %7s\n", "method", "UA", "MIA", "RA", "TA", "gap");
+  const auto row = [&](const std::string& name, const Evaluation& e) {
+    std::printf("%-20s %7.2f %7.2f %7.2f %7.2f %7.2f\n", name.c_str(), e.ua, e.mia, e.ra, e.ta,
+                unlearn::average_gap(e, exact));
+    std::fflush(stdout);
+  };
+  row("original", lab->original(set));
+  for (const std::string& name : names)
+    row(name, name == "retrain" ? exact : lab->unlearned(unlearn::method_named(name), set));
+  return 0;
+}
+
+}  // namespace
+
+}  // namespace worst_case
+
+namespace {
+
+using command_line::a_path, command_line::at_least, command_line::between;
+
+void add_common(CLI::App& app, worst_case::Options& o) {
+  app.add_option("--data", o.data,
+                 "Data set: mnist5k, digits, faces, idx, cifar10, cifar100, tiny-imagenet, celeba, folder")
+      ->capture_default_str();
+  app.add_option("--path", o.path, "Its file or folder; empty: where scripts/fetch leaves it")->check(a_path);
+  app.add_option("--arch", o.arch, "mlp, cnn or resnet18")->capture_default_str();
+  app.add_option("--seed", o.seed, "Seed of training, sets and methods")->check(at_least(0))->capture_default_str();
+  app.add_option("--threads", o.threads, "Threads; 0 takes all")->check(CLI::Range(0, 1024))->capture_default_str();
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  CLI::App app("Worst-case forget sets in machine unlearning. Without a subcommand: the paper's claims.");
+  app.set_version_flag("--version", TENZO_VERSION);
+  app.require_subcommand(0, 1);
+  worst_case::Options claims;
+  add_common(app, claims);
+  bool quick = false;
+  auto* const q =
+      app.add_flag("--quick", quick, "A small study: three seeds, 10 % forgotten, six methods (the default)");
+  app.add_flag("--full", claims.full, "All: five seeds, four sizes, ten methods, coresets, transfer, derivatives")
+      ->excludes(q);
+  app.add_option("--seeds", claims.seeds, "Seeds to judge the claims on; 0: three, or five with --full")
+      ->check(at_least(0))
+      ->capture_default_str();
+  app.add_option("--out", claims.out, "Folder for metrics.json and report.html")->check(a_path)->capture_default_str();
+  app.add_flag("--resume", claims.resume, "Go on with what an interrupted run has finished");
+
+  worst_case::Search search;
+  CLI::App* const s =
+      app.add_subcommand("search", "Find the worst forget set of a model, and write its sample numbers");
+  add_common(*s, search);
+  s->add_option("--ratio", search.ratio, "Share of the samples, or classes, to forget")
+      ->check(between(0, 1))
+      ->capture_default_str();
+  s->add_option("--upper-iters", search.steps, "Steps of the upper level")->check(at_least(0))->capture_default_str();
+  s->add_option("--lower-epochs", search.epochs, "Epochs of the lower level")
+      ->check(at_least(1))
+      ->capture_default_str();
+  s->add_option("--lower-lr", search.lower_rate, "Step size of the signs")->check(between(0, 1))->capture_default_str();
+  s->add_option("--w-lr", search.upper_rate, "Step size of the upper level; 0: normalised")
+      ->check(between(0, 1e9))
+      ->capture_default_str();
+  s->add_option("--w-init", search.start, "uniform or binary")->capture_default_str();
+  s->add_option("--lambda", search.lambda, "Weight of the ascent on what is forgotten")
+      ->check(between(0, 1e3))
+      ->capture_default_str();
+  s->add_option("--gamma", search.gamma, "Weight of the square of w")->check(between(0, 1e3))->capture_default_str();
+  s->add_flag("--classes", search.classes, "Choose classes instead of samples");
+  s->add_flag("--easiest", search.easiest, "The set that is easiest to forget");
+  s->add_option("--save", search.save, "File for the set")->check(a_path)->capture_default_str();
+
+  worst_case::Judgement judgement;
+  CLI::App* const e = app.add_subcommand("evaluate", "Unlearn a set by several methods, and print their figures");
+  add_common(*e, judgement);
+  e->add_option("--forget", judgement.forget, "The set: a JSON object with a list 'forget'")->check(a_path)->required();
+  e->add_option("--methods", judgement.methods, "Names with commas between them, or all")->capture_default_str();
+
+  try {
+    app.parse(argc, argv);
+    for (const worst_case::Options* o :
+         {static_cast<worst_case::Options*>(&claims), static_cast<worst_case::Options*>(&search),
+          static_cast<worst_case::Options*>(&judgement)})
+      if (o->threads > 0) tenzo::set_threads(o->threads);
+    if (app.get_subcommands().empty()) return worst_case::claims(claims);
+    for (const CLI::Option* option : app.get_options())
+      if (option->count() > 0)
+        throw tenzo::ValueError(
+            tenzo::cat(option->get_name(), " stands before the subcommand, which would not see it"));
+    if (*s) return worst_case::search(search);
+    if (*e) return worst_case::evaluate(judgement);
+  } catch (const CLI::ParseError& error) {
+    if (error.get_exit_code() == 0) return app.exit(error);  // help
+    return command_line::refused("worst_case_forget", app, error);
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "worst_case_forget: %s\n", error.what());
+    return 2;
+  }
+  return 0;
+}

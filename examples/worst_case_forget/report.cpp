@@ -1,0 +1,242 @@
+#include "report.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+#include <numeric>
+
+#include "tenzo/io/metrics.hpp"
+#include "tenzo/io/png.hpp"
+#include "tenzo/io/process.hpp"
+#include "tenzo/io/report.hpp"
+
+namespace worst_case {
+
+using namespace tenzo;
+
+namespace {
+
+std::string fixed(double x, int digits) {
+  char text[64];
+  std::snprintf(text, sizeof text, "%.*f", digits, x);
+  return text;
+}
+/// "5.28 ± 0.33": mean and standard deviation over seeds.
+std::string spread(const std::vector<double>& x) {
+  return x.size() > 1 ? fixed(mean_of(x), 2) + " ± " + fixed(deviation_of(x), 2) : fixed(mean_of(x), 2);
+}
+
+/// A sample as an image, four times as large.
+std::string picture(const Samples<float>& s, std::int64_t row) {
+  const Shape& shape = s.x.shape();
+  const std::int64_t channels = shape[1] == 3 ? 3 : 1, h = shape[2], w = shape[3];
+  std::vector<std::uint8_t> pixels;
+  for (std::int64_t y = 0; y < h; ++y)
+    for (std::int64_t x = 0; x < w; ++x)
+      for (std::int64_t c = 0; c < channels; ++c)
+        pixels.push_back(
+            std::uint8_t(std::lround(255 * std::clamp(s.x.data()[((row * shape[1] + c) * h + y) * w + x], 0.f, 1.f))));
+  return png_encoded(pixels, w, h, channels);
+}
+
+ImageGrid grid_of(const DataSet& data, const Rows& rows, const std::vector<double>& score, std::size_t count) {
+  ImageGrid g{.columns = 8, .size = 72};
+  for (std::size_t i = 0; i < std::min(count, rows.size()); ++i) {
+    g.png.push_back(picture(data.train, rows[i]));
+    const auto label = std::size_t(data.train.labels(rows[i]));
+    g.notes.push_back(cat(label < data.classes.size() ? data.classes[label] : cat(label), " · ",
+                          fixed(score[std::size_t(rows[i])], 2)));
+  }
+  return g;
+}
+
+/// A figure of the retrained model on all kinds of sets, with intervals.
+plot::Bars retrained_bars(const Results& r, const std::string& title, double Evaluation::*figure) {
+  plot::Bars bars{.title = title};
+  plot::BarSeries series{.name = "retrained"};
+  for (const std::string& kind : kinds) {
+    const auto x =
+        of_kind(r.trials, r.ratios.front(), kind, [&](const Trial& t) { return t.methods.at("retrain").*figure; });
+    const Measured m = mean_interval(x);
+    bars.categories.push_back(kind);
+    series.value.push_back(m.value);
+    series.low.push_back(std::isnan(m.low) ? m.value : std::max(0.0, m.low));
+    series.high.push_back(std::isnan(m.high) ? m.value : std::min(100.0, m.high));
+  }
+  bars.series = {std::move(series)};
+  return bars;
+}
+
+plot::Bars gap_bars(const Results& r) {
+  plot::Bars bars{.title = "Average gap to retraining, in points"};
+  for (const char* kind : {"random", "worst"}) {
+    plot::BarSeries series{.name = cat(kind, " sets")};
+    for (const std::string& name : r.methods) {
+      if (name == "retrain") continue;
+      const Measured m =
+          mean_interval(of_kind(r.trials, r.ratios.front(), kind, [&](const Trial& t) { return gap(t, name); }));
+      series.value.push_back(m.value);
+      series.low.push_back(std::isnan(m.low) ? m.value : std::max(0.0, m.low));
+      series.high.push_back(std::isnan(m.high) ? m.value : m.high);
+    }
+    bars.series.push_back(std::move(series));
+  }
+  for (const std::string& name : r.methods)
+    if (name != "retrain") bars.categories.push_back(name);
+  return bars;
+}
+
+void add_figures_table(Report& page, const Results& r, double ratio) {
+  std::vector<TableRow> rows;
+  std::vector<std::int64_t> ruled;
+  for (const char* kind : {"random", "worst"}) {
+    if (!rows.empty()) ruled.push_back(std::int64_t(rows.size()));
+    for (const std::string& name : r.methods) {
+      const auto cell = [&](double Evaluation::*figure) {
+        return spread(of_kind(r.trials, ratio, kind, [&](const Trial& t) { return t.methods.at(name).*figure; }));
+      };
+      rows.push_back({kind, name, cell(&Evaluation::ua), cell(&Evaluation::mia), cell(&Evaluation::ra),
+                      cell(&Evaluation::ta),
+                      spread(of_kind(r.trials, ratio, kind, [&](const Trial& t) { return gap(t, name); }))});
+    }
+  }
+  page.table({"forget set", "method", "UA", "MIA", "RA", "TA", "average gap"}, rows,
+             {.caption = cat(
+                  "Figures in percent, mean and standard deviation over ", r.originals.size(), " seeds, ", 100 * ratio,
+                  " % forgotten. UA is the error on the forget set, MIA the share of it that an attacker takes for "
+                  "samples never seen. Near to `retrain` on the same set is good; large or small is not."),
+              .ruled = ruled});
+}
+
+}  // namespace
+
+void write_report(const Options& o, const DataSet& data, const Results& r, const std::vector<Claim>& verdicts,
+                  double seconds) {
+  const std::filesystem::path out(o.out);
+  Metrics m;
+  m.example = "worst_case_forget";
+  m.mode = o.full ? "full" : "quick";
+  m.seed = o.seed;
+  m.wall_seconds = seconds;
+  m.peak_rss_bytes = std::int64_t(peak_memory());
+  m.claims = verdicts;
+  for (const auto& [name, rate] : r.rates) m.set("lr/" + name, rate);
+  for (const Trial& t : r.trials)
+    for (const auto& [name, e] : t.methods) {
+      const std::string at = cat(t.kind, "/", t.ratio, "/seed", t.seed, "/", name, "/");
+      m.set(at + "ua", e.ua), m.set(at + "mia", e.mia), m.set(at + "ra", e.ra), m.set(at + "ta", e.ta);
+    }
+  m.write((out / "metrics.json").string());
+
+  const double ratio = r.ratios.front();
+  const auto mean_ua = [&](const char* kind) {
+    return mean_of(of_kind(r.trials, ratio, kind, [](const Trial& t) { return t.methods.at("retrain").ua; }));
+  };
+  Report page("Worst-case forget sets",
+              cat(data.name, ", ", o.arch, ": which samples are hardest to unlearn, and what methods make of them"));
+  page.tiles({{"UA of a random set", fixed(mean_ua("random"), 2) + " %", "retrained without it"},
+              {"UA of the worst set", fixed(mean_ua("worst"), 2) + " %", "retrained without it: not forgotten"},
+              {"UA of the easiest set", fixed(mean_ua("easiest"), 1) + " %", "the other end of the score"},
+              {"this report", fixed(seconds, 0) + " s",
+               cat(o.full ? "full" : "quick", ", seeds ", o.seed, " to ", o.seed + r.originals.size() - 1)}});
+  page.section("Claims").claims(verdicts);
+
+  page.section("Exact unlearning");
+  page.text(
+      "Retraining without a set is exact unlearning. It errs on a random set as on any unseen samples; on the worst "
+      "set it does "
+      "not err at all: what was taken out is implied by what stayed.");
+  page.figures(
+      {{retrained_bars(r, "UA after retraining, %", &Evaluation::ua), "Error on the forget set; intervals over seeds."},
+       {retrained_bars(r, "MIA after retraining, %", &Evaluation::mia), "Share of the forget set that looks unseen."}});
+  page.table(
+      {"", "UA random", "UA worst", "MIA random", "MIA worst", "TA random", "TA worst"},
+      {{"here", spread(of_kind(r.trials, ratio, "random", [](const Trial& t) { return t.methods.at("retrain").ua; })),
+        spread(of_kind(r.trials, ratio, "worst", [](const Trial& t) { return t.methods.at("retrain").ua; })),
+        spread(of_kind(r.trials, ratio, "random", [](const Trial& t) { return t.methods.at("retrain").mia; })),
+        spread(of_kind(r.trials, ratio, "worst", [](const Trial& t) { return t.methods.at("retrain").mia; })),
+        spread(of_kind(r.trials, ratio, "random", [](const Trial& t) { return t.methods.at("retrain").ta; })),
+        spread(of_kind(r.trials, ratio, "worst", [](const Trial& t) { return t.methods.at("retrain").ta; }))},
+       {"the paper", "5.28 ± 0.33", "0.00 ± 0.00", "12.86 ± 0.61", "0.00 ± 0.00", "94.38 ± 0.15", "94.66 ± 0.09"}},
+      {.caption = "Beside the paper's table: CIFAR-10 with ResNet-18, 10 % forgotten."});
+
+  page.section("Approximate unlearning");
+  page.figure(gap_bars(r),
+              "Step sizes are those of the least gap on a random set of another seed, and stay for the worst sets.");
+  for (const double each : r.ratios) add_figures_table(page, r, each);
+
+  page.section("The sets");
+  const Original& first = r.originals.front();
+  page.text(
+      "The weight w of the search is a score of how hard a sample is to forget. Without an implicit term it follows "
+      "the sample "
+      "losses, and the plain list of the lowest losses does as well (claim C10).");
+  const auto worst = std::find_if(r.trials.begin(), r.trials.end(),
+                                  [&](const Trial& t) { return t.kind == "worst" && t.seed == first.seed; });
+  const auto random = std::find_if(r.trials.begin(), r.trials.end(),
+                                   [&](const Trial& t) { return t.kind == "random" && t.seed == first.seed; });
+  page.image_grid(grid_of(data, worst->set, first.losses, 16),
+                  "Hardest to forget: label and loss under the original model.");
+  page.image_grid(grid_of(data, random->set, first.losses, 16), "Some of a random set.");
+  const auto easiest = std::find_if(r.trials.begin(), r.trials.end(),
+                                    [&](const Trial& t) { return t.kind == "easiest" && t.seed == first.seed; });
+  page.image_grid(grid_of(data, easiest->set, first.losses, 16),
+                  "Easiest to forget: ambiguous, or labelled otherwise than they look.");
+  plot::Bars classes{.title = "Classes of the sets", .numbers = false};
+  for (std::int64_t c = 0; c < data.train.classes; ++c)
+    classes.categories.push_back(std::size_t(c) < data.classes.size() ? data.classes[std::size_t(c)] : cat(c));
+  for (const auto& t : {worst, random, easiest}) {
+    plot::BarSeries series{.name = t->kind, .value = std::vector<double>(std::size_t(data.train.classes), 0)};
+    for (const std::int64_t row : t->set) series.value[std::size_t(data.train.labels(row))] += 1;
+    classes.series.push_back(std::move(series));
+  }
+  plot::Lines search{.title = "The search", .x = {"upper iteration"}, .y = {"members exchanged"}};
+  for (const Original& each : r.originals)
+    search.series.push_back({.name = cat("seed ", each.seed), .y = each.changed});
+  page.figures({{classes, "Samples of each class; the search does not ask for balance."},
+                {search, "Members of the set that an iteration has changed."}});
+
+  if (!r.coresets.empty()) {
+    page.section("The complement as a coreset");
+    plot::Lines lines{.title = "Test accuracy", .x = {"share of the samples kept"}, .y = {"accuracy", "%"}};
+    for (const auto& [name, unused] : r.coresets.front().accuracy) {
+      plot::Series s{.name = name};
+      std::map<double, std::vector<double>> by;
+      for (const Coreset& c : r.coresets) by[c.kept].push_back(c.accuracy.at(name));
+      for (const auto& [kept, x] : by) {
+        const Measured v = mean_interval(x);
+        s.x.push_back(kept), s.y.push_back(v.value);
+        s.low.push_back(std::isnan(v.low) ? v.value : v.low), s.high.push_back(std::isnan(v.high) ? v.value : v.high);
+      }
+      lines.series.push_back(std::move(s));
+    }
+    page.figure(lines,
+                "Models trained on a part of the samples alone, with as many steps as on all; intervals over seeds.");
+  }
+  if (!r.starts.empty()) {
+    page.section("Steps and starts");
+    std::vector<TableRow> rows;
+    for (const auto& s : r.starts)
+      rows.push_back({s.rate == 0 ? "normalised" : cat(s.rate), s.binary ? "binary" : "uniform", fixed(s.ua, 2),
+                      fixed(100 * s.moved, 1) + " %"});
+    page.table({"upper step α", "start", "UA of the set", "exchanged"}, rows,
+               {.caption = "From a binary start with small steps the projection takes back what a step has gained: the "
+                           "set that comes "
+                           "out is the random one that went in."});
+  }
+  if (!r.derivatives.empty()) {
+    page.section("Three derivatives of the lower level");
+    std::vector<TableRow> rows;
+    for (const Derivative& d : r.derivatives) rows.push_back({d.name, fixed(d.cosine, 3), fixed(d.seconds, 2) + " s"});
+    page.table(
+        {"lower level", "cosine with the losses", "time of an upper gradient"}, rows,
+        {.caption =
+             "The sign has no derivative, so that the upper gradient is the losses; unrolled gradient steps and the "
+             "implicit function add what the set's weight does to the model."});
+  }
+  page.footer(cat("worst_case_forget ", o.full ? "--full" : "--quick", " --data ", o.data, " --arch ", o.arch,
+                  " --seed ", o.seed));
+  page.write((out / "report.html").string());
+}
+
+}  // namespace worst_case

@@ -1,0 +1,15 @@
+// The report of a run, as a page and as numbers.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "claims.hpp"
+
+namespace worst_case {
+
+/// Writes metrics.json and report.html into the folder of the options.
+void write_report(const Options& o, const tenzo::DataSet& data, const Results& r,
+                  const std::vector<tenzo::Claim>& verdicts, double seconds);
+
+}  // namespace worst_case

@@ -1,0 +1,168 @@
+#include "study.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+#include <set>
+
+#include "tenzo/core/permutation.hpp"
+
+namespace worst_case {
+
+using namespace tenzo;
+
+namespace {
+
+Rows random_rows(std::int64_t m, std::int64_t n, std::uint64_t seed) {
+  Rows all = permutation(n, NoiseKey{.seed = seed, .step = 0, .query = 3}.of(Purpose::data_order));
+  all.resize(std::size_t(m));
+  return all;
+}
+
+/// The samples by falling loss, or by rising.
+Rows by_loss(const std::vector<double>& losses, bool rising) {
+  Rows order(losses.size());
+  std::iota(order.begin(), order.end(), std::int64_t(0));
+  std::stable_sort(order.begin(), order.end(), [&](std::int64_t a, std::int64_t b) {
+    const double x = losses[std::size_t(a)], y = losses[std::size_t(b)];
+    return rising ? x < y : x > y;
+  });
+  return order;
+}
+
+double share_in(const Rows& rows, const Rows& others) {
+  const std::set<std::int64_t> known(others.begin(), others.end());
+  return double(std::count_if(rows.begin(), rows.end(), [&](std::int64_t r) { return known.count(r) > 0; })) /
+         double(rows.size());
+}
+
+nlohmann::json numbers(const std::vector<double>& x) {
+  nlohmann::json j = nlohmann::json::array();
+  for (const double v : x) j.push_back(std::isfinite(v) ? nlohmann::json(v) : nlohmann::json(nullptr));
+  return j;
+}
+double number(const nlohmann::json& j) { return j.is_null() ? NAN : j.get<double>(); }
+std::vector<double> numbers_of(const nlohmann::json& j) {
+  std::vector<double> out;
+  for (const auto& v : j) out.push_back(number(v));
+  return out;
+}
+
+}  // namespace
+
+void to_json(nlohmann::json& j, const Trial& t) {
+  j = {{"seed", t.seed}, {"ratio", t.ratio}, {"kind", t.kind}, {"set", t.set}, {"overlap", t.overlap}};
+  for (const auto& [name, e] : t.methods) j["methods"][name] = {e.ua, e.ra, e.ta, e.mia};
+}
+void from_json(const nlohmann::json& j, Trial& t) {
+  j.at("seed").get_to(t.seed), j.at("ratio").get_to(t.ratio), j.at("kind").get_to(t.kind), j.at("set").get_to(t.set);
+  t.overlap = number(j.at("overlap"));
+  for (const auto& [name, e] : j.at("methods").items())
+    t.methods[name] = {.ua = e.at(0), .ra = e.at(1), .ta = e.at(2), .mia = e.at(3), .attacks = {}};
+}
+void to_json(nlohmann::json& j, const Original& o) {
+  j = {{"seed", o.seed},
+       {"train", o.train},
+       {"test", o.test},
+       {"losses", numbers(o.losses)},
+       {"weights", numbers(o.weights)},
+       {"objective", numbers(o.objective)},
+       {"changed", numbers(o.changed)}};
+}
+void from_json(const nlohmann::json& j, Original& o) {
+  j.at("seed").get_to(o.seed), j.at("train").get_to(o.train), j.at("test").get_to(o.test);
+  o.losses = numbers_of(j.at("losses")), o.weights = numbers_of(j.at("weights"));
+  o.objective = numbers_of(j.at("objective")), o.changed = numbers_of(j.at("changed"));
+}
+void to_json(nlohmann::json& j, const Coreset& c) {
+  j = {{"seed", c.seed}, {"kept", c.kept}, {"accuracy", c.accuracy}};
+}
+void from_json(const nlohmann::json& j, Coreset& c) {
+  j.at("seed").get_to(c.seed), j.at("kept").get_to(c.kept), j.at("accuracy").get_to(c.accuracy);
+}
+
+unlearn::WorstCase search_options(std::int64_t size, std::uint64_t seed) {
+  return {.size = size, .upper_steps = 20, .epochs = 2, .batch = 256, .lower_rate = 1e-4, .seed = seed};
+}
+
+unlearn::Method method_of(const std::string& name, const std::map<std::string, double>& rates) {
+  unlearn::Method m = unlearn::method_named(name);
+  if (const auto rate = rates.find(name); rate != rates.end())
+    if (TrainOptions* train = unlearn::training_of(m)) train->sgd.lr = rate->second;
+  return m;
+}
+
+std::map<std::string, double> tuned_rates(Lab& lab, const std::vector<std::string>& methods, std::int64_t size,
+                                          std::uint64_t seed) {
+  std::map<std::string, std::map<double, double>> gaps;  // summed over the seeds
+  for (std::uint64_t s = seed; s < seed + 3; ++s) {
+    lab.train(s);
+    const Rows set = random_rows(size, std::int64_t(lab.losses().size()), s);
+    const Evaluation retrained = lab.unlearned(unlearn::method_named("retrain"), set);
+    for (const std::string& name : methods) {
+      unlearn::Method m = unlearn::method_named(name);
+      if (name == "retrain" || !unlearn::training_of(m)) continue;
+      const bool shifts = name == "bs" || name == "be";  // boundary methods want far smaller steps
+      for (const double lr :
+           shifts ? std::vector<double>{1e-5, 1e-4, 1e-3, 1e-2} : std::vector<double>{1e-3, 3e-3, 1e-2, 3e-2, 1e-1})
+        gaps[name][lr] += unlearn::average_gap(lab.unlearned(method_of(name, {{name, lr}}), set), retrained);
+    }
+  }
+  std::map<std::string, double> best;
+  for (const auto& [name, by_rate] : gaps)
+    best[name] = std::min_element(by_rate.begin(), by_rate.end(), [](const auto& a, const auto& b) {
+                   return a.second < b.second;
+                 })->first;
+  return best;
+}
+
+std::vector<Trial> trials(Lab& lab, Original& original, double ratio, const std::vector<std::string>& methods,
+                          const std::map<std::string, double>& rates, std::uint64_t seed) {
+  original.seed = seed;
+  original.train = lab.train_accuracy(), original.test = lab.test_accuracy();
+  original.losses = lab.losses();
+  const auto n = std::int64_t(original.losses.size()), m = std::int64_t(std::llround(ratio * double(n)));
+  const Rows rising = by_loss(original.losses, true);
+  const Rows lowest(rising.begin(), rising.begin() + m), highest(rising.end() - m, rising.end());
+  const unlearn::WorstCaseSet found = lab.search(search_options(m, seed));
+  original.weights.assign(found.weights.values().begin(), found.weights.values().end());
+  original.objective.clear(), original.changed.clear();
+  for (const auto& step : found.history) {
+    original.objective.push_back(step.objective);
+    original.changed.push_back(double(step.changed));
+  }
+  unlearn::WorstCase easiest = search_options(m, seed);
+  easiest.easiest = true;
+  std::vector<Trial> out;
+  for (const std::string& kind : kinds) {
+    Trial t{.seed = seed, .ratio = ratio, .kind = kind, .set = {}, .methods = {}};
+    t.set = kind == "random"        ? random_rows(m, n, seed + 17)
+            : kind == "worst"       ? found.groups
+            : kind == "lowest loss" ? lowest
+                                    : lab.search(easiest).groups;
+    t.overlap = share_in(t.set, kind == "easiest" ? highest : lowest);
+    t.methods["original"] = lab.original(t.set);
+    for (const std::string& name : methods)
+      if (kind == "random" || kind == "worst" || name == "retrain" || (kind == "lowest loss" && name == "rl"))
+        t.methods[name] = lab.unlearned(method_of(name, rates), t.set);
+    out.push_back(std::move(t));
+  }
+  return out;
+}
+
+Coreset coreset(const Lab& lab, const Original& original, double kept, std::uint64_t seed) {
+  const auto n = std::int64_t(original.losses.size()), k = std::int64_t(std::llround(kept * double(n)));
+  Coreset c{.seed = seed, .kept = kept, .accuracy = {}};
+  c.accuracy["random"] = lab.trained_on(random_rows(k, n, seed + 29));
+  c.accuracy["complement of the worst set"] =
+      lab.trained_on(complement(lab.search(search_options(n - k, seed)).groups, n));
+  Rows by = by_loss(original.losses, false);
+  by.resize(std::size_t(k));
+  c.accuracy["highest losses"] = lab.trained_on(by);
+  by = by_loss(original.losses, true);
+  by.resize(std::size_t(k));
+  c.accuracy["lowest losses"] = lab.trained_on(by);
+  return c;
+}
+
+}  // namespace worst_case

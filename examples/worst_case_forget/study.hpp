@@ -1,0 +1,91 @@
+// The study behind the claims: forget sets chosen in several ways, unlearnt by several methods, on several seeds.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+#include "lab.hpp"
+#include "tenzo/stats/interval.hpp"
+
+namespace worst_case {
+
+struct Options {
+  bool full = false, resume = false;
+  std::string data = "mnist5k", path, arch = "mlp", out = "worst_case_forget-out";
+  std::uint64_t seed = 1;
+  int seeds = 0;  // 0: two in quick, five in full
+  int threads = 0;
+};
+
+/// How the sets are chosen, in the order in which they are shown.
+inline const std::vector<std::string> kinds = {"random", "worst", "lowest loss", "easiest"};
+
+/// One forget set of one original model, and what the methods make of it.
+struct Trial {
+  std::uint64_t seed = 1;
+  double ratio = 0.1;
+  std::string kind;
+  Rows set;
+  double overlap = NAN;                       // with the lowest losses of the original model
+  std::map<std::string, Evaluation> methods;  // "original" is the model before
+};
+
+/// The original model of a seed: what is drawn of it.
+struct Original {
+  std::uint64_t seed = 1;
+  double train = NAN, test = NAN;
+  std::vector<double> losses, weights;  // of each sample: ℓ(θ_o), and w of the search
+  std::vector<double> objective;        // of the search, by iteration
+  std::vector<double> changed;
+};
+
+/// Test accuracy of models that are trained on a part of the samples, in percent.
+struct Coreset {
+  std::uint64_t seed = 1;
+  double kept = 1;
+  std::map<std::string, double> accuracy;  // by how the kept samples were chosen
+};
+
+void to_json(nlohmann::json& j, const Trial& t);
+void from_json(const nlohmann::json& j, Trial& t);
+void to_json(nlohmann::json& j, const Original& o);
+void from_json(const nlohmann::json& j, Original& o);
+void to_json(nlohmann::json& j, const Coreset& c);
+void from_json(const nlohmann::json& j, Coreset& c);
+
+/// Settings of the search as the study runs it: uniform start, normalised steps.
+tenzo::unlearn::WorstCase search_options(std::int64_t size, std::uint64_t seed);
+
+/// The step size of each method: the one of least average gap to retraining on random forget sets of three seeds that
+/// no claim is judged on.
+std::map<std::string, double> tuned_rates(Lab& lab, const std::vector<std::string>& methods, std::int64_t size,
+                                          std::uint64_t seed);
+
+/// A method of that name with its tuned step size.
+tenzo::unlearn::Method method_of(const std::string& name, const std::map<std::string, double>& rates);
+
+/// The sets of one original model, which is trained first, and the figures of all methods on them.
+std::vector<Trial> trials(Lab& lab, Original& original, double ratio, const std::vector<std::string>& methods,
+                          const std::map<std::string, double>& rates, std::uint64_t seed);
+
+Coreset coreset(const Lab& lab, const Original& original, double kept, std::uint64_t seed);
+
+/// The same figure of all trials of a kind, seed by seed.
+template <class F>
+std::vector<double> of_kind(const std::vector<Trial>& all, double ratio, const std::string& kind, F&& figure) {
+  std::vector<double> out;
+  for (const Trial& t : all)
+    if (t.kind == kind && t.ratio == ratio) out.push_back(figure(t));
+  return out;
+}
+
+/// The average gap of a method to retraining on the same set.
+inline double gap(const Trial& t, const std::string& method) {
+  return tenzo::unlearn::average_gap(t.methods.at(method), t.methods.at("retrain"));
+}
+
+}  // namespace worst_case

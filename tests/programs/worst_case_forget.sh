@@ -1,0 +1,67 @@
+#!/usr/bin/env bash
+# worst_case_forget from outside, on scikit-learn's digits: finds a set, unlearns it, writes a report; wrong input gives one line
+# and status 2.   Status 77 where scripts/fetch has not brought the digits.   Usage: worst_case_forget.sh PROGRAM SOURCE_DIR
+set -euo pipefail
+program=$(realpath "$1") digits=${TENZO_DATA:-$2/data}/digits
+[[ -s $digits/digits.csv.gz ]] || exit 77
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+cd "$work"
+
+passed=0 failed=0
+check() { # check WHAT COMMAND...
+  local what=$1
+  shift
+  if "$@" >out.txt 2>err.txt; then
+    passed=$((passed + 1))
+  else
+    failed=$((failed + 1))
+    echo "failed: $what"
+    head -n 5 out.txt err.txt
+  fi
+}
+# wrong WHAT PATTERN COMMAND...: status 2, and one line on stderr that matches.
+wrong() {
+  local what=$1 pattern=$2 status=0
+  shift 2
+  "$@" >out.txt 2>why.txt || status=$?
+  check "$what: status $status, '$(head -c 200 why.txt)'" test "$status" = 2
+  check "$what: one line" test "$(wc -l <why.txt)" = 1
+  check "$what: says why" grep -qE "$pattern" why.txt
+}
+data=(--data digits --path "$digits")
+
+check "finds a set" "$program" search "${data[@]}" --ratio 0.1 --save set.json
+check "of a tenth of the samples" python3 -c 'import json; s = json.load(open("set.json")); assert len(set(s["forget"])) == s["m"] == round(0.1 * s["samples"]) and abs(sum(s["weights"]) - s["m"]) < 1e-6'
+check "finds it again" "$program" search "${data[@]}" --ratio 0.1 --threads 1 --save again.json
+check "the same on one thread" cmp set.json again.json
+check "finds classes" "$program" search "${data[@]}" --ratio 0.2 --classes --save classes.json
+check "two of them" python3 -c 'import json; assert len(json.load(open("classes.json"))["classes"]) == 2'
+check "unlearns it" "$program" evaluate "${data[@]}" --forget set.json --methods retrain,ft,rl
+cp out.txt figures.txt
+check "four rows" test "$(wc -l <figures.txt)" = 5
+check "the set is not forgotten" awk '$1 == "retrain" { exit !($2 <= 1) }' figures.txt
+check "a study" "$program" --quick "${data[@]}" --seeds 2 --out report
+check "its figures" python3 -c 'import json; m = json.load(open("report/metrics.json")); assert m["example"] == "worst_case_forget" and {"C1", "C2", "C4", "C8", "C10"} <= {c["id"] for c in m["claims"]}'
+check "its page" grep -q "Worst-case forget sets" report/report.html
+check "no stages are left" test ! -e report/stages.json
+
+wrong "no such data" "unknown data set|wants --path" "$program" --data nothing --out x
+wrong "no such file" "no-such-folder" "$program" --data digits --path no-such-folder --out x
+wrong "no such network" "unknown architecture" "$program" search "${data[@]}" --arch transformer
+wrong "too small a set" "is a set of 0" "$program" search "${data[@]}" --ratio 0.0001
+wrong "the whole set" "one to retain" "$program" search "${data[@]}" --ratio 1
+wrong "no such method" "no method" "$program" evaluate "${data[@]}" --forget set.json --methods retrian
+wrong "no such set" "no-set.json" "$program" evaluate "${data[@]}" --forget no-set.json
+echo '{"forget": [1, 2, 99999]}' >far.json
+wrong "a set of other data" "99999" "$program" evaluate "${data[@]}" --forget far.json
+echo '{"forget": [1, 1]}' >twice.json
+wrong "a sample twice" "twice" "$program" evaluate "${data[@]}" --forget twice.json
+wrong "no such option" "did you mean --quick" "$program" --quik
+mkdir one && mkdir one/train one/test
+printf 'x' >one/file
+wrong "one class" "class|holds no" "$program" --data folder --path one --out x
+wrong "a report where a file is" "is not a folder" "$program" --quick "${data[@]}" --out set.json
+
+echo "worst_case_forget: $passed passed, $failed failed"
+((failed == 0))
