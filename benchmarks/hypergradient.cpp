@@ -1,5 +1,6 @@
 // One implicit hypergradient: hyper-cleaning of 2,000 digits by a weight each, as in peers/hypergradient.py.
 #include <cstdlib>
+#include <string>
 #include <utility>
 
 #include "tenzo/bilevel/implicit.hpp"
@@ -57,11 +58,12 @@ Softmax<T> zeros() {
 }
 
 void hypergradient(benchmark::State& state) {
-  const char* path = std::getenv("TENZO_MNIST5K");
+  const char* named = std::getenv("TENZO_MNIST5K");
+  const std::string path = named ? named : fetched_data_set("mnist5k") + "/mnist_5k.csv.gz";
   Samples<float> all;
   try {
-    const DataSet set = load_data_set("mnist5k", path ? path : "");
-    all = joined(set.train, set.test);
+    const FileBytes content = FileBytes::open(path);
+    all = csv_samples(parse_csv(content.text(), path), {1, 28, 28}, 255, path);
   } catch (const Error& e) {
     state.SkipWithError(e.what());
     return;

@@ -40,6 +40,7 @@ check "two of them" python3 -c 'import json; assert len(json.load(open("classes.
 check "unlearns it" "$program" evaluate "${data[@]}" --forget set.json --methods retrain,ft,rl
 cp out.txt figures.txt
 check "four rows" test "$(wc -l <figures.txt)" = 5
+# shellcheck disable=SC2016
 check "the set is not forgotten" awk '$1 == "retrain" { exit !($2 <= 1) }' figures.txt
 check "a study" "$program" --quick "${data[@]}" --seeds 2 --out report
 check "its figures" python3 -c 'import json; m = json.load(open("report/metrics.json")); assert m["example"] == "worst_case_forget" and {"C1", "C2", "C4", "C8", "C10"} <= {c["id"] for c in m["claims"]}'
