@@ -24,8 +24,8 @@ struct PenaltyState {
 
 namespace detail {
 
-/// (x, y) ← Π((x, y) − rate (∇f + γ ∇p)), the rate divided by γ where the penalty outweighs f: its curvature grows with
-/// γ.
+/// (x, y) ← Π((x, y) − rate (∇f + γ ∇p)), the rate divided by γ where that is above 1, since the curvature grows with
+/// it.
 template <class P, Tree X, Tree Y>
 void penalised_step_(const Oracle<P>& oracle, double gamma, double lr_x, double lr_y, const UpperGradients<X, Y>& f,
                      UpperGradients<X, Y>& p, PenaltyState<X, Y>& s) {
@@ -44,9 +44,8 @@ void penalised_step_(const Oracle<P>& oracle, double gamma, double lr_x, double 
 }  // namespace detail
 
 /// V-PBGD: descent on f(x, y) + γ [g(x, y) − g(x, ŷ)], ŷ by T steps on g(x, ·), held fixed; γ along a ramp.
-///   warm   ŷ goes on from the ŷ of the step before, which tracks argmin g closely at any T; otherwise it starts from
-///   y,
-///          which keeps to y's basin and the gap at or above zero
+///   warm   ŷ goes on from the ŷ of the step before, which tracks argmin g closely at any T; otherwise it starts
+///          from y, which keeps to y's basin and the gap at or above zero
 ///   Bias   of order 1 / γ in x.   Cost  T + 2 gradients of g and one of f a step.
 struct ValuePenalty {
   std::int64_t inner_steps = 10;
