@@ -3,13 +3,15 @@
 //   Status 0: all passed. 1: a case failed. 2: a folder that can not be read.
 #include <filesystem>
 #include <iostream>
+#include <string_view>
 
 #include "case.hpp"
 
 int main(int argc, char** argv) {
-  if (argc < 2) {
-    std::cerr << "usage: golden_runner DIR...\n";
-    return 2;
+  const bool asked = argc > 1 && std::string_view(argv[1]) == "--help";
+  if (argc < 2 || asked) {
+    (asked ? std::cout : std::cerr) << "usage: golden_runner DIR...\n";
+    return asked ? 0 : 2;
   }
   golden::Tally tally;
   for (int i = 1; i < argc; ++i) {

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # zo_llm --device cuda from outside, on the small model that ships: every method trains; a run on the device replays on either
-# device to the same bytes, and so does one of the CPU; losses and texts agree with the CPU's.   Status 77 without a GPU.
+# device to the same bytes, and so does one of the CPU; losses and texts agree with the CPU's.   Status 77 without a GPU, or 1 where
+# TENZO_WANT_GPU is set.
 #   Usage: zo_llm_cuda.sh PROGRAM SOURCE_DIR     (PROGRAM may be one built for the emulated device)
 set -euo pipefail
 program=$(realpath "$1") shipped=$2/examples/zo_llm/data
@@ -14,6 +15,7 @@ status=0
 "$program" score --model "$model" --text texts.txt --json gpu.json --device cuda >out.txt 2>err.txt || status=$?
 if ((status == 2)) && grep -q -- '--device cuda: ' err.txt; then
   cat err.txt
+  [[ ${TENZO_WANT_GPU:-} ]] && exit 1
   exit 77
 fi
 
