@@ -1,6 +1,7 @@
 // The roofline of the CUDA kernels: predicted times, made of the counts of costs.hpp and the figures of gpus.hpp.
 //   roofline                  prints docs/roofline.md
-//   roofline --check <file>   says whether the file is what would be printed (exit status 1: it is not)
+//   roofline --check <file>   says whether the file is what would be printed (exit status 1: it is not; 2: it is not
+//                             such a page at all)
 #include <cstdio>
 #include <fstream>
 #include <iostream>
@@ -395,20 +396,31 @@ parameter anew, one operation after another. In its favour the head is that of t
 }  // namespace
 
 int main(int argc, char** argv) {
+  const std::vector<std::string> arguments(argv + 1, argv + argc);
+  const auto fail = [](int status, const std::string& why) {
+    std::cerr << "roofline: " << why << '\n';
+    return status;
+  };
+  if (arguments == std::vector<std::string>{"--help"}) {
+    std::cout << "roofline                  prints docs/roofline.md\n"
+                 "roofline --check <file>   says whether the file is what would be printed (status 1: it is not)\n";
+    return 0;
+  }
+  const bool check = arguments.size() == 2 && arguments[0] == "--check";
+  if (!arguments.empty() && !check) return fail(2, "want no arguments, --check <file> or --help");
   std::ostringstream text;
   document(text);
-  if (argc == 1) {
+  if (!check) {
     std::cout << text.str();
     return 0;
   }
-  if (argc == 3 && std::string_view(argv[1]) == "--check") {
-    std::ifstream file(argv[2]);
-    std::ostringstream there;
-    there << file.rdbuf();
-    if (file && there.str() == text.str()) return 0;
-    std::cerr << argv[2] << " is not what this program prints; write it again: " << argv[0] << " > " << argv[2] << '\n';
-    return 1;
-  }
-  std::cerr << "usage: " << argv[0] << " [--check file]\n";
-  return 2;
+  const std::string path = arguments[1];
+  std::ostringstream there;
+  if (std::ifstream file(path); file.peek() != EOF) there << file.rdbuf();
+  if (there.str() == text.str()) return 0;
+  const std::string title = text.str().substr(0, text.str().find('\n'));
+  if (there.str().empty()) return fail(2, path + " can not be read, or is empty");
+  if (there.str().substr(0, there.str().find('\n')) != title)
+    return fail(2, path + " is not a page of this program: its first line is not '" + title + "'");
+  return fail(1, path + " is not what this program prints now; print it anew: roofline > docs/roofline.md");
 }

@@ -13,6 +13,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include "../shared/command_line.hpp"
 #include "tenzo/autodiff/grad.hpp"
 #include "tenzo/core/random.hpp"
 #include "tenzo/io/device_option.hpp"
@@ -289,7 +290,7 @@ int main(int argc, char** argv) {
     app.parse(argc, argv);
     return on_device(device_named(o.device), [&](auto device) { return run(device, o); });
   } catch (const CLI::ParseError& e) {
-    return app.exit(e) == 0 ? 0 : 2;
+    return e.get_exit_code() == 0 ? app.exit(e) : command_line::refused("small_model", app, e);
   } catch (const std::exception& e) {
     std::fprintf(stderr, "small_model: %s\n", e.what());
     return 2;
