@@ -143,5 +143,9 @@ class RecordedStep {
   Tensor<double, Device> slopes_, rate_;
   std::shared_ptr<const void> graph_;
 };
+// nvcc does not deduce M without this.
+template <template <class> class M, class Loss>
+RecordedStep(M<StoredTensor>&, Loss, const zo::RgeOptions&, const zo::UpdateOptions&, std::vector<std::uint8_t> = {})
+    -> RecordedStep<M, Loss>;
 
 }  // namespace tenzo::cuda
