@@ -75,8 +75,7 @@ void probe_directions(E&& evaluate, std::span<const Direction> directions, const
     const bool pair = o.two_sided || needs_base;
     Perturbation p;
     p.sides = pair ? 2 : 1;
-    p.terms = {
-        {d, pair ? std::array<double, 2>{o.eps, o.two_sided ? -o.eps : 0.0} : std::array<double, 2>{o.eps, 0.0}}};
+    p.terms = {{d, {o.eps, o.two_sided ? -o.eps : 0.0}}};
     const std::array<double, 2> l = evaluate(p);
     g.forwards += p.sides;
     if (o.two_sided) {
