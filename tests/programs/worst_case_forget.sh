@@ -1,34 +1,12 @@
 #!/usr/bin/env bash
 # worst_case_forget from outside, on scikit-learn's digits: finds a set, unlearns it, writes a report; wrong input gives one line
 # and status 2.   Status 77 where scripts/fetch has not brought the digits.   Usage: worst_case_forget.sh PROGRAM SOURCE_DIR
-set -euo pipefail
+# shellcheck source=tests/programs/checks.sh
+source "$(dirname "$0")/checks.sh"
 program=$(realpath "$1") digits=${TENZO_DATA:-$2/data}/digits
 [[ -s $digits/digits.csv.gz ]] || exit 77
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-cd "$work"
+work_apart
 
-passed=0 failed=0
-check() { # check WHAT COMMAND...
-  local what=$1
-  shift
-  if "$@" >out.txt 2>err.txt; then
-    passed=$((passed + 1))
-  else
-    failed=$((failed + 1))
-    echo "failed: $what"
-    head -n 5 out.txt err.txt
-  fi
-}
-# wrong WHAT PATTERN COMMAND...: status 2, and one line on stderr that matches.
-wrong() {
-  local what=$1 pattern=$2 status=0
-  shift 2
-  "$@" >out.txt 2>why.txt || status=$?
-  check "$what: status $status, '$(head -c 200 why.txt)'" test "$status" = 2
-  check "$what: one line" test "$(wc -l <why.txt)" = 1
-  check "$what: says why" grep -qE "$pattern" why.txt
-}
 data=(--data digits --path "$digits")
 
 check "finds a set" "$program" search "${data[@]}" --ratio 0.1 --save set.json

@@ -1,34 +1,12 @@
 #!/usr/bin/env bash
 # zo_llm from outside, on the small model that ships: a run, its replay and its resumption give the same files; wrong input gives
 # one line and status 2.   Usage: zo_llm.sh PROGRAM SOURCE_DIR
-set -euo pipefail
+# shellcheck source=tests/programs/checks.sh
+source "$(dirname "$0")/checks.sh"
 program=$(realpath "$1") shipped=$2/examples/zo_llm/data
 model=$shipped/small.gguf
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-cd "$work"
+work_apart
 
-passed=0 failed=0
-check() { # check WHAT COMMAND...
-  local what=$1
-  shift
-  if "$@" > out.txt 2> err.txt; then
-    passed=$((passed + 1))
-  else
-    failed=$((failed + 1))
-    echo "failed: $what"
-    head -n 5 out.txt err.txt
-  fi
-}
-# wrong WHAT PATTERN COMMAND...: status 2, and one line on stderr that matches.
-wrong() {
-  local what=$1 pattern=$2 status=0
-  shift 2
-  "$@" > out.txt 2> why.txt || status=$?
-  check "$what: status $status, '$(head -c 200 why.txt)'" test "$status" = 2
-  check "$what: one line" test "$(wc -l < why.txt)" = 1
-  check "$what: says why" grep -qE "$pattern" why.txt
-}
 # beyond FILE BYTES: whether a file is larger.
 beyond() { [[ -s $1 && $(stat -c %s "$1") -gt $2 ]]; }
 # kill_when CONDITION COMMAND...: runs a program and kills it as soon as the condition holds. Not

@@ -3,12 +3,11 @@
 # device to the same bytes, and so does one of the CPU; losses and texts agree with the CPU's.   Status 77 without a GPU, or 1 where
 # TENZO_WANT_GPU is set.
 #   Usage: zo_llm_cuda.sh PROGRAM SOURCE_DIR     (PROGRAM may be one built for the emulated device)
-set -euo pipefail
+# shellcheck source=tests/programs/checks.sh
+source "$(dirname "$0")/checks.sh"
 program=$(realpath "$1") shipped=$2/examples/zo_llm/data
 model=$shipped/small.gguf
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-cd "$work"
+work_apart
 
 printf 'a good film\nnot at all what they said it would be\n' >texts.txt
 status=0
@@ -19,18 +18,6 @@ if ((status == 2)) && grep -q -- '--device cuda: ' err.txt; then
   exit 77
 fi
 
-passed=0 failed=0
-check() { # check WHAT COMMAND...
-  local what=$1
-  shift
-  if "$@" >out.txt 2>err.txt; then
-    passed=$((passed + 1))
-  else
-    failed=$((failed + 1))
-    echo "failed: $what"
-    head -n 5 out.txt err.txt
-  fi
-}
 few=(--data "$shipped" --train 64 --dev 16 --test 16 --eval-every 4 --batch 4 --steps 3 --lr 1e-4)
 tune() { "$program" finetune --model "$model" "${few[@]}" --eps 1e-3 "$@"; }
 exact() { "$program" finetune --model "$model" "${few[@]}" "$@"; }  # methods without differences
