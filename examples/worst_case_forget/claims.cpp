@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "../shared/text.hpp"
 #include "tenzo/core/error.hpp"
 
 namespace worst_case {
@@ -11,11 +12,7 @@ using namespace tenzo;
 
 namespace {
 
-std::string points(double x) {
-  char text[32];
-  std::snprintf(text, sizeof text, "%.2f", x);
-  return text;
-}
+std::string points(double x) { return program_text::fixed(x, 2); }
 
 std::vector<double> minus(const std::vector<double>& a, const std::vector<double>& b) {
   std::vector<double> d(a.size());

@@ -31,7 +31,6 @@ struct Recipe {
 struct Derivative {
   std::string name;
   double seconds = 0, cosine = NAN;
-  double peak_bytes = 0;  // of tensors in use, above those before
   std::vector<double> gradient;
 };
 
@@ -45,6 +44,8 @@ class Lab {
   /// Accuracies of θ_o on the samples that it was trained on and on the test set, in percent.
   virtual double train_accuracy() const = 0;
   virtual double test_accuracy() const = 0;
+  /// How many samples θ_o is trained on.
+  virtual std::int64_t samples() const = 0;
   /// ℓ(θ_o; z_i).
   virtual std::vector<double> losses() const = 0;
 

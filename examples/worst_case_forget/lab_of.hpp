@@ -9,7 +9,6 @@
 #include "lab.hpp"
 #include "tenzo/bilevel/implicit.hpp"
 #include "tenzo/bilevel/unroll.hpp"
-#include "tenzo/core/pool.hpp"
 #include "tenzo/train/classifier.hpp"
 
 namespace worst_case {
@@ -30,6 +29,7 @@ class LabOf final : public Lab {
   }
   double train_accuracy() const override { return 100 * accuracy(model_, data_.train); }
   double test_accuracy() const override { return 100 * accuracy(model_, data_.test); }
+  std::int64_t samples() const override { return data_.train.size(); }
   std::vector<double> losses() const override {
     const auto l = sample_losses(model_, data_.train);
     return {l.values().begin(), l.values().end()};

@@ -78,12 +78,7 @@ std::vector<Results::Start> study_of_starts(Lab& lab, std::int64_t size, std::ui
       unlearn::WorstCase before = w;
       before.upper_steps = 0;
       const Rows first = lab.search(before).groups, set = lab.search(w).groups;
-      const std::vector<std::int64_t> rest = complement(first, std::int64_t(lab.losses().size()));
-      std::vector<bool> was(lab.losses().size(), true);
-      for (const std::int64_t r : rest) was[std::size_t(r)] = false;
-      double moved = 0;
-      for (const std::int64_t r : set) moved += !was[std::size_t(r)];
-      out.push_back({rate, binary, lab.unlearned(unlearn::method_named("retrain"), set).ua, moved / double(size)});
+      out.push_back({rate, binary, lab.unlearned(unlearn::method_named("retrain"), set).ua, 1 - share_in(set, first)});
     }
   return out;
 }

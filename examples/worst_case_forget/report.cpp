@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <numeric>
 
+#include "../shared/text.hpp"
 #include "tenzo/io/metrics.hpp"
 #include "tenzo/io/png.hpp"
 #include "tenzo/io/process.hpp"
@@ -13,14 +14,10 @@
 namespace worst_case {
 
 using namespace tenzo;
+using program_text::fixed;
 
 namespace {
 
-std::string fixed(double x, int digits) {
-  char text[64];
-  std::snprintf(text, sizeof text, "%.*f", digits, x);
-  return text;
-}
 /// "5.28 ± 0.33": mean and standard deviation over seeds.
 std::string spread(const std::vector<double>& x) {
   return x.size() > 1 ? fixed(mean_of(x), 2) + " ± " + fixed(deviation_of(x), 2) : fixed(mean_of(x), 2);
@@ -171,21 +168,20 @@ void write_report(const Options& o, const DataSet& data, const Results& r, const
       "The weight w of the search is a score of how hard a sample is to forget. Without an implicit term it follows "
       "the sample "
       "losses, and the plain list of the lowest losses does as well (claim C10).");
-  const auto worst = std::find_if(r.trials.begin(), r.trials.end(),
-                                  [&](const Trial& t) { return t.kind == "worst" && t.seed == first.seed; });
-  const auto random = std::find_if(r.trials.begin(), r.trials.end(),
-                                   [&](const Trial& t) { return t.kind == "random" && t.seed == first.seed; });
-  page.image_grid(grid_of(data, worst->set, first.losses, 16),
+  const auto drawn = [&](const char* kind) {
+    return *std::find_if(r.trials.begin(), r.trials.end(),
+                         [&](const Trial& t) { return t.kind == kind && t.seed == first.seed; });
+  };
+  const Trial worst = drawn("worst"), random = drawn("random"), easiest = drawn("easiest");
+  page.image_grid(grid_of(data, worst.set, first.losses, 16),
                   "Hardest to forget: label and loss under the original model.");
-  page.image_grid(grid_of(data, random->set, first.losses, 16), "Some of a random set.");
-  const auto easiest = std::find_if(r.trials.begin(), r.trials.end(),
-                                    [&](const Trial& t) { return t.kind == "easiest" && t.seed == first.seed; });
-  page.image_grid(grid_of(data, easiest->set, first.losses, 16),
+  page.image_grid(grid_of(data, random.set, first.losses, 16), "Some of a random set.");
+  page.image_grid(grid_of(data, easiest.set, first.losses, 16),
                   "Easiest to forget: ambiguous, or labelled otherwise than they look.");
   plot::Bars classes{.title = "Classes of the sets", .numbers = false};
   for (std::int64_t c = 0; c < data.train.classes; ++c)
     classes.categories.push_back(std::size_t(c) < data.classes.size() ? data.classes[std::size_t(c)] : cat(c));
-  for (const auto& t : {worst, random, easiest}) {
+  for (const Trial* t : {&worst, &random, &easiest}) {
     plot::BarSeries series{.name = t->kind, .value = std::vector<double>(std::size_t(data.train.classes), 0)};
     for (const std::int64_t row : t->set) series.value[std::size_t(data.train.labels(row))] += 1;
     classes.series.push_back(std::move(series));

@@ -30,12 +30,6 @@ Rows by_loss(const std::vector<double>& losses, bool rising) {
   return order;
 }
 
-double share_in(const Rows& rows, const Rows& others) {
-  const std::set<std::int64_t> known(others.begin(), others.end());
-  return double(std::count_if(rows.begin(), rows.end(), [&](std::int64_t r) { return known.count(r) > 0; })) /
-         double(rows.size());
-}
-
 nlohmann::json numbers(const std::vector<double>& x) {
   nlohmann::json j = nlohmann::json::array();
   for (const double v : x) j.push_back(std::isfinite(v) ? nlohmann::json(v) : nlohmann::json(nullptr));
@@ -50,6 +44,12 @@ std::vector<double> numbers_of(const nlohmann::json& j) {
 
 }  // namespace
 
+double share_in(const Rows& rows, const Rows& others) {
+  const std::set<std::int64_t> known(others.begin(), others.end());
+  return double(std::count_if(rows.begin(), rows.end(), [&](std::int64_t r) { return known.count(r) > 0; })) /
+         double(rows.size());
+}
+
 void to_json(nlohmann::json& j, const Trial& t) {
   j = {{"seed", t.seed}, {"ratio", t.ratio}, {"kind", t.kind}, {"set", t.set}, {"overlap", t.overlap}};
   for (const auto& [name, e] : t.methods) j["methods"][name] = {e.ua, e.ra, e.ta, e.mia};
@@ -61,18 +61,11 @@ void from_json(const nlohmann::json& j, Trial& t) {
     t.methods[name] = {.ua = e.at(0), .ra = e.at(1), .ta = e.at(2), .mia = e.at(3), .attacks = {}};
 }
 void to_json(nlohmann::json& j, const Original& o) {
-  j = {{"seed", o.seed},
-       {"train", o.train},
-       {"test", o.test},
-       {"losses", numbers(o.losses)},
-       {"weights", numbers(o.weights)},
-       {"objective", numbers(o.objective)},
-       {"changed", numbers(o.changed)}};
+  j = {{"seed", o.seed}, {"losses", numbers(o.losses)}, {"changed", numbers(o.changed)}};
 }
 void from_json(const nlohmann::json& j, Original& o) {
-  j.at("seed").get_to(o.seed), j.at("train").get_to(o.train), j.at("test").get_to(o.test);
-  o.losses = numbers_of(j.at("losses")), o.weights = numbers_of(j.at("weights"));
-  o.objective = numbers_of(j.at("objective")), o.changed = numbers_of(j.at("changed"));
+  j.at("seed").get_to(o.seed);
+  o.losses = numbers_of(j.at("losses")), o.changed = numbers_of(j.at("changed"));
 }
 void to_json(nlohmann::json& j, const Coreset& c) {
   j = {{"seed", c.seed}, {"kept", c.kept}, {"accuracy", c.accuracy}};
@@ -97,7 +90,7 @@ std::map<std::string, double> tuned_rates(Lab& lab, const std::vector<std::strin
   std::map<std::string, std::map<double, double>> gaps;  // summed over the seeds
   for (std::uint64_t s = seed; s < seed + 3; ++s) {
     lab.train(s);
-    const Rows set = random_rows(size, std::int64_t(lab.losses().size()), s);
+    const Rows set = random_rows(size, lab.samples(), s);
     const Evaluation retrained = lab.unlearned(unlearn::method_named("retrain"), set);
     for (const std::string& name : methods) {
       unlearn::Method m = unlearn::method_named(name);
@@ -119,18 +112,13 @@ std::map<std::string, double> tuned_rates(Lab& lab, const std::vector<std::strin
 std::vector<Trial> trials(Lab& lab, Original& original, double ratio, const std::vector<std::string>& methods,
                           const std::map<std::string, double>& rates, std::uint64_t seed) {
   original.seed = seed;
-  original.train = lab.train_accuracy(), original.test = lab.test_accuracy();
   original.losses = lab.losses();
   const auto n = std::int64_t(original.losses.size()), m = std::int64_t(std::llround(ratio * double(n)));
   const Rows rising = by_loss(original.losses, true);
   const Rows lowest(rising.begin(), rising.begin() + m), highest(rising.end() - m, rising.end());
   const unlearn::WorstCaseSet found = lab.search(search_options(m, seed));
-  original.weights.assign(found.weights.values().begin(), found.weights.values().end());
-  original.objective.clear(), original.changed.clear();
-  for (const auto& step : found.history) {
-    original.objective.push_back(step.objective);
-    original.changed.push_back(double(step.changed));
-  }
+  original.changed.clear();
+  for (const auto& step : found.history) original.changed.push_back(double(step.changed));
   unlearn::WorstCase easiest = search_options(m, seed);
   easiest.easiest = true;
   std::vector<Trial> out;

@@ -37,10 +37,8 @@ struct Trial {
 /// The original model of a seed: what is drawn of it.
 struct Original {
   std::uint64_t seed = 1;
-  double train = NAN, test = NAN;
-  std::vector<double> losses, weights;  // of each sample: ℓ(θ_o), and w of the search
-  std::vector<double> objective;        // of the search, by iteration
-  std::vector<double> changed;
+  std::vector<double> losses;   // ℓ(θ_o) of each sample
+  std::vector<double> changed;  // members that the search exchanged, by iteration
 };
 
 /// Test accuracy of models that are trained on a part of the samples, in percent.
@@ -56,6 +54,9 @@ void to_json(nlohmann::json& j, const Original& o);
 void from_json(const nlohmann::json& j, Original& o);
 void to_json(nlohmann::json& j, const Coreset& c);
 void from_json(const nlohmann::json& j, Coreset& c);
+
+/// The share of these rows that is among the others.
+double share_in(const Rows& rows, const Rows& others);
 
 /// Settings of the search as the study runs it: uniform start, normalised steps.
 tenzo::unlearn::WorstCase search_options(std::int64_t size, std::uint64_t seed);

@@ -7,11 +7,6 @@ namespace zo_llm {
 
 using namespace tenzo;
 
-std::string fixed(double x, int digits) {
-  char text[32];
-  std::snprintf(text, sizeof text, "%.*f", digits, x);
-  return text;
-}
 std::string brief(double x) {
   char text[32];
   std::snprintf(text, sizeof text, "%.2g", x);

@@ -4,12 +4,14 @@
 #include <string>
 #include <vector>
 
+#include "../shared/text.hpp"
 #include "report.hpp"
 #include "tenzo/io/report.hpp"
 
 namespace zo_llm {
 
-std::string fixed(double x, int digits);
+using program_text::fixed;
+
 /// Two digits; a dash for what is not positive.
 std::string brief(double x);
 

@@ -6,13 +6,11 @@
 #include <vector>
 
 #include "scoring.hpp"
+#include "tenzo/stats/interval.hpp"
 
 namespace zo_llm {
 
-/// A figure with its 95 % interval.
-struct Measured {
-  double value = NAN, low = NAN, high = NAN;
-};
+using tenzo::Measured;
 
 /// A figure before and after training, and its change on the same examples with the probability of one at least as
 /// large, were there none.
