@@ -42,66 +42,59 @@ def peak():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
+def softmax(z):
+    p = np.exp(z - z.max(1, keepdims=True))
+    return p / p.sum(1, keepdims=True)
+
+
+def with_ones(x):
+    return np.hstack([x, np.ones((len(x), 1))]).astype(np.float64)
+
+
+def hessian(x, p):
+    """Products with the lower loss' Hessian at probabilities p: all weights are one half."""
+    def product(v):
+        d = x @ v.T
+        d = p * (d - (p * d).sum(1, keepdims=True))
+        return 0.5 * d.T @ x / len(x) + 2 * REGULARIZATION * v
+    return product
+
+
+def conjugate_gradients(product, b, iterations, enough):
+    """Solves product(v) = b until the residual's square is below `enough`."""
+    v, r = np.zeros_like(b), b
+    q, rr = r.copy(), (r * r).sum()
+    for _ in range(iterations):
+        hq = product(q)
+        a = rr / (q * hq).sum()
+        v, r = v + a * q, r - a * hq
+        now = (r * r).sum()
+        if now < enough:
+            break
+        q, rr = r + now / rr * q, now
+    return v
+
+
 def solve_lower(x, labels):
     """The minimum in double precision by Newton's method with conjugate gradients, in numpy."""
-    x = np.hstack([x, np.ones((len(x), 1))]).astype(np.float64)
-    one_hot, w, n = np.eye(10)[labels], np.zeros((10, 785)), len(x)
+    x = with_ones(x)
+    one_hot, w = np.eye(10)[labels], np.zeros((10, 785))
     for _ in range(30):
-        z = x @ w.T
-        p = np.exp(z - z.max(1, keepdims=True))
-        p /= p.sum(1, keepdims=True)
-        g = 0.5 * (p - one_hot).T @ x / n + 2 * REGULARIZATION * w
+        p = softmax(x @ w.T)
+        g = 0.5 * (p - one_hot).T @ x / len(x) + 2 * REGULARIZATION * w
         if np.linalg.norm(g) < 1e-13:
             break
-
-        def product(v):
-            d = x @ v.T
-            d = p * (d - (p * d).sum(1, keepdims=True))
-            return 0.5 * d.T @ x / n + 2 * REGULARIZATION * v
-
-        v, r = np.zeros_like(w), -g
-        q, rr = r.copy(), (r * r).sum()
-        for _ in range(400):
-            hq = product(q)
-            a = rr / (q * hq).sum()
-            v, r = v + a * q, r - a * hq
-            now = (r * r).sum()
-            if now < 1e-26:
-                break
-            q, rr = r + now / rr * q, now
-        w = w + v
+        w = w + conjugate_gradients(hessian(x, p), -g, 400, 1e-26)
     return w[:, :784], w[:, 784]
 
 
 def reference(xt, lt, xv, lv, w, b):
     """The hypergradient at w in double precision."""
-    x = np.hstack([xt, np.ones((len(xt), 1))]).astype(np.float64)
-    v = np.hstack([xv, np.ones((len(xv), 1))]).astype(np.float64)
-    y = np.hstack([w, b[:, None]]).astype(np.float64)
-
-    def soft(z):
-        p = np.exp(z - z.max(1, keepdims=True))
-        return p / p.sum(1, keepdims=True)
-
-    p, n = soft(x @ y.T), len(x)
-    gf = (soft(v @ y.T) - np.eye(10)[lv]).T @ v / len(v)
-
-    def product(u):
-        d = x @ u.T
-        d = p * (d - (p * d).sum(1, keepdims=True))
-        return 0.5 * d.T @ x / n + 2 * REGULARIZATION * u
-
-    u, r = np.zeros_like(y), -gf
-    q, rr = r.copy(), (r * r).sum()
-    for _ in range(2000):
-        hq = product(q)
-        a = rr / (q * hq).sum()
-        u, r = u + a * q, r - a * hq
-        now = (r * r).sum()
-        if now < 1e-24 * (gf * gf).sum():
-            break
-        q, rr = r + now / rr * q, now
-    return 0.25 * ((p - np.eye(10)[lt]) * (x @ u.T)).sum(1) / n
+    x, v, y = with_ones(xt), with_ones(xv), np.hstack([w, b[:, None]]).astype(np.float64)
+    p = softmax(x @ y.T)
+    gf = (softmax(v @ y.T) - np.eye(10)[lv]).T @ v / len(v)
+    u = conjugate_gradients(hessian(x, p), -gf, 2000, 1e-24 * (gf * gf).sum())
+    return 0.25 * ((p - np.eye(10)[lt]) * (x @ u.T)).sum(1) / len(x)
 
 
 def with_jax(data, w, b, use_jaxopt):

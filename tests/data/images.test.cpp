@@ -18,16 +18,6 @@ namespace {
 
 using Text = std::string;
 
-template <class F>
-Text refusal(F&& f) {
-  try {
-    f();
-  } catch (const FileError& e) {
-    return e.what();
-  }
-  return "nothing";
-}
-
 /// Bytes that change slowly from pixel to pixel: JPEG keeps them nearly.
 Image ramp(std::int64_t height, std::int64_t width, int start = 0) {
   Image image{height, width, {}};

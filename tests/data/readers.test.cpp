@@ -16,17 +16,6 @@ namespace {
 
 using Text = std::string;
 
-/// What f says of a file that it does not take.
-template <class F>
-Text refusal(F&& f) {
-  try {
-    f();
-  } catch (const FileError& e) {
-    return e.what();
-  }
-  return "nothing";
-}
-
 /// Calls f with a copy of exactly these bytes, so that a sanitizer sees a read beyond the end.
 template <class F>
 auto with_bytes(std::string_view content, F&& f) {

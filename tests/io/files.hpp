@@ -15,6 +15,8 @@
 #include <string_view>
 #include <vector>
 
+#include "tenzo/core/error.hpp"
+
 /// A folder of this test's own.
 class TestFolder {
  public:
@@ -77,6 +79,17 @@ File parse(std::string_view content) {
   const std::shared_ptr<std::byte[]> copy(new std::byte[content.size()]);
   std::memcpy(copy.get(), content.data(), content.size());
   return File::parse(std::span<const std::byte>(copy.get(), content.size()), copy, "file");
+}
+
+/// What f says of a file that it does not take.
+template <class F>
+std::string refusal(F&& f) {
+  try {
+    f();
+  } catch (const tenzo::FileError& e) {
+    return e.what();
+  }
+  return "nothing";
 }
 
 /// A generator of test damage.

@@ -29,9 +29,6 @@ struct Ramp {
 
 namespace detail {
 
-template <class Set>
-inline constexpr bool unbounded = std::is_same_v<std::remove_cvref_t<Set>, Everywhere>;
-
 /// x ← Π(x − rate · d) in place. Elements that a copy of the state shares stay as they are.
 template <class Set, Tree X>
 void projected_step_(const Set& set, double rate, const X& d, X& x) {

@@ -13,7 +13,7 @@
 #include "tenzo/bilevel/sets.hpp"
 #include "tenzo/ops/matmul.hpp"
 #include "tenzo/ops/shape_ops.hpp"
-#include "tenzo/tree/ravel.hpp"
+#include "tenzo/solve/dense.hpp"
 
 namespace tenzo::bilevel {
 
@@ -71,11 +71,9 @@ struct HalfSpaces {
   Landed<V> project(const V& x) const {
     using L = leaf_t<V>;
     using T = scalar_t<L>;
-    const L flat = ravel(x);
-    require(a.cols() == flat.size() && b.size() == a.rows(), "half-spaces: A is ", a.rows(), " x ", a.cols(),
-            ", b has ", b.size(), ", y has ", flat.size(), " elements");
-    Eigen::VectorXd at(flat.size());
-    for (std::int64_t i = 0; i < flat.size(); ++i) at[i] = double(flat(i));
+    const Eigen::VectorXd at = tenzo::detail::eigen_vector(x);
+    require(a.cols() == at.size() && b.size() == a.rows(), "half-spaces: A is ", a.rows(), " x ", a.cols(), ", b has ",
+            b.size(), ", y has ", at.size(), " elements");
     const auto [point, multipliers] = nearest(at);
     Landed<V> out;
     std::vector<Eigen::Index> active;
@@ -85,9 +83,7 @@ struct HalfSpaces {
       if (holds) active.push_back(i);
       out.face.margin = std::min(out.face.margin, holds ? multipliers[i] * size : slack / size);
     }
-    L moved(flat.shape());
-    for (std::int64_t i = 0; i < flat.size(); ++i) moved(i) = T(point[i]);
-    out.point = unravel(moved, x);
+    out.point = tenzo::detail::tree_of(point, x);
     if (!active.empty()) {
       Eigen::MatrixXd rows(a.cols(), Eigen::Index(active.size()));
       for (std::size_t i = 0; i < active.size(); ++i) rows.col(Eigen::Index(i)) = a.row(active[i]).transpose();

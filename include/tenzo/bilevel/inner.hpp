@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <utility>
 
+#include "tenzo/bilevel/first_order.hpp"
 #include "tenzo/bilevel/unroll.hpp"
 #include "tenzo/optim/lbfgs.hpp"
 
@@ -27,10 +28,7 @@ struct InnerSolution {
 /// ‖y − Π(y − ∇_y g)‖, zero exactly at minima of a convex g.
 template <class P, Tree X, Tree Y>
 double lower_residual(Oracle<P>& oracle, const X& x, const Y& y) {
-  const Y g = oracle.lower_gradient(x, y);
-  const auto& set = oracle.problem().lower_set;
-  if constexpr (std::is_same_v<std::remove_cvref_t<decltype(set)>, Everywhere>) return norm(g);
-  else return norm(detail::plus_scaled(y, -1, set.project(detail::plus_scaled(y, -1, g)).point));
+  return norm(detail::stationarity(oracle.problem().lower_set, y, oracle.lower_gradient(x, y)));
 }
 
 /// Steps of a step map, begun at y: gradient steps, momentum, Adam, signs, projected where the lower set is one.
@@ -53,7 +51,7 @@ InnerSolution<Y> solve_lower(Oracle<P>& oracle, const X& x, const Y& y, const St
 template <class P, Tree X, Tree Y>
 InnerSolution<Y> solve_lower(Oracle<P>& oracle, const X& x, const Y& y, const Lbfgs& method,
                              const InnerOptions& o = {}) {
-  static_assert(std::is_same_v<std::remove_cvref_t<decltype(oracle.problem().lower_set)>, Everywhere>,
+  static_assert(detail::unbounded<decltype(oracle.problem().lower_set)>,
                 "tenzo: L-BFGS minimises without constraints; take a projected step map");
   InnerSolution<Y> out;
   out.y = clone(y);

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstdint>
 #include <limits>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -57,6 +58,9 @@ struct Everywhere {
 };
 
 namespace detail {
+
+template <class Set>
+inline constexpr bool unbounded = std::is_same_v<std::remove_cvref_t<Set>, Everywhere>;
 
 /// x cut to [low, high] element by element after `shift` is taken off, and the face.
 template <Tree V>
@@ -160,7 +164,7 @@ inline CappedSimplex simplex(double total = 1) { return {total, 0, std::numeric_
 template <class Set, Tree X>
 auto project(const Set& set, const X& x) {
   using W = leaf_t<X>;
-  if constexpr (std::is_same_v<Set, Everywhere>) {
+  if constexpr (detail::unbounded<Set>) {
     return x;
   } else if constexpr (requires { set.project_values(x); }) {
     return set.project_values(x);  // a set with curvature

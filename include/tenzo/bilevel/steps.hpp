@@ -24,11 +24,7 @@ template <Tree A, Tree B>
 auto plus_scaled(const A& a, double s, const B& b) {
   using W = promote_t<leaf_t<A>, leaf_t<B>>;
   return map_tree<W>(
-      a,
-      [s](const auto& u, const auto& v) {
-        return lift<W>(v.defined() ? add(lift<W>(u), scale(lift<W>(v), s)) : lift<W>(u));
-      },
-      b);
+      a, [s](const auto& u, const auto& v) { return v.defined() ? W(add(u, scale(v, s))) : W(lift<W>(u)); }, b);
 }
 
 /// ∇_y g at y, at the level of x and y.
@@ -70,7 +66,7 @@ struct GradientStep {
   detail::Pulled<X, State<Y, 1>> pull_back(Oracle<P>& oracle, const X& x, const State<Y, 1>& s, std::int64_t,
                                            const State<Y, 1>& cotangent) const {
     Y a = cotangent[0];
-    if constexpr (!std::is_same_v<std::remove_cvref_t<decltype(oracle.problem().lower_set)>, Everywhere>) {
+    if constexpr (!detail::unbounded<decltype(oracle.problem().lower_set)>) {
       const Y moved = detail::plus_scaled(s[0], -lr, oracle.lower_gradient(x, s[0]));
       a = vjp_of_projection(oracle.problem().lower_set, moved, a);
     }

@@ -28,6 +28,34 @@ struct Variables {
   }
 };
 
+/// Where a loop stands that remembers nothing but its variables.
+template <Tree X, Tree Y>
+struct LoopState {
+  Variables<X, Y> now;
+  std::int64_t step = 0;
+  OracleCounts counts;
+
+  static void visit(auto&& f, auto&... self) {
+    f("now", self.now...);
+    f("step", self.step...);
+  }
+};
+
+/// The same of a loop whose direction is corrected by how samples of it change from point to point.
+template <Tree X, Tree Y>
+struct CorrectedState {
+  Variables<X, Y> now, before, direction;
+  std::int64_t step = 0;
+  OracleCounts counts;
+
+  static void visit(auto&& f, auto&... self) {
+    f("now", self.now...);
+    f("before", self.before...);
+    f("direction", self.direction...);
+    f("step", self.step...);
+  }
+};
+
 }  // namespace tenzo::bilevel
 
 namespace tenzo {

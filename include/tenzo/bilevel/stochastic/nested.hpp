@@ -21,16 +21,7 @@ struct NestedLoops {
   std::uint64_t seed = 1;
 
   template <Tree X, Tree Y>
-  struct State {
-    Variables<X, Y> now;
-    std::int64_t step = 0;
-    OracleCounts counts;
-
-    static void visit(auto&& f, auto&... self) {
-      f("now", self.now...);
-      f("step", self.step...);
-    }
-  };
+  using State = LoopState<X, Y>;
 
   template <BatchedProblem S, Tree X, Tree Y>
   State<X, Y> begin(const S& sum, const X& x, const Y& y, const Y& v = {}) const {

@@ -25,18 +25,7 @@ struct Srba {
   std::uint64_t seed = 1;
 
   template <Tree X, Tree Y>
-  struct State {
-    Variables<X, Y> now, before, direction;
-    std::int64_t step = 0;
-    OracleCounts counts;
-
-    static void visit(auto&& f, auto&... self) {
-      f("now", self.now...);
-      f("before", self.before...);
-      f("direction", self.direction...);
-      f("step", self.step...);
-    }
-  };
+  using State = CorrectedState<X, Y>;
 
   template <BatchedProblem S, Tree X, Tree Y>
   State<X, Y> begin(const S& sum, const X& x, const Y& y, const Y& v = {}) const {

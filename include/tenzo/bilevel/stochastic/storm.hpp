@@ -22,18 +22,7 @@ struct Storm {
   std::uint64_t seed = 1;
 
   template <Tree X, Tree Y>
-  struct State {
-    Variables<X, Y> now, before, direction;  // v is the last series, of no use for the next one
-    std::int64_t step = 0;
-    OracleCounts counts;
-
-    static void visit(auto&& f, auto&... self) {
-      f("now", self.now...);
-      f("before", self.before...);
-      f("direction", self.direction...);
-      f("step", self.step...);
-    }
-  };
+  using State = CorrectedState<X, Y>;  // v is the last series, of no use for the next one
 
   template <BatchedProblem S, Tree X, Tree Y>
   State<X, Y> begin(const S& sum, const X& x, const Y& y, const Y& v = {}) const {

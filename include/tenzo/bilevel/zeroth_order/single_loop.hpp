@@ -24,16 +24,7 @@ struct ZoSingleLoop {
   std::uint64_t seed = 1;
 
   template <Tree X, Tree Y>
-  struct State {
-    Variables<X, Y> now;
-    std::int64_t step = 0;
-    OracleCounts counts;
-
-    static void visit(auto&& f, auto&... self) {
-      f("now", self.now...);
-      f("step", self.step...);
-    }
-  };
+  using State = LoopState<X, Y>;
 
   template <class P, Tree X, Tree Y>
   State<X, Y> begin(const P& p, const X& x, const Y& y, const Y& v = {}) const {
