@@ -82,6 +82,24 @@ TEST_CASE("learned masks: the gradient by scores is that of the surrogate Σ |c|
   }
 }
 
+TEST_CASE("learned masks: scores of a layer stored (in, out) are those of its transpose") {
+  std::vector<Linear<D>> layers(2);
+  layers[0].weight = random_normal<double>({3, 7}, initial_key(1, 0));  // seven inputs
+  layers[1].weight = transpose(layers[0].weight);
+  layers[1].in_out = true;
+  layers[1].bias = D::ones({3});
+  CHECK(in_out_leaves(layers) == std::vector<bool>{false, true, false});
+  const auto c = initial_scores(layers);
+  CHECK(std::abs(c[0].weight(1, 2)) > 0);
+  for (std::int64_t i = 0; i < 3; ++i)
+    for (std::int64_t j = 0; j < 7; ++j) CHECK(c[1].weight(j, i) == c[0].weight(i, j));
+  CHECK_FALSE(c[1].bias.defined());
+  // √(6 / 7) at the largest |θ|, whatever the layout.
+  double top = 0;
+  for (const double v : c[1].weight.values()) top = std::max(top, std::abs(v));
+  CHECK(top == doctest::Approx(std::sqrt(6. / 7)).epsilon(1e-14));
+}
+
 TEST_CASE("learned masks: a layer of zeros, an empty layer, a wrong shape") {
   const Tensors theta{D::zeros({2, 2}), D(Shape{0, 3}), D::ones({3})};
   const Tensors c = initial_scores(theta);

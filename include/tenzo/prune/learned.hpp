@@ -8,9 +8,11 @@
 #include <span>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "tenzo/autodiff/grad.hpp"
 #include "tenzo/data/samples.hpp"
+#include "tenzo/nn/layout.hpp"
 #include "tenzo/optim/optimizers.hpp"
 #include "tenzo/optim/schedule.hpp"
 #include "tenzo/prune/select.hpp"
@@ -79,11 +81,14 @@ auto straight_through(const M& model, const S& scores, const K& mask) {
 template <Tree M, LeafChoice Prunable = bool (*)(const Path&, const Shape&)>
 M initial_scores(const M& model, Prunable&& prunable = is_prunable) {
   using V = leaf_t<M>;
+  const std::vector<bool> in_out = in_out_leaves(model);
+  std::size_t leaf = 0;
   return map_tree<V>(model, [&](const Path& at, const V& w) {
+    const bool turned = in_out[leaf++];
     if (!prunable(at, w.shape())) return V{};
     double top = 0;
     for (const auto x : w.values()) top = std::max(top, std::abs(double(x)));
-    const double fan_in = double(w.shape().inner(0));
+    const double fan_in = double(turned ? w.shape()[0] : w.shape().inner(0));
     return top > 0 ? scale(w, std::sqrt(6 / fan_in) / top) : V::zeros(w.shape());
   });
 }
@@ -135,6 +140,21 @@ auto score_gradient(Loss&& loss, const M& model, const LearnedMask<M>& l) {
   return value_and_grad([&](const auto& c) { return loss(straight_through(model, c, l.mask)); }, l.scores);
 }
 
+/// One update of the scores on a batch, by the cross entropy of the training pass.
+///   model   its running statistics follow the batch; all else keeps its bits
+template <class M, Real T>
+void score_update_(M& model, LearnedMask<M>& l, const Samples<T>& batch, const ScoreOptions& o, double lr_factor = 1) {
+  BatchStatistics<Tensor<T>> statistics;
+  auto g = score_gradient(
+      [&](const auto& m) {
+        statistics.clear();
+        return cross_entropy(training_scores(m, batch.x, statistics), batch.labels);
+      },
+      model, l);
+  l.step_(g.grad, o, lr_factor);
+  if constexpr (requires { model.update_running_(statistics); }) model.update_running_(statistics);
+}
+
 struct HydraOptions {
   ScoreOptions scores = {};
   std::int64_t epochs = 30, batch = 256;
@@ -156,16 +176,7 @@ LearnedMask<M> learn_mask_(M& model, const Samples<T>& s, const HydraOptions& o,
     for (std::int64_t b = 0; b < steps_of_epoch; ++b) {
       const auto rows = std::span<const std::int64_t>(order).subspan(std::size_t(b * o.batch),
                                                                      std::size_t(std::min(o.batch, n - b * o.batch)));
-      const Samples<T> batch = s.at(rows);
-      BatchStatistics<Tensor<T>> statistics;
-      auto g = score_gradient(
-          [&](const auto& m) {
-            statistics.clear();
-            return cross_entropy(training_scores(m, batch.x, statistics), batch.labels);
-          },
-          model, l);
-      l.step_(g.grad, o.scores, schedule(epoch * steps_of_epoch + b));
-      if constexpr (requires { model.update_running_(statistics); }) model.update_running_(statistics);
+      score_update_(model, l, s.at(rows), o.scores, schedule(epoch * steps_of_epoch + b));
     }
   }
   return l;
