@@ -19,6 +19,8 @@ add_library(tenzo::tenzo ALIAS tenzo)
 target_compile_features(tenzo INTERFACE cxx_std_20)
 target_sources(tenzo INTERFACE FILE_SET HEADERS BASE_DIRS include FILES ${tenzo_headers})
 target_link_libraries(tenzo INTERFACE Eigen3::Eigen Threads::Threads)
+# Eigen's own threads would spin beside ours, and its sums depend on how many they are.
+target_compile_definitions(tenzo INTERFACE EIGEN_DONT_PARALLELIZE)
 
 set(gcc_like "$<COMPILE_LANG_AND_ID:CXX,GNU,Clang,AppleClang>")
 if(TENZO_REPRODUCIBLE)

@@ -6,6 +6,7 @@
 
 #include "tenzo/autodiff/checkpoint.hpp"
 #include "tenzo/autodiff/grad.hpp"
+#include "tenzo/autodiff/hessian.hpp"
 #include "tenzo/core/permutation.hpp"
 #include "tenzo/nn/batch_norm.hpp"
 #include "tenzo/nn/conv.hpp"

@@ -1,4 +1,4 @@
-// Low-rank and Kronecker-factored inverses against the matrices that they stand for.
+// Low-rank inverses against the matrices that they stand for.
 #include "tenzo/solve/low_rank.hpp"
 
 #include <doctest/doctest.h>
@@ -54,20 +54,4 @@ TEST_CASE("empirical Fisher: the inverse of what its gradients make") {
   const auto s = Cg{{.iterations = 5, .rtol = 1e-10}}(product, b, {}, fisher);
   CHECK(s.report.converged);
   CHECK(s.report.products == 1);
-}
-
-TEST_CASE("Kronecker factors: the inverse of the damped product") {
-  const Vector inputs = noise({30, 4}, 0), outputs = noise({30, 3}, 1), v = noise({3, 4}, 2);
-  const KroneckerFactors k = KroneckerFactors::of(inputs, outputs, 0.1);
-  const Vector x = k.inverse(v);
-  const double pi = k.balance(), root = std::sqrt(0.1);
-  Eigen::MatrixXd m(3, 4);
-  for (int i = 0; i < 3; ++i)
-    for (int j = 0; j < 4; ++j) m(i, j) = x(i, j);
-  const Eigen::MatrixXd back =
-      (k.s + root / pi * Eigen::MatrixXd::Identity(3, 3)) * m * (k.a + pi * root * Eigen::MatrixXd::Identity(4, 4));
-  for (int i = 0; i < 3; ++i)
-    for (int j = 0; j < 4; ++j) CHECK(back(i, j) == doctest::Approx(v(i, j)).epsilon(1e-10));
-  CHECK(pi == doctest::Approx(std::sqrt((k.a.trace() / 4) / (k.s.trace() / 3))));
-  CHECK_THROWS_AS(k.inverse(noise({4, 3}, 5)), ShapeError);
 }

@@ -7,7 +7,7 @@
 #include <ostream>
 #include <string>
 
-#include "tenzo/autodiff/grad.hpp"
+#include "tenzo/autodiff/hessian.hpp"
 #include "tenzo/core/philox.hpp"
 #include "tenzo/tree/algebra.hpp"
 
@@ -147,7 +147,9 @@ GradientReport check_gradients(F&& f, const T& x, const GradientCheckOptions& o 
   scale_(want, 0.5 / h);
   const double floor = 1e-3 * size;
   worst.tree(grad_and_hvp(loss, x, u).hvp, want, floor, "jvp of vjp");
-  worst.tree(grad([&](const auto& q) { return dot(grad(loss, q), u); }, x), want, floor, "vjp of vjp");
+  const Hessian<T> hessian(loss, x);
+  worst.tree(hessian(u), want, floor, "vjp of vjp");
+  worst.tree(hessian(u), want, floor, "vjp of vjp, its record taken again");
   const auto slope = [&](const auto& q) {
     using W = leaf_t<std::remove_cvref_t<decltype(q)>>;
     return jvp(loss, q,

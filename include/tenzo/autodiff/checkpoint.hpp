@@ -35,7 +35,7 @@ struct Checkpointed final : Tape<V>::Record {
 
   Checkpointed(const F& function, const Trees&... trees) : f(function), inputs(trees...) {}
 
-  void pull(typename Tape<V>::Cotangents& g) override {
+  void pull(typename Tape<V>::Cotangents& g) const override {
     V gy = g.take(to);
     if (!gy.defined()) return;
     Tape<V> tape;

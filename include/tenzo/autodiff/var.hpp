@@ -50,7 +50,7 @@ class Tape {
   struct Record {
     virtual ~Record() = default;
     /// Takes the cotangents of the outputs and adds those of the inputs.
-    virtual void pull(Cotangents& g) = 0;
+    virtual void pull(Cotangents& g) const = 0;
   };
 
   Tape() = default;
@@ -67,9 +67,17 @@ class Tape {
   void push(std::unique_ptr<Record> r) { records_.push_back(std::move(r)); }
   std::size_t size() const { return records_.size(); }
 
+  /// Cotangents of nothing yet, to add those of results to.
+  Cotangents cotangents() const { return Cotangents(next_id_); }
+
+  /// Hands cotangents back through everything recorded, which stays for the next time.
+  void pull_back(Cotangents& g) const {
+    for (auto r = records_.rbegin(); r != records_.rend(); ++r) (*r)->pull(g);
+  }
+
   /// Cotangents of everything recorded for the cotangent `seed` of `y`; the records are freed on the way.
   Cotangents backward(const Var<V>& y, V seed) {
-    Cotangents g(next_id_);
+    Cotangents g = cotangents();
     if (y.tape == this) g.add(y.id, std::move(seed));
     while (!records_.empty()) {
       records_.back()->pull(g);
@@ -109,7 +117,7 @@ struct Applied final : Tape<V>::Record {
 
   explicit Applied(const P& primitive) : p(primitive) {}
 
-  void pull(typename Tape<V>::Cotangents& g) override {
+  void pull(typename Tape<V>::Cotangents& g) const override {
     Values<V, P::outputs> gy;
     bool any = false;
     for (std::size_t k = 0; k < P::outputs; ++k) {

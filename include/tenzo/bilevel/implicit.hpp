@@ -35,7 +35,8 @@ Hypergradient<X, Y> implicit_gradient(Oracle<P>& oracle, const X& x, const Y& y,
   const OracleCounts before = oracle.counts;
   Hypergradient<X, Y> h;
   UpperGradients<X, Y> f = oracle.upper_gradients(x, y);
-  const Y g = oracle.lower_gradient(x, y);
+  const LowerHessian<P, X, Y> hessian(oracle, x, y);
+  const Y g = hessian.gradient();
   Y moved = clone(y);
   axpy_(-o.step, g, moved);
   const auto face = oracle.problem().lower_set.project(moved).face;
@@ -43,7 +44,7 @@ Hypergradient<X, Y> implicit_gradient(Oracle<P>& oracle, const X& x, const Y& y,
 
   Y b = clone(face.along(f.y));
   scale_(b, -1);
-  LinearSolution<Y> v = solve([&](const Y& u) { return face.along(oracle.hessian_product(x, y, face.along(u))); }, b,
+  LinearSolution<Y> v = solve([&](const Y& u) { return face.along(hessian(face.along(u))); }, b,
                               has_leaves(start) ? face.along(start) : start);
   h.report.linear = v.report;
   h.adjoint = std::move(v.x);

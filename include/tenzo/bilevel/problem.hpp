@@ -5,7 +5,7 @@
 #include <type_traits>
 #include <utility>
 
-#include "tenzo/autodiff/grad.hpp"
+#include "tenzo/autodiff/hessian.hpp"
 #include "tenzo/bilevel/sets.hpp"
 #include "tenzo/tree/algebra.hpp"
 
@@ -146,6 +146,51 @@ class Oracle {
   }
 
   const P& problem_;
+};
+
+/// ∇_y g and the products of ∇²_yy g at one point: recorded once, or the problem's own.
+template <class P, Tree X, Tree Y>
+class LowerHessian {
+  static constexpr bool recorded = !requires(const P& p, const X& x, const Y& y) { p.hessian_product(x, y, y); }
+  &&!requires(const P& p, const X& x, const Y& y) { p.lower_gradient(x, y); };
+
+ public:
+  LowerHessian(Oracle<P>& oracle, const X& x, const Y& y)
+      : oracle_(oracle), x_(x), y_(y), record_(recorder(oracle, x, y)) {}
+
+  Y gradient() const {
+    if constexpr (recorded) {
+      ++oracle_.counts.lower_gradients;
+      return record_.gradient();
+    } else {
+      return oracle_.lower_gradient(x_, y_);
+    }
+  }
+  Y operator()(const Y& u) const {
+    if constexpr (recorded) {
+      ++oracle_.counts.hessian_products;
+      return record_(u);
+    } else {
+      return oracle_.hessian_product(x_, y_, u);
+    }
+  }
+
+ private:
+  struct Nothing {};
+  static auto recorder(Oracle<P>& oracle, const X& x, const Y& y) {
+    if constexpr (recorded) {
+      return Hessian<Y>(
+          [&](const auto& q) { return lift<leaf_t<std::remove_cvref_t<decltype(q)>>>(oracle.problem().lower(x, q)); },
+          y);
+    } else {
+      return Nothing{};
+    }
+  }
+
+  Oracle<P>& oracle_;
+  const X& x_;
+  const Y& y_;
+  std::conditional_t<recorded, Hessian<Y>, Nothing> record_;
 };
 
 }  // namespace tenzo::bilevel

@@ -37,7 +37,7 @@ struct Cg {
     double rz = 0, left = norm(r), alpha_before = 0;
     std::vector<double> diagonal, beside;  // of Lanczos' matrix, the second squared
     for (std::int64_t i = 0; i < options.iterations && left > enough; ++i) {
-      const V& z = precondition(r);
+      const auto& z = precondition(r);
       const double rz_now = inner(r, z), beta = i > 0 ? rz_now / rz : 0;
       rz = rz_now;
       if (i == 0) {
@@ -69,6 +69,22 @@ struct Cg {
     return s;
   }
 };
+
+/// Conjugate gradients with a preconditioner, r ↦ M⁻¹ r, where a solver is asked for.
+template <class M>
+struct PreconditionedCg {
+  M precondition;
+  LinearOptions options = {};
+
+  template <Tree V, LinearOperator<V> A>
+  LinearSolution<V> operator()(A&& a, const V& b, const V& start = {}) const {
+    return Cg{options}(a, b, start, precondition);
+  }
+};
+template <class M>
+PreconditionedCg(M, LinearOptions) -> PreconditionedCg<M>;
+template <class M>
+PreconditionedCg(M) -> PreconditionedCg<M>;
 
 /// Least squares min ‖A x − b‖ by conjugate gradients on Aᵀ A x = Aᵀ b: for any A, singular ones included, of which it
 /// gives the solution of least norm when begun at zero. Without a transpose A is taken to be symmetric.

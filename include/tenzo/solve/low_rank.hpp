@@ -3,7 +3,6 @@
 
 #include <Eigen/Dense>
 
-#include <cmath>
 #include <cstdint>
 #include <utility>
 #include <vector>
@@ -78,42 +77,6 @@ struct EmpiricalFisher {
     return {inverse(b), {}};
   }
   const V operator()(const V& r) const { return inverse(r); }  // as a preconditioner
-};
-
-/// The Kronecker-factored curvature of one linear layer, A ⊗ S with A = E a aᵀ of its inputs and S = E s sᵀ of the
-/// cotangents of its outputs:  (S + √δ/π I)⁻¹ V (A + π √δ I)⁻¹ for V (out, in), π² = (tr A / in) / (tr S / out).
-///   Source  Martens, Grosse 2015.
-struct KroneckerFactors {
-  Eigen::MatrixXd a;  // (in, in)
-  Eigen::MatrixXd s;  // (out, out)
-  double damping = 1e-3;
-
-  /// From inputs (n, in) and cotangents of the outputs of the summed loss (n, out).
-  template <Real T>
-  static KroneckerFactors of(const Tensor<T>& inputs, const Tensor<T>& cotangents, double damping) {
-    const Eigen::MatrixXd x = inputs.matrix().template cast<double>(), g = cotangents.matrix().template cast<double>();
-    require(x.rows() == g.rows() && x.rows() > 0, "Kronecker factors: ", x.rows(), " inputs and ", g.rows(),
-            " outputs");
-    return {x.transpose() * x / double(x.rows()), g.transpose() * g / double(g.rows()), damping};
-  }
-  double balance() const {
-    const double of_a = a.trace() / double(a.rows()), of_s = s.trace() / double(s.rows());
-    return of_a > 0 && of_s > 0 ? std::sqrt(of_a / of_s) : 1;
-  }
-  template <Real T>
-  Tensor<T> inverse(const Tensor<T>& v) const {
-    expect(v.rank() == 2 && v.shape()[0] == s.rows() && v.shape()[1] == a.rows(), "Kronecker factors: of a layer ",
-           a.rows(), " to ", s.rows(), "; the weight is ", v.shape());
-    const double pi = balance(), root = std::sqrt(damping);
-    const Eigen::MatrixXd in = a + pi * root * Eigen::MatrixXd::Identity(a.rows(), a.rows());
-    const Eigen::MatrixXd out = s + root / pi * Eigen::MatrixXd::Identity(s.rows(), s.rows());
-    const Eigen::MatrixXd left = out.ldlt().solve(Eigen::MatrixXd(v.matrix().template cast<double>()));
-    const Eigen::MatrixXd x = in.ldlt().solve(left.transpose()).transpose();
-    Tensor<T> y(v.shape());
-    for (std::int64_t i = 0; i < y.shape()[0]; ++i)
-      for (std::int64_t j = 0; j < y.shape()[1]; ++j) y(i, j) = T(x(i, j));
-    return y;
-  }
 };
 
 }  // namespace tenzo

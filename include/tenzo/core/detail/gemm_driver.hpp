@@ -131,8 +131,11 @@ Cut<T> cut_product(std::int64_t m, std::int64_t n, std::int64_t k, PanelKind kin
   else if (m <= 16 && !beyond_caches(n, k)) cut.k_block = even_block(k, 128);
   if (const std::int64_t blocks = std::min(m / 256, 8 / cut.panels.parts); kind == PanelKind::copied && blocks > 1)
     cut.blocks = EvenCut(cut.strips.parts, (cut.strips.parts + blocks - 1) / blocks);
-  const double piece = double(m) * double(n) * double(k + 1) / double(cut.pieces());
-  if (piece < piece_work) cut.group = std::min(cut.panels.parts, std::int64_t(piece_work / piece) + 1);
+  const double panel = double(m) * double(n) * double(k + 1) / double(cut.pieces());
+  // where panels are read in place, some cache lines of each row together
+  const std::int64_t together = kind == PanelKind::in_place ? 112 / panel_width<T> : 1;
+  cut.group =
+      std::min(cut.panels.parts, std::max(together, panel < piece_work ? std::int64_t(piece_work / panel) + 1 : 1));
   return cut;
 }
 
