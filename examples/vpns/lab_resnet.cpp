@@ -1,0 +1,17 @@
+#include "lab_of.hpp"
+#include "tenzo/models/resnet.hpp"
+
+namespace vpns {
+
+VPNS_BASELINES(extern, ResNet)
+VPNS_GRASP(extern, ResNet)
+
+std::unique_ptr<Lab> resnet_lab(const NetOptions& o) {
+  ResNetConfig config;
+  config.channels = o.channels;
+  config.classes = o.classes;
+  config.cifar_stem = o.image < 64;
+  return std::make_unique<LabOf<ResNet>>(o, resnet_spec(config), "fc.weight", false);
+}
+
+}  // namespace vpns

@@ -1,0 +1,223 @@
+#include "study.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+
+#include "../shared/text.hpp"
+
+namespace vpns {
+
+using namespace tenzo;
+
+namespace {
+
+Arm one_shot_arm(const std::string& name, const std::string& method, double density) {
+  return {.name = name, .method = method, .density = density, .tune_epochs = 20};
+}
+
+}  // namespace
+
+std::vector<double> densities(bool full) {
+  if (!full) return {0.05, 0.02};
+  return {0.5, 0.3, 0.2, 0.1, 0.05, 0.02};
+}
+
+std::vector<Arm> methods_at(double density, bool full, bool first_seed) {
+  std::vector<Arm> arms;
+  const bool high = density <= 0.05;  // where small networks differ at all
+  if (full) {
+    arms.push_back(one_shot_arm("random", "random", density));
+    arms.push_back({.name = "IMP", .method = "imp", .density = density, .find_epochs = 2});
+    arms.push_back(one_shot_arm("GraSP", "grasp", density));
+    arms.push_back(one_shot_arm("SynFlow", "synflow", density));
+    arms.push_back({.name = "BiP", .method = "bip", .density = density, .find_epochs = 10, .tune_epochs = 0});
+  }
+  arms.push_back(one_shot_arm("OMP", "omp", density));
+  arms.push_back(one_shot_arm("SNIP", "snip", density));
+  arms.push_back({.name = "HYDRA", .density = density});
+  if (full ? high : density == sparse)
+    arms.push_back({.name = "HYDRA-2×", .density = density, .find_epochs = 20, .tune_epochs = 20});
+  if (full || density == sparse)
+    arms.push_back({.name = "VPNs (code)",
+                    .method = "vpns",
+                    .density = density,
+                    .find = "code",
+                    .tune = "code",
+                    .prompt = "pad:4",
+                    .augment = true});
+  if (full ? high : density == sparse)
+    arms.push_back({.name = "VPNs (text)",
+                    .method = "vpns",
+                    .density = density,
+                    .find = "text",
+                    .tune = "text",
+                    .find_epochs = 20,
+                    .tune_epochs = 20,
+                    .prompt = "pad:4"});
+  for (Arm& a : arms) a.keep_prompt = first_seed && !a.prompt.empty(), a.keep_mask = first_seed && density == sparse;
+  return arms;
+}
+
+std::map<std::string, std::vector<Arm>> ablations(std::int64_t image) {
+  const auto vpns = [](const std::string& name, const std::string& prompt) {
+    return Arm{.name = name,
+               .method = "vpns",
+               .find = "text",
+               .tune = "text",
+               .find_epochs = 20,
+               .tune_epochs = 20,
+               .prompt = prompt};
+  };
+  const auto with = [](Arm a, auto&& change) {
+    change(a);
+    return a;
+  };
+  std::map<std::string, std::vector<Arm>> all;
+
+  const Arm found{.name = "HYDRA, as found", .tune_epochs = 0};
+  const Arm alone = with(vpns("", "pad:4"), [](Arm& a) {
+    a.method = "hydra", a.find = "plain", a.find_epochs = 10, a.prompt_only = true;
+  });
+  const auto omp = [](Arm& a) { a.method = "omp", a.find_epochs = 0; };
+  const auto named = [&](Arm a, const std::string& name) { return a.name = name, a; };
+  const Arm tuned = with(alone, [](Arm& a) { a.prompt_only = false; });
+  all["C4"] = {found,
+               named(alone, "HYDRA, prompt alone"),
+               {.name = "HYDRA, tuned", .tune_epochs = 20},
+               named(tuned, "HYDRA, tuned with a prompt"),
+               {.name = "OMP, as found", .method = "omp", .tune_epochs = 0},
+               named(with(alone, omp), "OMP, prompt alone"),
+               {.name = "OMP, tuned", .method = "omp", .tune_epochs = 20},
+               named(with(tuned, omp), "OMP, tuned with a prompt")};
+
+  all["C5"] = {with(vpns("prompt in stage 1", "pad:4"), [](Arm& a) { a.tune = "plain"; }),
+               with(vpns("prompt in stage 2", "pad:4"), [](Arm& a) { a.find = "plain"; })};
+
+  all["C6"] = {vpns("scale and shift of the input", "affine"),
+               with(vpns("fixed noise at the border", "pad:4"), [](Arm& a) { a.noise = true; }),
+               {.name = "augmentation", .find_epochs = 20, .tune_epochs = 20, .augment = true}};
+
+  const std::int64_t three_quarters = image * 3 / 4, half = image / 2;
+  all["C7"] = {vpns("pad:1", "pad:1"), vpns("pad:2", "pad:2"), vpns("pad:8", "pad:8"), vpns("pad:16", "pad:16"),
+               // 21² is about as many parameters as a pad of width 4 has
+               vpns("fix:21", "fix:21"), vpns("fix:21,identity", "fix:21,identity"), vpns("random:21", "random:21"),
+               vpns("random:21,identity", "random:21,identity"), vpns("lowrank:4", "lowrank:4"),
+               vpns("pad:4,sigmoid", "pad:4,sigmoid"), vpns("pad:4,noclip", "pad:4,noclip"),
+               with(vpns("pad:4, i = 3/4 O", "pad:4"), [&](Arm& a) { a.input = three_quarters; }),
+               with(vpns("pad:4, i = 1/2 O", "pad:4"), [&](Arm& a) { a.input = half; }),
+               with(vpns("expansive, i = 3/4 O", "expansive,identity"), [&](Arm& a) { a.input = three_quarters; })};
+
+  for (const char* how : {"flm", "masked", "rlm", "ilm", "remap"}) {
+    Arm a{.name = how};
+    a.mapping = how;
+    all["C8"].push_back(a);
+  }
+  for (auto& [unused, arms] : all)
+    for (Arm& a : arms) a.density = sparse;
+  return all;
+}
+
+std::vector<Arm> structured_arms() {
+  std::vector<Arm> all;
+  for (const double share : {0.5, 0.25}) {
+    all.push_back({.name = "channels by magnitude", .method = "omp", .density = share, .tune_epochs = 20});
+    all.push_back({.name = "channels by HYDRA", .density = share, .mean_scores = true});
+    all.push_back({.name = "channels by VPNs (code)",
+                   .method = "vpns",
+                   .density = share,
+                   .find = "code",
+                   .tune = "code",
+                   .prompt = "pad:4",
+                   .augment = true,
+                   .mean_scores = true});
+  }
+  for (Arm& a : all) a.structured = true;
+  return all;
+}
+
+std::vector<Outcome> transfer(Lab& lab, const DataSet& source, const DataSet& target, const Rates& rates,
+                              std::uint64_t seed) {
+  Arm on_source{
+      .name = "source", .method = "vpns", .find = "code", .tune_epochs = 0, .prompt = "pad:4", .keep_mask = true};
+  const std::string with_prompt = lab.run(on_source, source, rates, seed).mask;
+  on_source.method = "hydra", on_source.find = "plain", on_source.prompt.clear(), on_source.find_epochs = 20;
+  const std::string without = lab.run(on_source, source, rates, seed).mask;
+  const Arm given{.method = "given", .tune_epochs = 20};
+  const auto named = [](Arm a, const std::string& name) { return a.name = name, a; };
+  std::vector<Outcome> out;
+  out.push_back(lab.run(named(given, "found on the source, with a prompt"), target, rates, seed, with_prompt));
+  out.push_back(lab.run(named(given, "found on the source, without"), target, rates, seed, without));
+  Arm own{.name = "own", .method = "vpns", .find = "code", .tune_epochs = 0, .prompt = "pad:4", .keep_mask = true};
+  const std::string of_target = lab.run(own, target, rates, seed).mask;
+  out.push_back(lab.run(named(given, "found on the target"), target, rates, seed, of_target));
+  out.push_back(lab.run({.name = "random", .method = "random", .tune_epochs = 20}, target, rates, seed));
+  out.push_back(lab.run({.name = "dense", .method = "dense", .density = 1, .tune_epochs = 20}, target, rates, seed));
+  return out;
+}
+
+void to_json(nlohmann::json& j, const Source& s) {
+  j = {
+      {"seed", s.seed}, {"accuracy", s.accuracy}, {"counts", s.counts}, {"classes", s.classes}, {"targets", s.targets}};
+}
+void from_json(const nlohmann::json& j, Source& s) {
+  j.at("seed").get_to(s.seed), j.at("counts").get_to(s.counts), j.at("classes").get_to(s.classes);
+  j.at("targets").get_to(s.targets);
+  s.accuracy = j.at("accuracy").is_null() ? NAN : j.at("accuracy").get<double>();
+}
+
+std::vector<double> figures(const std::vector<Outcome>& all, const std::string& arm, double density,
+                            double Outcome::*figure) {
+  std::vector<double> out;
+  for (const Outcome& o : all)
+    if (o.arm == arm && (density == 0 || o.density == density)) out.push_back(o.*figure);
+  return out;
+}
+
+Rates tuned(const Options& o, const std::function<std::unique_ptr<Lab>()>& make) {
+  struct Case {
+    std::uint64_t seed;
+    DataSet target;
+    std::unique_ptr<Lab> lab;
+  };
+  std::vector<Case> cases;
+  for (const std::uint64_t seed : {1001, 1002, 1003}) {
+    cases.push_back({seed, target_of(o, seed), make()});
+    if (o.model.empty()) cases.back().lab->pretrain(source_of(o, seed).train, seed);
+  }
+  Rates best;
+  const auto try_all = [&](const char* what, double Rates::*rate, const std::vector<double>& grid,
+                           const std::vector<Arm>& arms) {
+    double top = -1, chosen = best.*rate;
+    for (const double value : grid) {
+      Rates r = best;
+      r.*rate = value;
+      double mean = 0;
+      std::string all;
+      for (const Case& c : cases)
+        for (const Arm& arm : arms) {
+          const double accuracy = c.lab->run(arm, c.target, r, c.seed).accuracy;
+          mean += accuracy / double(cases.size() * arms.size());
+          all += " " + program_text::fixed(accuracy, 1);
+        }
+      std::printf("%-16s %8g  %6.2f %% of%s\n", what, value, mean, all.c_str());
+      std::fflush(stdout);
+      if (mean > top) top = mean, chosen = value;
+    }
+    best.*rate = chosen;
+    std::printf("%-16s %8g  is best\n", what, chosen);
+  };
+  const Arm hydra{.name = "HYDRA"}, omp = one_shot_arm("OMP", "omp", sparse);
+  const std::vector<Arm> vpns{methods_at(sparse, false, false).back()}, alone{ablations(o.image).at("C4")[1]};
+  const std::vector<Arm> bip{{.name = "BiP", .method = "bip", .find_epochs = 10, .tune_epochs = 0}};
+  try_all("weights", &Rates::net, {3e-3, 1e-2, 3e-2, 1e-1}, {omp, hydra});
+  try_all("scores", &Rates::scores, {3e-4, 1e-3, 3e-3, 1e-2, 3e-2}, {hydra});
+  try_all("prompt, stage 1", &Rates::prompt, {1e-3, 1e-2, 3e-2, 1e-1}, vpns);
+  try_all("prompt, stage 2", &Rates::prompt_tune, {1e-3, 1e-2, 1e-1}, vpns);
+  try_all("prompt alone", &Rates::prompt_alone, {3e-2, 1e-1, 3e-1, 1.0}, alone);
+  try_all("BiP, scores", &Rates::bip_scores, {1e-3, 3e-3, 1e-2, 3e-2}, bip);
+  try_all("BiP, weights", &Rates::bip_net, {3e-3, 1e-2, 3e-2, 1e-1}, bip);
+  return best;
+}
+
+}  // namespace vpns

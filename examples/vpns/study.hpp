@@ -1,0 +1,72 @@
+// The study behind the claims: which experiments there are.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "lab.hpp"
+#include "task.hpp"
+#include "tenzo/stats/interval.hpp"
+
+namespace vpns {
+
+/// The density that most claims are of.
+inline constexpr double sparse = 0.02;
+
+/// On how many seeds ablations, and sparsities below 95 %, are measured.
+inline constexpr int few_seeds = 3;
+
+/// Experiments on the target at one density: methods beside each other, with equal updates within a budget of 200 or
+/// of 400. The larger budget is for high sparsities, in quick for 98 % alone.
+std::vector<Arm> methods_at(double density, bool full, bool first_seed);
+std::vector<double> densities(bool full);
+
+/// Further experiments at 98 % sparsity, by the claim that they are of.
+std::map<std::string, std::vector<Arm>> ablations(std::int64_t image);
+
+/// Whole channels, half and a quarter of each layer.
+std::vector<Arm> structured_arms();
+
+/// Masks found on the source, on the target or at random, tuned on a target.
+std::vector<Outcome> transfer(Lab& lab, const tenzo::DataSet& source, const tenzo::DataSet& target, const Rates& rates,
+                              std::uint64_t seed);
+
+/// What is known of a pretrained network.
+struct Source {
+  std::uint64_t seed = 1;
+  double accuracy = NAN;             // on its own test set
+  std::vector<std::int64_t> counts;  // K[s, t]: (classes, targets)
+  std::int64_t classes = 0, targets = 0;
+};
+void to_json(nlohmann::json& j, const Source& s);
+void from_json(const nlohmann::json& j, Source& s);
+
+/// All that a run has measured.
+struct Results {
+  std::vector<std::uint64_t> seeds;
+  std::vector<Source> sources;
+  std::vector<Outcome> curves;                            // methods by density and seed
+  std::map<std::string, std::vector<Outcome>> ablations;  // by claim
+  std::map<std::string, std::vector<Outcome>> transfers;  // by target
+  std::vector<Outcome> structured;
+  std::vector<Compact> compacts;
+  std::vector<Queries> queries;
+  std::vector<Latency> latencies;
+  std::vector<std::pair<std::string, std::vector<double>>> overlaps;  // of the methods' masks, row by row
+};
+
+/// A figure of one experiment, seed by seed. A density of 0 is any.
+std::vector<double> figures(const std::vector<Outcome>& all, const std::string& arm, double density = 0,
+                            double Outcome::*figure = &Outcome::accuracy);
+
+/// The rates of the least error, summed over seeds 1001 to 1003, of grids that are gone through one after another;
+/// told line by line.
+///   make   a laboratory with a network that is to be pretrained, or is that of --model
+Rates tuned(const Options& o, const std::function<std::unique_ptr<Lab>()>& make);
+
+}  // namespace vpns
