@@ -28,13 +28,14 @@ struct Arm {
   bool prompt_only = false;     // the second stage trains the prompt alone
   bool structured = false;      // whole output channels, the same share of each layer
   bool mean_scores = false;     // the structured score of a channel by its learnt scores, else by magnitudes
+  double net = 0;               // step size of the weights; 0: the study\'s
   bool keep_mask = false, keep_prompt = false;  // in the outcome
   bool strict = false;                          // an emptied layer is an error
 };
 
 /// Step sizes: of the scores and the prompt in the first stage, of the weights and the prompt in the second, of a
-/// prompt on a network that stands still, of BiP's two levels. `vpns tune` chose them on digits, density 0.02, seeds
-/// 1001 to 1003, on which no claim is judged.
+/// prompt on a network that stands still, of BiP's two levels. That of the weights is the paper's; `vpns tune` chose
+/// the others on digits, density 0.02, seeds 1001 to 1003, on which no claim is judged.
 struct Rates {
   double scores = 3e-3, prompt = 1e-2, net = 0.01, prompt_tune = 0.01, prompt_alone = 0.3;
   double bip_scores = 3e-3, bip_net = 0.01;

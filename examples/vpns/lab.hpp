@@ -40,6 +40,9 @@ class Lab {
   virtual std::int64_t classes() const = 0;
   virtual std::int64_t image() const = 0;  // pixels of a side
 
+  /// Images as the network sees them without a prompt: (n, its channels, image, image).
+  virtual tenzo::Tensor<float> seen(const tenzo::Samples<float>& samples) const = 0;
+
   /// An experiment. The network is as before behind it.
   ///   given   with method "given": the bits of a mask
   virtual Outcome run(const Arm& arm, const tenzo::DataSet& target, const Rates& rates, std::uint64_t seed,

@@ -14,6 +14,7 @@
 #include "tenzo/io/json.hpp"
 #include "tenzo/io/safetensors.hpp"
 #include "tenzo/io/safetensors_writer.hpp"
+#include "tenzo/prompt/black_box.hpp"
 #include "tenzo/prompt/prompt_file.hpp"
 #include "tenzo/prompt/sparsify.hpp"
 #include "tenzo/prune/channels.hpp"
@@ -32,6 +33,15 @@ namespace vpns {
 #define VPNS_GRASP(which, Net)                                              \
   which template Chosen<prompt::Prompted<Net>::Model<Tensor<float>>> grasp( \
       const prompt::Prompted<Net>::Model<Tensor<float>>&, const Samples<float>&, const Arm&, std::uint64_t);
+
+/// Compiled apart, in the architecture's file for more (lab_more_of.hpp).
+template <class N>
+std::vector<Latency> latencies_of(const N& net, const Shape& image, const std::vector<double>& densities);
+template <class M>
+std::int64_t prompt_by_queries(M& model, const Samples<float>& train, prompt::Estimator estimator, std::int64_t batch,
+                               std::int64_t updates, std::uint64_t seed);
+template <class N, class K>
+Compact compact_of(const N& net, const K& mask, const N& dense, const Tensor<float>& x);
 
 template <template <class> class Net>
 class LabOf final : public Lab {
@@ -85,12 +95,15 @@ class LabOf final : public Lab {
   std::int64_t classes() const override { return o_.classes; }
   std::int64_t image() const override { return o_.image; }
 
+  Tensor<float> seen(const Samples<float>& s) const override { return canvas(s, o_.image).x; }
   Tensor<std::int64_t> counts(const Samples<float>& s) const override {
     return prompt::mapping_counts(dense_, canvas(s, o_.image));
   }
 
-  Outcome run(const Arm& arm, const DataSet& target, const Rates& rates, std::uint64_t seed,
+  Outcome run(const Arm& arm, const DataSet& target, const Rates& usual, std::uint64_t seed,
               const std::string& given) override {
+    Rates rates = usual;
+    if (arm.net > 0) rates.net = arm.net;
     const auto start = std::chrono::steady_clock::now();
     const std::int64_t input = arm.input > 0 ? arm.input : o_.image;
     const Samples<float> train = canvas(target.train, input), test = canvas(target.test, input);
@@ -160,11 +173,35 @@ class LabOf final : public Lab {
     return prune::jaccard(mask_of_bits(a, "overlap"), mask_of_bits(b, "overlap"));
   }
 
-  // Defined in lab_more_of.hpp, and compiled apart.
-  std::vector<Latency> latencies(const std::vector<double>& densities) const override;
+  std::vector<Latency> latencies(const std::vector<double>& densities) const override {
+    return latencies_of(dense_.net, {o_.channels, o_.image, o_.image}, densities);
+  }
   std::vector<Queries> by_queries(const DataSet& target, double density, const std::string& text, const Rates& rates,
-                                  std::uint64_t seed) override;
-  Compact compact(const DataSet& target) const override;
+                                  std::uint64_t seed) override {
+    Arm arm{.density = density, .tune_epochs = 0};
+    run(arm, target, rates, seed, {});
+    const M found = last_.model;
+    const Samples<float> train = canvas(target.train, o_.image), test = canvas(target.test, o_.image);
+    std::vector<Queries> out{judged_prompt("no prompt", found, train, test, seed, 0)};
+    arm.prompt = text, arm.tune = "text", arm.prompt_only = true, arm.tune_epochs = 20;
+    run(arm, target, rates, seed, {});  // finds the same sub-network again
+    const std::int64_t updates = arm.tune_epochs * ((train.size() + batch - 1) / batch);
+    out.push_back(judged_prompt("back-propagation", last_.model, train, test, seed, updates));
+    for (const prompt::Estimator e : {prompt::Estimator::random, prompt::Estimator::coordinate}) {
+      M m = found;
+      m.prompt = prompt::begin_prompt<float>(prompt::parse_prompt(text, o_.channels, o_.image, o_.image), seed);
+      const std::int64_t asked = prompt_by_queries(m, train, e, batch, updates, seed);
+      out.push_back(judged_prompt(e == prompt::Estimator::random ? "random directions" : "coordinates", m, train, test,
+                                  seed, asked));
+    }
+    return out;
+  }
+  Compact compact(const DataSet& target) const override {
+    require(chain_, "channels are taken out of chains alone; this network has branches");
+    const Samples<float> test = canvas(target.test, o_.image);
+    return compact_of(last_.model.net, last_.mask.net, dense_.net,
+                      test.x.rows(0, std::min<std::int64_t>(64, test.size())));
+  }
 
   void write(const Files& files, const Arm& arm) const override {
     const auto& [m, mask] = last_;
@@ -215,6 +252,12 @@ class LabOf final : public Lab {
 
  private:
   static constexpr std::int64_t batch = 32;
+
+  static Queries judged_prompt(const std::string& way, const M& m, const Samples<float>& train,
+                               const Samples<float>& test, std::uint64_t seed, std::int64_t forwards) {
+    return {way, seed, 100 * tenzo::accuracy(m, test), double(cross_entropy(scores(m, train.x), train.labels).item()),
+            forwards};
+  }
 
   static prompt::Protocol protocol(const std::string& name) {
     if (name == "plain") return prompt::Protocol::plain;

@@ -21,7 +21,6 @@
 #include "tenzo/io/outputs.hpp"
 #include "tenzo/io/progress.hpp"
 #include "tenzo/io/stages.hpp"
-#include "tenzo/prompt/visual_prompt.hpp"
 #include "tenzo/version.hpp"
 
 namespace vpns {
@@ -45,12 +44,13 @@ std::unique_ptr<Lab> lab_of(const Options& o) {
 }
 
 Shown shown_of(const Options& o, const Lab& lab, const DataSet& source, const DataSet& target) {
-  Shown s{.channels = target.test.x.shape()[1], .image = o.image, .weights = lab.weights()};
+  Rows first;
+  for (std::int64_t i = 0; i < std::min<std::int64_t>(8, target.test.size()); ++i) first.push_back(i);
+  const Tensor<float> x = lab.seen(target.test.at(first));
+  Shown s{.channels = x.shape()[1], .image = o.image, .weights = lab.weights()};
   s.source_classes = source.classes, s.target_classes = target.classes;
   s.source_classes.resize(std::size_t(lab.classes()), "");
   s.source = o.model.empty() ? source.name : o.model, s.target = target.name;
-  const Tensor<float> x =
-      prompt::on_canvas(target.test.x.rows(0, std::min<std::int64_t>(8, target.test.size())), o.image, o.image);
   for (std::int64_t i = 0; i < x.shape()[0]; ++i) {
     const Tensor<float> one = x.rows(i, i + 1);
     s.samples.emplace_back(one.values().begin(), one.values().end());
@@ -79,7 +79,7 @@ int claims(const Options& o) {
                  {"version", TENZO_VERSION}},
                 o.resume);
   const std::vector<double> densities = vpns::densities(o.full);
-  const std::int64_t of_each = 3, of_few = o.full ? std::int64_t(densities.size()) - 2 + 9 : 0;
+  const std::int64_t of_each = 3, of_few = o.full ? std::int64_t(densities.size()) - 2 + 10 : 0;
   Progress bar("claims", 1 + seeds * of_each + std::min(seeds, few_seeds) * of_few);
   stages.watch([&, done = std::int64_t(0)](const std::string& name) mutable { bar.update(++done, name); });
 

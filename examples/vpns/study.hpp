@@ -26,7 +26,8 @@ inline constexpr int few_seeds = 3;
 std::vector<Arm> methods_at(double density, bool full, bool first_seed);
 std::vector<double> densities(bool full);
 
-/// Further experiments at 98 % sparsity, by the claim that they are of.
+/// Further experiments at 98 % sparsity, by the claim that they are of; and "larger steps", the methods with steps of
+/// the weights ten times the paper's.
 std::map<std::string, std::vector<Arm>> ablations(std::int64_t image);
 
 /// Whole channels, half and a quarter of each layer.
@@ -64,8 +65,8 @@ struct Results {
 std::vector<double> figures(const std::vector<Outcome>& all, const std::string& arm, double density = 0,
                             double Outcome::*figure = &Outcome::accuracy);
 
-/// The rates of the least error, summed over seeds 1001 to 1003, of grids that are gone through one after another;
-/// told line by line.
+/// The rates of the least error over seeds 1001 to 1003, of grids that are gone through one after another; told line by
+/// line. That of the weights stays.
 ///   make   a laboratory with a network that is to be pretrained, or is that of --model
 Rates tuned(const Options& o, const std::function<std::unique_ptr<Lab>()>& make);
 

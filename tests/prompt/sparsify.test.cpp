@@ -241,6 +241,16 @@ TEST_CASE("vpns: both updates of an iteration see all samples of an epoch, in di
   CHECK_THROWS_AS((Passes{.batch = 0}.iterations(3)), ValueError);
 }
 
+TEST_CASE("vpns: a mask fits the same network under another mapping, or none") {
+  Task t = task();
+  const auto mask = prune::largest(prune::magnitude_scores(t.net, is_net_weight), {.density = 0.5});
+  const Net whole = without_mapping(clone(t.net));
+  const auto a = prune::masked(whole, mask)(t.target.x), b = prune::masked(t.net, mask)(t.target.x);
+  for (std::int64_t i = 0; i < 60; ++i) CHECK(b(i * 2) == a(i * 3 + 2));
+  t.net.mapping = {1, 0, 2};
+  CHECK(prune::masked(t.net, mask)(t.target.x).shape() == Shape{60, 3});
+}
+
 TEST_CASE("vpns: without a prompt there is nothing to learn jointly, which is said") {
   Task t = task();
   Net bare = without_prompt(t.net);

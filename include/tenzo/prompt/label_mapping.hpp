@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <utility>
 #include <vector>
 
 #include "tenzo/core/permutation.hpp"
@@ -12,7 +13,11 @@
 namespace tenzo::prompt {
 
 /// π: for each target class the number of the source class whose score is taken, each once. Other scores are dropped.
-using Mapping = std::vector<std::int64_t>;
+///   A type of its own: a setting of a model, where a plain list would be a part of its tree.
+struct Mapping : std::vector<std::int64_t> {
+  using std::vector<std::int64_t>::vector;
+  explicit Mapping(std::vector<std::int64_t> classes) : std::vector<std::int64_t>(std::move(classes)) {}
+};
 
 /// K[s, t], how many samples of target class t the network takes for source class s: (source, target).
 ///   guesses  the class of the largest score of each sample: (n), in [0, source)
@@ -56,7 +61,7 @@ inline Mapping frequent_mapping(const Tensor<std::int64_t>& k) {
 inline Mapping random_mapping(std::int64_t source, std::int64_t target, std::uint64_t seed) {
   require(target > 0 && target <= source, "label mapping: ", target, " classes on ", source,
           " scores; want at most as many");
-  Mapping m = permutation(source, NoiseKey{.seed = seed, .step = 0, .query = 6}.of(Purpose::data_order));
+  Mapping m(permutation(source, NoiseKey{.seed = seed, .step = 0, .query = 6}.of(Purpose::data_order)));
   m.resize(std::size_t(target));
   return m;
 }
