@@ -37,8 +37,8 @@ struct Arm {
 /// prompt on a network that stands still, of BiP's two levels. That of the weights is the paper's; `vpns tune` chose
 /// the others on digits, density 0.02, seeds 1001 to 1003, on which no claim is judged.
 struct Rates {
-  double scores = 3e-3, prompt = 1e-2, net = 0.01, prompt_tune = 0.01, prompt_alone = 0.3;
-  double bip_scores = 3e-3, bip_net = 0.01;
+  double scores = 0.03, prompt = 0.03, net = 0.01, prompt_tune = 0.1, prompt_alone = 1;
+  double bip_scores = 0.01, bip_net = 0.1;
 };
 
 /// Kept weights of a layer.
