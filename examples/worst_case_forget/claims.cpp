@@ -129,9 +129,9 @@ class Judge {
     c.reason = "larger by, in points: " + c.reason;
     if (!c.holds)
       c.reason +=
-          cat(". Step sizes are those of the least gap on random sets of other seeds, as the authors choose them (rl ",
-              r_.rates.count("rl") ? r_.rates.at("rl") : NAN,
-              "); the effect grows with the step, and at small ones they forget little of either set");
+          ". Step sizes are those of the least gap on random sets of other seeds, as the authors choose them; the "
+          "effect "
+          "grows with the step, and at small ones they forget little of either set";
     return c;
   }
   Claim reversal() const {

@@ -13,10 +13,12 @@ namespace worst_case {
 /// All that a run has measured.
 struct Results {
   std::vector<std::string> methods;
-  std::map<std::string, double> rates;
-  std::vector<double> ratios;  // the first is the one that most claims are of
+  std::map<double, std::map<std::string, double>> rates;  // step sizes of the methods, by ratio
+  std::vector<double> ratios;                             // the first is the one that most claims are of
   std::vector<Original> originals;
   std::vector<Trial> trials;
+  std::vector<std::vector<double>> deciles;  // UA by tenths of rising loss, of each seed
+  std::vector<ClassTrial> classes;           // of the first seed
   std::vector<Coreset> coresets;
   std::vector<Trial> transfers;  // sets of the first architecture, retrained from another seed and on another one
   std::string other_arch;

@@ -104,11 +104,13 @@ int claims(const Options& o) {
   if (o.full) r.methods = {"retrain", "ft", "l1-sparse", "eu-k", "cf-k", "scrub", "rl", "bs", "be", "salun"};
   r.ratios = {0.1};
   if (o.full) r.ratios = {0.1, 0.01, 0.05, 0.2};
-  Progress bar("claims", 1 + std::int64_t(seeds) * std::int64_t(r.ratios.size()));
+  Progress bar("claims", (1 + std::int64_t(seeds)) * std::int64_t(r.ratios.size()));
   stages.watch([&, done = std::int64_t(0)](const std::string& name) mutable { bar.update(++done, name); });
   const auto size = [&](double ratio) { return std::int64_t(std::llround(ratio * double(data.train.size()))); };
 
-  r.rates = stages("step sizes", [&] { return tuned_rates(*lab, r.methods, size(0.1), o.seed + 1000); });
+  for (const double ratio : r.ratios)
+    r.rates[ratio] = stages(cat("step sizes, ", 100 * ratio, " %"),
+                            [&] { return tuned_rates(*lab, r.methods, size(ratio), o.seed + 1000); });
   for (int s = 0; s < seeds; ++s) {
     const std::uint64_t seed = o.seed + std::uint64_t(s);
     bool trained = false;
@@ -120,12 +122,23 @@ int claims(const Options& o) {
       const auto [original, found] = stages(cat("seed ", seed, ", ", 100 * ratio, " %"), [&] {
         ready();
         Original each;
-        std::vector<Trial> t = trials(*lab, each, ratio, r.methods, r.rates, seed);
+        std::vector<Trial> t = trials(*lab, each, ratio, r.methods, r.rates[ratio], seed);
         return std::pair(std::move(each), std::move(t));
       });
       if (ratio == r.ratios.front()) r.originals.push_back(original);
       r.trials.insert(r.trials.end(), found.begin(), found.end());
     }
+    if (o.full || s == 0)
+      r.deciles.push_back(stages(cat("tenths of seed ", seed), [&] {
+        ready();
+        return deciles(*lab, r.originals.back());
+      }));
+    if (o.full && s == 0)
+      r.classes = stages("classes", [&] {
+        ready();
+        return class_trials(*lab, r.originals.back(), data.train.labels, {"retrain", "ft", "rl", "scrub"},
+                            r.rates[0.1]);
+      });
     if (o.full)
       for (const double kept : {0.5, 0.3, 0.2})
         r.coresets.push_back(stages(cat("coreset ", seed, ", ", kept), [&] {

@@ -117,7 +117,8 @@ void write_report(const Options& o, const DataSet& data, const Results& r, const
   m.wall_seconds = seconds;
   m.peak_rss_bytes = std::int64_t(peak_memory());
   m.claims = verdicts;
-  for (const auto& [name, rate] : r.rates) m.set("lr/" + name, rate);
+  for (const auto& [share, rates] : r.rates)
+    for (const auto& [name, rate] : rates) m.set(cat("lr/", share, '/', name), rate);
   for (const Trial& t : r.trials)
     for (const auto& [name, e] : t.methods) {
       const std::string at = cat(t.kind, "/", t.ratio, "/seed", t.seed, "/", name, "/");
@@ -159,7 +160,7 @@ void write_report(const Options& o, const DataSet& data, const Results& r, const
 
   page.section("Approximate unlearning");
   page.figure(gap_bars(r),
-              "Step sizes are those of the least gap on a random set of another seed, and stay for the worst sets.");
+              "Step sizes are those of the least gap on random sets of other seeds, and stay for the worst sets.");
   for (const double each : r.ratios) add_figures_table(page, r, each);
 
   page.section("The sets");
@@ -186,11 +187,46 @@ void write_report(const Options& o, const DataSet& data, const Results& r, const
     for (const std::int64_t row : t->set) series.value[std::size_t(data.train.labels(row))] += 1;
     classes.series.push_back(std::move(series));
   }
+  plot::Lines tenths{.title = "UA after retraining", .x = {"tenth of the samples, by rising loss"}, .y = {"UA", "%"}};
+  for (std::size_t i = 0; i < r.deciles.size(); ++i) {
+    plot::Series line{.name = cat("seed ", r.originals[i].seed), .y = r.deciles[i]};
+    for (int d = 1; d <= 10; ++d) line.x.push_back(d);
+    tenths.series.push_back(std::move(line));
+  }
+  plot::HeatMap weights{.title = "Weights of the search",
+                        .rows = 10,
+                        .columns = std::int64_t(first.weights.size()),
+                        .value_title = "log10 (1 + samples)"};
+  for (int bin = 9; bin >= 0; --bin) {
+    weights.row_names.push_back(cat(fixed(bin / 10.0, 1), " to ", fixed((bin + 1) / 10.0, 1)));
+    for (const auto& counts : first.weights) weights.values.push_back(std::log10(1 + counts[std::size_t(bin)]));
+  }
+  for (std::size_t i = 1; i <= first.weights.size(); ++i) weights.column_names.push_back(cat(i));
   plot::Lines search{.title = "The search", .x = {"upper iteration"}, .y = {"members exchanged"}};
   for (const Original& each : r.originals)
     search.series.push_back({.name = cat("seed ", each.seed), .y = each.changed});
   page.figures({{classes, "Samples of each class; the search does not ask for balance."},
                 {search, "Members of the set that an iteration has changed."}});
+  page.figures({{tenths, "A tenth of the samples left out at a time: the score orders what unlearning can erase."},
+                {weights, "Where the weights w lie after each upper iteration: they leave the middle for 0 and 1."}});
+
+  if (!r.classes.empty()) {
+    page.section("Classes");
+    std::vector<std::string> head{"class", "weight w", "mean loss"};
+    for (const auto& [name, unused] : r.classes.front().methods)
+      for (const char* figure : {"UA", "TA"}) head.push_back(cat(name, " ", figure));
+    std::vector<TableRow> rows;
+    for (const ClassTrial& c : r.classes) {
+      const auto at = std::size_t(c.label);
+      TableRow row{at < data.classes.size() ? data.classes[at] : cat(c.label), fixed(c.weight, 3), fixed(c.loss, 4)};
+      for (const auto& [name, e] : c.methods) row.push_back(fixed(e.ua, 1)), row.push_back(fixed(e.ta, 1));
+      rows.push_back(std::move(row));
+    }
+    page.table(
+        head, rows,
+        {.caption = "One class forgotten whole, the hardest on top by the search among classes. A model that has "
+                    "never seen a class errs on all of it; methods that leave UA below 100 have not erased it."});
+  }
 
   if (!r.coresets.empty()) {
     page.section("The complement as a coreset");

@@ -42,6 +42,19 @@ std::vector<double> numbers_of(const nlohmann::json& j) {
   return out;
 }
 
+nlohmann::json json_of(const std::map<std::string, Evaluation>& methods) {
+  nlohmann::json j = nlohmann::json::object();
+  for (const auto& [name, e] : methods) j[name] = numbers({e.ua, e.ra, e.ta, e.mia});
+  return j;
+}
+std::map<std::string, Evaluation> evaluations_of(const nlohmann::json& j) {
+  std::map<std::string, Evaluation> out;
+  for (const auto& [name, e] : j.items())
+    out[name] = {
+        .ua = number(e.at(0)), .ra = number(e.at(1)), .ta = number(e.at(2)), .mia = number(e.at(3)), .attacks = {}};
+  return out;
+}
+
 }  // namespace
 
 double share_in(const Rows& rows, const Rows& others) {
@@ -52,20 +65,27 @@ double share_in(const Rows& rows, const Rows& others) {
 
 void to_json(nlohmann::json& j, const Trial& t) {
   j = {{"seed", t.seed}, {"ratio", t.ratio}, {"kind", t.kind}, {"set", t.set}, {"overlap", t.overlap}};
-  for (const auto& [name, e] : t.methods) j["methods"][name] = {e.ua, e.ra, e.ta, e.mia};
+  j["methods"] = json_of(t.methods);
 }
 void from_json(const nlohmann::json& j, Trial& t) {
   j.at("seed").get_to(t.seed), j.at("ratio").get_to(t.ratio), j.at("kind").get_to(t.kind), j.at("set").get_to(t.set);
   t.overlap = number(j.at("overlap"));
-  for (const auto& [name, e] : j.at("methods").items())
-    t.methods[name] = {.ua = e.at(0), .ra = e.at(1), .ta = e.at(2), .mia = e.at(3), .attacks = {}};
+  t.methods = evaluations_of(j.at("methods"));
 }
 void to_json(nlohmann::json& j, const Original& o) {
-  j = {{"seed", o.seed}, {"losses", numbers(o.losses)}, {"changed", numbers(o.changed)}};
+  j = {{"seed", o.seed}, {"losses", numbers(o.losses)}, {"changed", numbers(o.changed)}, {"weights", o.weights}};
 }
 void from_json(const nlohmann::json& j, Original& o) {
   j.at("seed").get_to(o.seed);
   o.losses = numbers_of(j.at("losses")), o.changed = numbers_of(j.at("changed"));
+  j.at("weights").get_to(o.weights);
+}
+void to_json(nlohmann::json& j, const ClassTrial& c) {
+  j = {{"label", c.label}, {"weight", c.weight}, {"loss", c.loss}, {"methods", json_of(c.methods)}};
+}
+void from_json(const nlohmann::json& j, ClassTrial& c) {
+  j.at("label").get_to(c.label), j.at("weight").get_to(c.weight), j.at("loss").get_to(c.loss);
+  c.methods = evaluations_of(j.at("methods"));
 }
 void to_json(nlohmann::json& j, const Coreset& c) {
   j = {{"seed", c.seed}, {"kept", c.kept}, {"accuracy", c.accuracy}};
@@ -82,6 +102,8 @@ unlearn::Method method_of(const std::string& name, const std::map<std::string, d
   unlearn::Method m = unlearn::method_named(name);
   if (const auto rate = rates.find(name); rate != rates.end())
     if (TrainOptions* train = unlearn::training_of(m)) train->sgd.lr = rate->second;
+  // Hard samples keep their class under the attack: without this they would keep their labels, too.
+  if (auto* shrink = std::get_if<unlearn::BoundaryShrink>(&m)) shrink->only_wrong = true;
   return m;
 }
 
@@ -96,8 +118,8 @@ std::map<std::string, double> tuned_rates(Lab& lab, const std::vector<std::strin
       unlearn::Method m = unlearn::method_named(name);
       if (name == "retrain" || !unlearn::training_of(m)) continue;
       const bool shifts = name == "bs" || name == "be";  // boundary methods want far smaller steps
-      for (const double lr :
-           shifts ? std::vector<double>{1e-5, 1e-4, 1e-3, 1e-2} : std::vector<double>{1e-3, 3e-3, 1e-2, 3e-2, 1e-1})
+      for (const double lr : shifts ? std::vector<double>{3e-5, 1e-4, 3e-4, 1e-3, 3e-3}
+                                    : std::vector<double>{1e-3, 3e-3, 1e-2, 3e-2, 1e-1})
         gaps[name][lr] += unlearn::average_gap(lab.unlearned(method_of(name, {{name, lr}}), set), retrained);
     }
   }
@@ -117,8 +139,11 @@ std::vector<Trial> trials(Lab& lab, Original& original, double ratio, const std:
   const Rows rising = by_loss(original.losses, true);
   const Rows lowest(rising.begin(), rising.begin() + m), highest(rising.end() - m, rising.end());
   const unlearn::WorstCaseSet found = lab.search(search_options(m, seed));
-  original.changed.clear();
-  for (const auto& step : found.history) original.changed.push_back(double(step.changed));
+  original.changed.clear(), original.weights.clear();
+  for (const auto& step : found.history) {
+    original.changed.push_back(double(step.changed));
+    original.weights.emplace_back(step.histogram.begin(), step.histogram.end());
+  }
   unlearn::WorstCase easiest = search_options(m, seed);
   easiest.easiest = true;
   std::vector<Trial> out;
@@ -134,6 +159,34 @@ std::vector<Trial> trials(Lab& lab, Original& original, double ratio, const std:
       if (kind == "random" || kind == "worst" || name == "retrain" || (kind == "lowest loss" && name == "rl"))
         t.methods[name] = lab.unlearned(method_of(name, rates), t.set);
     out.push_back(std::move(t));
+  }
+  return out;
+}
+
+std::vector<double> deciles(const Lab& lab, const Original& original) {
+  const Rows rising = by_loss(original.losses, true);
+  const auto n = std::ptrdiff_t(rising.size());
+  std::vector<double> out;
+  for (std::ptrdiff_t d = 0; d < 10; ++d) {
+    const Rows tenth(rising.begin() + d * n / 10, rising.begin() + (d + 1) * n / 10);
+    out.push_back(lab.unlearned(unlearn::method_named("retrain"), tenth).ua);
+  }
+  return out;
+}
+
+std::vector<ClassTrial> class_trials(const Lab& lab, const Original& original, const Indices& labels,
+                                     const std::vector<std::string>& methods,
+                                     const std::map<std::string, double>& rates) {
+  const unlearn::WorstCaseSet found = lab.search_classes(search_options(1, original.seed));
+  std::vector<ClassTrial> out;
+  for (const std::int64_t label : unlearn::largest(found.weights, found.weights.size())) {
+    ClassTrial c{.label = label, .weight = found.weights(label), .methods = {}};
+    Rows members;
+    for (std::int64_t i = 0; i < labels.size(); ++i)
+      if (labels(i) == label) members.push_back(i), c.loss += original.losses[std::size_t(i)];
+    c.loss /= double(members.size());
+    for (const std::string& name : methods) c.methods[name] = lab.unlearned(method_of(name, rates), members);
+    out.push_back(std::move(c));
   }
   return out;
 }

@@ -37,8 +37,16 @@ struct Trial {
 /// The original model of a seed: what is drawn of it.
 struct Original {
   std::uint64_t seed = 1;
-  std::vector<double> losses;   // ℓ(θ_o) of each sample
-  std::vector<double> changed;  // members that the search exchanged, by iteration
+  std::vector<double> losses;                // ℓ(θ_o) of each sample
+  std::vector<double> changed;               // members that the search exchanged, by iteration
+  std::vector<std::vector<double>> weights;  // how many weights w are in each tenth of [0, 1], by iteration
+};
+
+/// One class forgotten whole: its weight in the search among classes, and what methods make of it.
+struct ClassTrial {
+  std::int64_t label = 0;
+  double weight = 0, loss = 0;                // mean loss under the original model
+  std::map<std::string, Evaluation> methods;  // UA is that of the class's samples, TA of all test samples
 };
 
 /// Test accuracy of models that are trained on a part of the samples, in percent.
@@ -52,6 +60,8 @@ void to_json(nlohmann::json& j, const Trial& t);
 void from_json(const nlohmann::json& j, Trial& t);
 void to_json(nlohmann::json& j, const Original& o);
 void from_json(const nlohmann::json& j, Original& o);
+void to_json(nlohmann::json& j, const ClassTrial& c);
+void from_json(const nlohmann::json& j, ClassTrial& c);
 void to_json(nlohmann::json& j, const Coreset& c);
 void from_json(const nlohmann::json& j, Coreset& c);
 
@@ -72,6 +82,14 @@ tenzo::unlearn::Method method_of(const std::string& name, const std::map<std::st
 /// The sets of one original model, which is trained first, and the figures of all methods on them.
 std::vector<Trial> trials(Lab& lab, Original& original, double ratio, const std::vector<std::string>& methods,
                           const std::map<std::string, double>& rates, std::uint64_t seed);
+
+/// UA after retraining without each tenth of the samples, in percent: the first tenth has the lowest losses.
+std::vector<double> deciles(const Lab& lab, const Original& original);
+
+/// The classes by falling weight in a search for one of them, each forgotten by all methods.
+std::vector<ClassTrial> class_trials(const Lab& lab, const Original& original, const tenzo::Indices& labels,
+                                     const std::vector<std::string>& methods,
+                                     const std::map<std::string, double>& rates);
 
 Coreset coreset(const Lab& lab, const Original& original, double kept, std::uint64_t seed);
 

@@ -4,6 +4,7 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <numeric>
 
 #include "tenzo/models/mlp.hpp"
 #include "tenzo/nn/init.hpp"
@@ -50,6 +51,11 @@ TEST_CASE("the hard samples to forget are the sure ones, the easy ones those bet
   CHECK(*std::max_element(worst.weights.values().begin(), worst.weights.values().end()) <= 1);
   CHECK(*std::min_element(worst.weights.values().begin(), worst.weights.values().end()) >= 0);
   CHECK(worst.history.size() == 8);
+  for (const WorstCaseStep& step : worst.history)
+    CHECK(std::accumulate(step.histogram.begin(), step.histogram.end(), std::int64_t(0)) == worst.weights.size());
+  const auto ones =
+      std::count_if(worst.weights.values().begin(), worst.weights.values().end(), [](double w) { return w >= 0.9; });
+  CHECK(worst.history.back().histogram[9] == ones);
   CHECK(worst.history.back().objective < worst.history.front().objective);
   CHECK(worst_case_samples(m, s, o).groups == worst.groups);
 }

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstdint>
 #include <numeric>
@@ -37,8 +38,9 @@ struct WorstCase {
 
 /// One upper iteration.
 struct WorstCaseStep {
-  double objective = 0;      // of the w that the lower level was run with
-  std::int64_t changed = 0;  // members of the set that are new
+  double objective = 0;                      // of the w that the lower level was run with
+  std::int64_t changed = 0;                  // members of the set that are new
+  std::array<std::int64_t, 10> histogram{};  // how many weights are in each tenth of [0, 1], after the step
 };
 
 struct WorstCaseSet {
@@ -159,6 +161,7 @@ WorstCaseSet worst_case_set(const M& model, const Samples<T>& s, const Rows& gro
     std::set_difference(sorted.begin(), sorted.end(), sorted_before.begin(), sorted_before.end(),
                         std::back_inserter(fresh));
     now.changed = std::int64_t(fresh.size());
+    for (const double w : out.weights.values()) ++now.histogram[std::size_t(std::clamp(10 * w, 0.0, 9.0))];
     out.history.push_back(now);
     before = std::move(set);
   }
