@@ -63,7 +63,7 @@ build() {
   if [[ ${CI:-} == true ]]; then
     case $preset in
       release) strict=(-DTENZO_WERROR=ON -DTENZO_CUDA=ON -DCMAKE_CUDA_ARCHITECTURES=90) ;;
-      asan | fuzz) strict=("-DTENZO_CORE_WITHOUT=/(llama|llama_var|models|zo).cpp$") ;;
+      asan) strict=("-DTENZO_CORE_WITHOUT=/(llama|llama_var|models|zo).cpp$") ;;
       tsan) strict=("-DTENZO_CORE_WITHOUT=/(llama|llama_var|models).cpp$") ;;
     esac
   fi

@@ -73,8 +73,8 @@ wrong "no such mapping" "unknown label mapping" "$program" sparsify --model net 
 wrong "an output that is read" "is read by this run" "$program" sparsify --model net "${digits[@]}" --save-model net
 wrong "an output twice" "named twice" "$program" sparsify --model net "${digits[@]}" --save-mask m --save-prompt m
 check "the network is as it was" "$program" evaluate --model net --mapping mapping "${digits[@]}"
-head -c 2000 mask >cut
-wrong "a damaged mask" "^vpns: cut: " "$program" sparsify --model net "${digits[@]}" --mask cut
+head -c 2000 mask >mask.cut
+wrong "a damaged mask" "^vpns: mask.cut: " "$program" sparsify --model net "${digits[@]}" --mask mask.cut
 head -c 5000 net >cutnet
 wrong "a damaged network" "^vpns: cutnet: " "$program" sparsify --model cutnet "${digits[@]}"
 sed 's/tenzo.mask.1/tenzo.mask.2/' mask >other
