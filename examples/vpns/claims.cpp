@@ -20,6 +20,11 @@ std::vector<double> minus(const std::vector<double>& a, const std::vector<double
   return d;
 }
 
+/// "2.40 (0.33 to 4.48)", without an interval of one seed.
+std::string with_interval(const Measured& m) {
+  return std::isnan(m.low) ? points(m.value) : cat(points(m.value), " (", points(m.low), " to ", points(m.high), ")");
+}
+
 /// A claim about the mean over seeds: it holds where that is on the right side of the threshold.
 Claim about(const std::string& id, const std::string& statement, const std::vector<double>& x,
             const std::string& relation, double threshold) {
@@ -56,9 +61,9 @@ class Judge {
                     over_omp, "≥", 10);
     const Measured snip = mean_interval(over_snip);
     c.holds = c.holds && snip.value >= 2;
-    c.reason = cat("HYDRA ", points(mean_of(at("HYDRA"))), " %, OMP ", points(mean_of(at("OMP"))), " %, SNIP ",
-                   points(mean_of(at("SNIP"))), " %; above SNIP by ", points(snip.value), " (", points(snip.low),
-                   " to ", points(snip.high), ")", larger({"HYDRA", "OMP", "SNIP"}));
+    c.reason =
+        cat("HYDRA ", points(mean_of(at("HYDRA"))), " %, OMP ", points(mean_of(at("OMP"))), " %, SNIP ",
+            points(mean_of(at("SNIP"))), " %; above SNIP by ", with_interval(snip), larger({"HYDRA", "OMP", "SNIP"}));
     return c;
   }
   Claim published() const {
@@ -80,13 +85,11 @@ class Judge {
                     "HYDRA with as many updates at 98 % sparsity",
                     further ? text : code, "≤", 1.5);
     c.holds = std::abs(a.value) <= 1.5 && std::abs(b.value) <= 1.5;
-    c.reason = cat("less HYDRA-2×: code ", points(a.value), " (", points(a.low), " to ", points(a.high), "), text ",
-                   points(b.value), " (", points(b.low), " to ", points(b.high), ")");
+    c.reason = cat("less HYDRA-2×: code ", with_interval(a), ", text ", with_interval(b));
     if (r_.ablations.count("C7")) {
       const auto [name, best] = best_prompt();
       const Measured m = mean_interval(minus(best, at("HYDRA-2×")));
-      c.reason += cat("; the best of all prompts tried, ", name, ", ", points(m.value), " (", points(m.low), " to ",
-                      points(m.high), ")");
+      c.reason += cat("; the best of all prompts tried, ", name, ", ", with_interval(m));
     }
     return c;
   }
@@ -130,7 +133,7 @@ class Judge {
                     minus(text, noise), ">", 0);
     const auto said = [&](const std::vector<double>& other) {
       const Measured m = mean_interval(minus(text, other));
-      return cat(points(m.value), " (", points(m.low), " to ", points(m.high), ")");
+      return with_interval(m);
     };
     c.reason = cat("VPNs (text) less noise ", said(noise), "; less a scale and a shift of the input ", said(affine),
                    "; less HYDRA-2× on random crops ", said(crops));
