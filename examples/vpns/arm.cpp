@@ -26,6 +26,7 @@ void to_json(json& j, const Outcome& o) {
        {"read_kept", o.read_kept},
        {"read_total", o.read_total},
        {"dead", o.dead},
+       {"prompt_norm", number(o.prompt_norm)},
        {"seconds", number(o.seconds)},
        {"mapping", o.mapping},
        {"mask", o.mask},
@@ -40,6 +41,7 @@ void from_json(const json& j, Outcome& o) {
   o.without_prompt = number_of(j.at("without_prompt")), o.ece = number_of(j.at("ece"));
   j.at("updates").get_to(o.updates), j.at("kept").get_to(o.kept), j.at("total").get_to(o.total);
   j.at("read_kept").get_to(o.read_kept), j.at("read_total").get_to(o.read_total), j.at("dead").get_to(o.dead);
+  o.prompt_norm = number_of(j.at("prompt_norm"));
   o.seconds = number_of(j.at("seconds"));
   j.at("mapping").get_to(o.mapping), j.at("mask").get_to(o.mask), j.at("prompt").get_to(o.prompt);
   o.layers.clear();

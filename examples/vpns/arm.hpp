@@ -25,10 +25,11 @@ struct Arm {
                                 // 1; ilm: before each of its epochs; rlm: at random
   bool augment = false;         // batches without a prompt are cropped at random
   bool noise = false;           // the prompt is random noise that is never trained
+  double noise_norm = 0;        // its Euclidean norm; 0: as it is drawn, uniform in [0, 1)
   bool prompt_only = false;     // the second stage trains the prompt alone
   bool structured = false;      // whole output channels, the same share of each layer
   bool mean_scores = false;     // the structured score of a channel by its learnt scores, else by magnitudes
-  double net = 0;               // step size of the weights; 0: the study\'s
+  double net = 0;               // step size of the weights; 0: the study's
   bool keep_mask = false, keep_prompt = false;  // in the outcome
   bool strict = false;                          // an emptied layer is an error
 };
@@ -60,6 +61,7 @@ struct Outcome {
   std::int64_t kept = 0, total = 0;            // weights
   std::int64_t read_kept = 0, read_total = 0;  // without rows of the head that no class reads
   double dead = 0;                             // share of the prompt's pixels without a gradient
+  double prompt_norm = 0;                      // of M ⊙ φ(δ), Euclidean; of no prompt 0
   double seconds = NAN;
   std::vector<Layer> layers = {};
   std::vector<std::int64_t> mapping = {};

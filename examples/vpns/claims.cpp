@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "../shared/text.hpp"
 #include "tenzo/core/error.hpp"
@@ -14,9 +15,21 @@ namespace {
 
 std::string points(double x) { return program_text::fixed(x, 2); }
 
-std::vector<double> minus(const std::vector<double>& a, const std::vector<double>& b) {
-  std::vector<double> d(std::min(a.size(), b.size()));
-  for (std::size_t i = 0; i < d.size(); ++i) d[i] = a[i] - b[i];
+using tenzo::mean_interval, tenzo::mean_of;
+
+std::vector<double> values_of(const BySeed& x) {
+  std::vector<double> all;
+  for (const auto& [seed, value] : x) all.push_back(value);
+  return all;
+}
+double mean_of(const BySeed& x) { return mean_of(values_of(x)); }
+Measured mean_interval(const BySeed& x) { return mean_interval(values_of(x)); }
+
+/// Seed by seed, on those that both have.
+BySeed minus(const BySeed& a, const BySeed& b) {
+  BySeed d;
+  for (const auto& [seed, value] : a)
+    if (const auto it = b.find(seed); it != b.end()) d[seed] = value - it->second;
   return d;
 }
 
@@ -26,8 +39,8 @@ std::string with_interval(const Measured& m) {
 }
 
 /// A claim about the mean over seeds: it holds where that is on the right side of the threshold.
-Claim about(const std::string& id, const std::string& statement, const std::vector<double>& x,
-            const std::string& relation, double threshold) {
+Claim about(const std::string& id, const std::string& statement, const BySeed& x, const std::string& relation,
+            double threshold) {
   const Measured m = mean_interval(x);
   Claim c{.id = id,
           .statement = statement,
@@ -44,26 +57,28 @@ class Judge {
  public:
   explicit Judge(const Results& r) : r_(r) {}
 
-  std::vector<double> at(const std::string& arm, double density = sparse,
-                         double Outcome::*figure = &Outcome::accuracy) const {
-    return figures(r_.curves, arm, density, figure);
+  BySeed at(const std::string& arm, double density = sparse, double Outcome::*figure = &Outcome::accuracy) const {
+    return by_seed(r_.curves, arm, density, figure);
   }
-  std::vector<double> of(const std::string& claim, const std::string& arm,
-                         double Outcome::*figure = &Outcome::accuracy) const {
-    return figures(r_.ablations.at(claim), arm, 0, figure);
+  BySeed of(const std::string& claim, const std::string& arm, double Outcome::*figure = &Outcome::accuracy) const {
+    return by_seed(r_.ablations.at(claim), arm, 0, figure);
   }
 
   Claim learnt() const {
     const auto over_omp = minus(at("HYDRA"), at("OMP")), over_snip = minus(at("HYDRA"), at("SNIP"));
     Claim c = about("C1",
-                    "Learnt masks beat heuristics: at 98 % sparsity and 200 updates each HYDRA is at least 10 points "
-                    "above OMP and 2 above SNIP",
+                    cat("Learnt masks beat heuristics: at 98 % sparsity and ", updates("HYDRA"),
+                        " updates each HYDRA is at least 10 points above OMP and 2 above SNIP"),
                     over_omp, "≥", 10);
     const Measured snip = mean_interval(over_snip);
     c.holds = c.holds && snip.value >= 2;
-    c.reason =
-        cat("HYDRA ", points(mean_of(at("HYDRA"))), " %, OMP ", points(mean_of(at("OMP"))), " %, SNIP ",
-            points(mean_of(at("SNIP"))), " %; above SNIP by ", with_interval(snip), larger({"HYDRA", "OMP", "SNIP"}));
+    c.reason = cat(
+        "HYDRA ", points(mean_of(at("HYDRA"))), " %, OMP ", points(mean_of(at("OMP"))), " %, SNIP ",
+        points(mean_of(at("SNIP"))), " %; above SNIP by ", with_interval(snip),
+        ". The step of the weights is the paper's, ", Rates{}.net,
+        ", for all methods; with 0.1 the tuning seeds gave OMP 86.3 % and HYDRA 95.5 % on digits, 9.2 points apart: "
+        "less than 10",
+        larger({"HYDRA", "OMP", "SNIP"}));
     return c;
   }
   Claim published() const {
@@ -80,12 +95,20 @@ class Judge {
     const auto code = minus(at("VPNs (code)"), at("HYDRA-2×")), text = minus(at("VPNs (text)"), at("HYDRA-2×"));
     const Measured a = mean_interval(code), b = mean_interval(text);
     const bool further = std::abs(b.value) > std::abs(a.value);
-    Claim c = about("C3",
-                    "At equal updates nothing is left of it: VPNs, by the code or by the text, is within 1.5 points of "
-                    "HYDRA with as many updates at 98 % sparsity",
-                    further ? text : code, "≤", 1.5);
-    c.holds = std::abs(a.value) <= 1.5 && std::abs(b.value) <= 1.5;
-    c.reason = cat("less HYDRA-2×: code ", with_interval(a), ", text ", with_interval(b));
+    Claim c =
+        about("C3",
+              "At equal updates nothing is left of it: VPNs, by the code and by the text, is within 1.5 points of "
+              "HYDRA with as many updates at 98 % sparsity, by the whole of the 95 % interval",
+              further ? text : code, "≤", 1.5);
+    if (c.value < 0) c.value = -c.value, c.ci95 = {-c.ci95[1], -c.ci95[0]};
+    const auto within = [](const Measured& m) { return m.low >= -1.5 && m.high <= 1.5; };
+    const auto beyond = [](const Measured& m) { return m.low > 1.5 || m.high < -1.5; };
+    c.holds = within(a) && within(b);
+    c.reason = c.holds                  ? ""
+               : beyond(a) || beyond(b) ? "a whole interval is beyond 1.5 points: "
+               : std::isnan(a.low)      ? "undecided, without an interval: "
+                                        : "undecided, an interval reaches beyond 1.5 points: ";
+    c.reason += cat("less HYDRA-2×: code ", with_interval(a), ", text ", with_interval(b));
     if (r_.ablations.count("C7")) {
       const auto [name, best] = best_prompt();
       const Measured m = mean_interval(minus(best, at("HYDRA-2×")));
@@ -113,8 +136,9 @@ class Judge {
     return c;
   }
   Claim stages() const {
-    const auto both = at("VPNs (text)"), none = at("HYDRA-2×"), one = of("C5", "prompt in stage 1"),
-               two = of("C5", "prompt in stage 2");
+    const auto on =
+        paired({at("VPNs (text)"), at("HYDRA-2×"), of("C5", "prompt in stage 1"), of("C5", "prompt in stage 2")});
+    const BySeed &both = on[0], &none = on[1], &one = on[2], &two = on[3];
     Claim c = about("C5",
                     "Joint learning needs both stages: a prompt in both is better than in none, in the first or in the "
                     "second alone, at equal updates",
@@ -128,10 +152,10 @@ class Judge {
     const auto text = at("VPNs (text)"), noise = of("C6", "fixed noise at the border"),
                affine = of("C6", "scale and shift of the input"), crops = of("C6", "augmentation");
     Claim c = about("C6",
-                    "It is the learning of the prompt that counts: VPNs (text) is above the same with fixed noise at "
-                    "the border",
+                    "It is the learning of the prompt that counts: VPNs (text) is above the same with fixed noise of "
+                    "the learnt prompt's norm at the border",
                     minus(text, noise), ">", 0);
-    const auto said = [&](const std::vector<double>& other) {
+    const auto said = [&](const BySeed& other) {
       const Measured m = mean_interval(minus(text, other));
       return with_interval(m);
     };
@@ -140,20 +164,20 @@ class Judge {
     return c;
   }
   Claim forms() const {
-    const auto pad = at("VPNs (text)");
-    const auto mean = [&](const std::string& arm) { return mean_of(of("C7", arm)); };
-    const double square =
-        std::max({mean("fix:21"), mean("fix:21,identity"), mean("random:21"), mean("random:21,identity")});
-    const double whole = mean_of(pad), three = mean("pad:4, i = 3/4 O"), half = mean("pad:4, i = 1/2 O");
+    const auto on =
+        paired({at("VPNs (text)"), of("C7", "fix:21"), of("C7", "fix:21,identity"), of("C7", "random:21"),
+                of("C7", "random:21,identity"), of("C7", "pad:4, i = 3/4 O"), of("C7", "pad:4, i = 1/2 O")});
+    const double whole = mean_of(on[0]), fix = mean_of(on[1]), fix_identity = mean_of(on[2]), random = mean_of(on[3]),
+                 random_identity = mean_of(on[4]), three = mean_of(on[5]), half = mean_of(on[6]);
+    const double square = std::max({fix, fix_identity, random, random_identity});
     Claim c = about("C7",
                     "The frame is the best form, and smaller inputs are worse: pad is not below fix and random of as "
                     "many parameters, and accuracy does not rise from i = O to 3/4 and 1/2",
-                    minus(pad, of("C7", "fix:21")), "≥", 0);
+                    minus(on[0], on[1]), "≥", 0);
     c.holds = whole >= square && whole >= three && three >= half;
-    c.reason =
-        cat("pad ", points(whole), "; fix ", points(mean("fix:21")), " (identity ", points(mean("fix:21,identity")),
-            "), random ", points(mean("random:21")), " (identity ", points(mean("random:21,identity")), "); i = O ",
-            points(whole), ", 3/4 ", points(three), ", 1/2 ", points(half), " %");
+    c.reason = cat("pad ", points(whole), "; fix ", points(fix), " (identity ", points(fix_identity), "), random ",
+                   points(random), " (identity ", points(random_identity), "); i = O ", points(whole), ", 3/4 ",
+                   points(three), ", 1/2 ", points(half), " %");
     return c;
   }
   Claim mappings() const {
@@ -172,19 +196,19 @@ class Judge {
     return c;
   }
   Claim transfers() const {
-    std::vector<double> gain;
+    BySeed gain;
     std::string reason;
+    const auto of_all = [](const std::vector<Outcome>& all, const std::string& arm) { return by_seed(all, arm); };
     bool holds = true;
     for (const auto& [target, all] : r_.transfers) {
-      const auto source = figures(all, "found on the source, with a prompt"), random = figures(all, "random");
+      const auto source = of_all(all, "found on the source, with a prompt"), random = of_all(all, "random");
       const auto d = minus(source, random);
-      if (gain.empty()) gain.assign(d.size(), 0);
-      for (std::size_t i = 0; i < d.size(); ++i) gain[i] += d[i] / double(r_.transfers.size());
+      for (const auto& [seed, points] : d) gain[seed] += points / double(r_.transfers.size());
       holds = holds && mean_of(d) > 0;
       reason += cat(reason.empty() ? "" : "; ", target, ": found on the source ", points(mean_of(source)),
-                    " (without a prompt ", points(mean_of(figures(all, "found on the source, without"))),
-                    "), on the target ", points(mean_of(figures(all, "found on the target"))), ", random ",
-                    points(mean_of(random)), ", dense ", points(mean_of(figures(all, "dense"))), " %");
+                    " (without a prompt ", points(mean_of(of_all(all, "found on the source, without"))),
+                    "), on the target ", points(mean_of(of_all(all, "found on the target"))), ", random ",
+                    points(mean_of(random)), ", dense ", points(mean_of(of_all(all, "dense"))), " %");
     }
     Claim c = about("C9",
                     "Sub-networks transfer: a mask that was found on the source with a prompt is above a random one on "
@@ -197,6 +221,7 @@ class Judge {
   Claim curves() const {
     double worst = 0;
     std::string where;
+    const BySeed dense = at("dense", 1);
     std::int64_t inexact = 0;
     for (const Outcome& o : r_.curves) {
       if (o.arm == "dense" || o.arm == "dense-2×") continue;
@@ -211,32 +236,34 @@ class Judge {
     std::sort(all.rbegin(), all.rend());
     std::string crossing;
     for (const std::string& name : names) {
-      double last = NAN, crossed = NAN;
+      BySeed last;
+      double crossed = NAN;
       for (const double density : all) {
         const auto x = at(name, density);
         if (x.empty()) continue;
-        const double mean = mean_of(x);
-        if (!std::isnan(last) && mean - last > worst)
-          worst = mean - last, where = cat(name, " at ", 100 - 100 * density, " %");
-        last = mean;
-        const auto dense = at("dense", 1);
-        if (!dense.empty() && std::isnan(crossed) && mean < mean_of(dense)) crossed = 100 - 100 * density;
+        if (const BySeed d = minus(x, last); !d.empty() && mean_of(d) > worst)
+          worst = mean_of(d), where = cat(name, " at ", 100 - 100 * density, " %");
+        last = x;
+        if (const BySeed d = minus(x, dense); !d.empty() && std::isnan(crossed) && mean_of(d) < 0)
+          crossed = 100 - 100 * density;
       }
       if (!std::isnan(crossed) && name != "dense" && name != "dense-2×")
         crossing += cat(crossing.empty() ? "" : ", ", name, " ", crossed);
     }
-    Claim c{.id = "C10",
-            .statement =
-                "Accuracy falls as sparsity rises, by at most 1 point against the order for any method; every "
-                "mask keeps as many weights as were asked for, within one",
-            .value = worst,
-            .threshold = 1,
-            .seeds = int(r_.seeds.size()),
-            .relation = "≤"};
+    Claim c{
+        .id = "C10",
+        .statement =
+            "Accuracy falls as sparsity rises, with a tolerance of 1 point: no method's mean rises by more from one "
+            "sparsity to the next; every mask keeps as many weights as were asked for, within one",
+        .value = worst,
+        .threshold = 1,
+        .seeds = int(r_.seeds.size()),
+        .relation = "≤"};
     c.holds = worst <= 1 && inexact == 0;
     c.reason = cat("largest rise of a mean ", points(worst), where.empty() ? "" : ", " + where,
                    "; masks of a wrong size: ", inexact);
-    if (!crossing.empty()) c.reason += "; below the dense network of 200 updates from, in % sparsity: " + crossing;
+    if (!crossing.empty())
+      c.reason += cat("; below the dense network of ", updates("dense"), " updates from, in % sparsity: ", crossing);
     return c;
   }
   Claim four_cells() const {
@@ -268,11 +295,18 @@ class Judge {
       if (o.arm == arm) return o.updates;
     return 0;
   }
-  std::pair<std::string, std::vector<double>> best_prompt() const {
-    std::pair<std::string, std::vector<double>> best{"pad:4", at("VPNs (text)")};
+  /// By the seeds that all prompts were tried on.
+  std::pair<std::string, BySeed> best_prompt() const {
+    std::vector<std::string> names{"pad:4"};
+    std::vector<BySeed> all{at("VPNs (text)")};
     for (const Outcome& o : r_.ablations.at("C7"))
-      if (const auto x = of("C7", o.arm); mean_of(x) > mean_of(best.second)) best = {o.arm, x};
-    return best;
+      if (std::find(names.begin(), names.end(), o.arm) == names.end())
+        names.push_back(o.arm), all.push_back(of("C7", o.arm));
+    all = paired(std::move(all));
+    std::size_t best = 0;
+    for (std::size_t i = 1; i < all.size(); ++i)
+      if (mean_of(all[i]) > mean_of(all[best])) best = i;
+    return {names[best], all[best]};
   }
 
   const Results& r_;

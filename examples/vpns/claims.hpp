@@ -1,4 +1,4 @@
-// The claims of the specification, judged on the study's figures.
+// The paper's claims, judged on the study's figures.
 #pragma once
 
 #include <vector>

@@ -59,6 +59,10 @@ int pretrain(const Pretrain& o) {
 
 int sparsify(const Sparsify& o) {
   Arm arm = o.arm;
+  require(arm.method != "given" || !o.mask.empty(), "--method given wants --mask, the file of the mask");
+  require(!arm.structured || o.mask.empty(), "--structured finds whole channels; with --mask there is nothing to find");
+  require(!arm.structured || arm.method == "omp" || arm.method == "hydra" || arm.method == "vpns",
+          "--structured goes with --method omp, hydra or vpns; not with ", printable(arm.method));
   check_outputs({o.model, o.path, o.mask}, {o.files.mask, o.files.prompt, o.files.mapping, o.files.net});
   for (const std::string& file : {o.files.mask, o.files.prompt, o.files.mapping, o.files.net}) check_file(file);
   require(o.protocol == "text" || o.protocol == "code", "--protocol ", o.protocol, "; want text or code");

@@ -49,8 +49,6 @@ class Lab {
                       const std::string& given = {}) = 0;
   /// The counts K of the label mapping of the network as it is.
   virtual tenzo::Tensor<std::int64_t> counts(const tenzo::Samples<float>& samples) const = 0;
-  /// The overlap of two masks of outcomes.
-  virtual double overlap(const std::string& a, const std::string& b) const = 0;
 
   virtual std::vector<Latency> latencies(const std::vector<double>& densities) const = 0;
   virtual std::vector<Queries> by_queries(const tenzo::DataSet& target, double density, const std::string& prompt,

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <map>
 #include <string>
 #include <utility>
 #include <vector>
@@ -80,10 +81,12 @@ class LabOf final : public Lab {
                                   }),
                .norm = {},
                .mapping = {}};
-    // What this program has trained saw pixels as they are; the ecosystem's files were trained on normalised ones.
-    if (o_.channels == 3 && !file.metadata().count("vpns")) dense_.norm = prompt::Normalisation::imagenet();
+    // What this program has written says how its pixels were normalised, if they were; the ecosystem's files do not,
+    // and were trained on ImageNet's.
+    if (file.metadata().count("vpns")) dense_.norm = norm_of(file.metadata(), path);
+    else if (o_.channels == 3) dense_.norm = prompt::Normalisation::imagenet();
   }
-  void save(const std::string& path) const override { save_net(path, dense_.net); }
+  void save(const std::string& path) const override { save_net(path, dense_.net, dense_.norm); }
 
   double accuracy(const Samples<float>& s) const override { return 100 * tenzo::accuracy(dense_, canvas(s, o_.image)); }
   std::int64_t weights() const override {
@@ -110,9 +113,11 @@ class LabOf final : public Lab {
     M m = clone(dense_);
     if (!arm.prompt.empty()) {
       m.prompt = prompt::begin_prompt<float>(prompt::parse_prompt(arm.prompt, o_.channels, o_.image, input), seed);
-      if (arm.noise)
+      if (arm.noise) {
         m.prompt.delta =
             random_uniform<float>(m.prompt.delta.shape(), initial_key(seed, std::string_view("noise")), 0, 1);
+        if (arm.noise_norm > 0) scale_(m.prompt.delta, arm.noise_norm / norm(m.prompt.image()));
+      }
     }
     m.mapping = mapping_of(arm, m, train, seed);
 
@@ -151,6 +156,7 @@ class LabOf final : public Lab {
       (arm.tune == "text" ? out.without_prompt : out.with_prompt) =
           100 * tenzo::accuracy(arm.tune == "text" ? prompt::without_prompt(m) : m, test);
       out.dead = prompt::dead_share(m.prompt, train.x);
+      out.prompt_norm = norm(m.prompt.image());
       if (arm.keep_prompt) {
         const F image = m.prompt.image();
         out.prompt.assign(image.values().begin(), image.values().end());
@@ -167,10 +173,6 @@ class LabOf final : public Lab {
     out.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     last_ = {std::move(m), std::move(mask)};
     return out;
-  }
-
-  double overlap(const std::string& a, const std::string& b) const override {
-    return prune::jaccard(mask_of_bits(a, "overlap"), mask_of_bits(b, "overlap"));
   }
 
   std::vector<Latency> latencies(const std::vector<double>& densities) const override {
@@ -212,7 +214,7 @@ class LabOf final : public Lab {
       write_file(
           files.mapping,
           nlohmann::json{{"mapping", m.mapping}, {"classes", m.mapping.size()}, {"source", o_.classes}}.dump() + "\n");
-    if (!files.net.empty()) save_net(files.net, m.net);
+    if (!files.net.empty()) save_net(files.net, m.net, m.norm);
   }
   Outcome judge(const Files& files, const DataSet& target) override {
     load(files.net);
@@ -404,7 +406,32 @@ class LabOf final : public Lab {
     return m;
   }
 
-  static void save_net(const std::string& path, const Net<F>& net) {
+  /// The normalisation that a network's metadata name; without them none.
+  prompt::Normalisation norm_of(const SafetensorsFile::Metadata& noted, const std::string& path) const {
+    const auto numbers = [&](const std::string& key) {
+      std::vector<double> x;
+      const auto it = noted.find(key);
+      if (it == noted.end()) return x;
+      const auto fail = [&] {
+        throw FileError(path, -1,
+                        cat("its ", key, " is ", printable(it->second), "; want ", o_.channels, " numbers",
+                            key == "deviation" ? " above zero" : ""));
+      };
+      const auto list = nlohmann::json::parse(it->second, nullptr, false);
+      if (!list.is_array() || std::int64_t(list.size()) != o_.channels) fail();
+      for (const auto& number : list) {
+        if (!number.is_number() || !std::isfinite(number.get<double>())) fail();
+        x.push_back(number);
+        if (key == "deviation" && !(x.back() > 0)) fail();
+      }
+      return x;
+    };
+    prompt::Normalisation n{numbers("mean"), numbers("deviation")};
+    if (n.mean.size() != n.deviation.size()) throw FileError(path, -1, "has one of mean and deviation; want both");
+    return n;
+  }
+
+  static void save_net(const std::string& path, const Net<F>& net, const prompt::Normalisation& norm) {
     std::vector<TensorSpec> specs;
     std::vector<F> leaves;
     for_each_leaf(
@@ -413,7 +440,10 @@ class LabOf final : public Lab {
           leaves.push_back(w);
         },
         net);
-    write_safetensors(path, {{"vpns", "1"}}, specs, [&](std::size_t i) { return StoredTensor::from(leaves[i]); });
+    std::map<std::string, std::string> notes{{"vpns", "1"}};
+    if (!norm.mean.empty())
+      notes["mean"] = nlohmann::json(norm.mean).dump(), notes["deviation"] = nlohmann::json(norm.deviation).dump();
+    write_safetensors(path, notes, specs, [&](std::size_t i) { return StoredTensor::from(leaves[i]); });
   }
 
   NetOptions o_;

@@ -70,10 +70,13 @@ int claims(const Options& o) {
   Stages stages((std::filesystem::path(o.out) / "stages.json").string(),
                 {{"mode", o.full ? "full" : "quick"},
                  {"data", o.data},
+                 {"path", record_of(place_of(o.data, o.path))},
                  {"samples", target.train.size()},
                  {"source", o.source},
+                 {"source path", o.model.empty() ? record_of(place_of(o.source, o.source_path)) : nlohmann::json()},
                  {"arch", o.arch},
-                 {"model", o.model},
+                 {"model", record_of(o.model)},
+                 {"faces", o.full ? record_of(place_of("faces", "")) : nlohmann::json()},
                  {"image", o.image},
                  {"seed", o.seed},
                  {"version", TENZO_VERSION}},
@@ -136,7 +139,8 @@ int claims(const Options& o) {
              }));
     }
     if (!o.full || s >= few_seeds) continue;
-    for (const auto& [claim, arms] : ablations(o.image))
+    const BySeed norms = by_seed(r.curves, "VPNs (text)", sparse, &Outcome::prompt_norm);
+    for (const auto& [claim, arms] : ablations(o.image, norms.at(seed)))
       append(r.ablations[claim], stage(claim, [&] { return run_all(arms, target); }));
     if (o.model.empty() && o.source == "mnist5k") {
       append(r.transfers["faces"],
@@ -171,7 +175,7 @@ int claims(const Options& o) {
     if (!each.mask.empty()) masks.push_back(&each);
   for (const Outcome* a : masks) {
     r.overlaps.push_back({a->arm, {}});
-    for (const Outcome* b : masks) r.overlaps.back().second.push_back(lab->overlap(a->mask, b->mask));
+    for (const Outcome* b : masks) r.overlaps.back().second.push_back(overlap(a->mask, b->mask));
   }
   bar.finish();
   const std::vector<Claim> verdicts = judge(r);

@@ -9,6 +9,7 @@
 #include "tenzo/io/png.hpp"
 #include "tenzo/io/process.hpp"
 #include "tenzo/io/report.hpp"
+#include "tenzo/prompt/visual_prompt.hpp"
 
 namespace vpns {
 
@@ -54,6 +55,16 @@ const Outcome* first_of(const std::vector<Outcome>& all, const std::string& arm,
   return nullptr;
 }
 
+/// "400", or "200 to 400", of experiments; of those of one name where it is given.
+std::string updates_of(const std::vector<Outcome>& all, const std::string& arm = "") {
+  std::int64_t low = -1, high = -1;
+  for (const Outcome& o : all) {
+    if (!arm.empty() && o.arm != arm) continue;
+    low = low < 0 ? o.updates : std::min(low, o.updates), high = std::max(high, o.updates);
+  }
+  return low < 0 ? "–" : low == high ? cat(low) : cat(low, " to ", high);
+}
+
 /// Accuracy against sparsity.
 plot::Lines curves(const Results& r, const std::string& title, const std::vector<std::string>& arms) {
   plot::Lines lines{.title = title, .x = {"sparsity", "%"}, .y = {"test accuracy", "%"}};
@@ -69,7 +80,8 @@ plot::Lines curves(const Results& r, const std::string& title, const std::vector
     lines.series.push_back(std::move(s));
   }
   const auto dense = figures(r.curves, "dense", 1);
-  if (!dense.empty()) lines.references.push_back({mean_of(dense), "dense, 200 updates"});
+  if (!dense.empty())
+    lines.references.push_back({mean_of(dense), cat("dense, ", updates_of(r.curves, "dense"), " updates")});
   return lines;
 }
 
@@ -89,13 +101,16 @@ plot::Bars bars_of(const std::string& title, const std::vector<Outcome>& all, co
   return bars;
 }
 
-/// An experiment at 98 % of the main study beside those of an ablation.
+/// An experiment at 98 % of the main study beside those of an ablation, on the ablation's seeds.
 std::vector<Outcome> with_main(const Results& r, const std::string& claim, const std::vector<std::string>& main) {
   std::vector<Outcome> all;
+  const auto& more = r.ablations.at(claim);
+  const auto on_seed = [&](std::uint64_t seed) {
+    return std::any_of(more.begin(), more.end(), [&](const Outcome& o) { return o.seed == seed; });
+  };
   for (const std::string& arm : main)
     for (const Outcome& o : r.curves)
-      if (o.arm == arm && o.density == sparse) all.push_back(o);
-  const auto& more = r.ablations.at(claim);
+      if (o.arm == arm && o.density == sparse && on_seed(o.seed)) all.push_back(o);
   all.insert(all.end(), more.begin(), more.end());
   return all;
 }
@@ -145,17 +160,19 @@ void add_methods_table(Report& page, const Results& r) {
       head, rows,
       {.caption =
            cat("Test accuracy in percent after the last update, mean and standard deviation over ", r.seeds.size(),
-               " seeds, and how many updates of scores or weights each method has taken (at 98 %; IMP's "
+               " seeds",
+               all.front() > 0.05 ? cat(" (below 95 %, ", std::min<std::size_t>(r.seeds.size(), few_seeds), ")") : "",
+               ", and how many updates of scores or weights each method has taken (at 98 %; IMP's "
                "depend on the sparsity). No result chooses an epoch by the test set."),
-       .footnote = "ECE: expected calibration error in percent. BiP trains mask and weights at once, with steps of "
-                   "its own (0.1 for the weights, tuned like the others).",
+       .footnote = cat("ECE: expected calibration error in percent. BiP trains mask and weights at once, with steps of "
+                       "its own (",
+                       Rates{}.bip_net, " for the weights, tuned like the others)."),
        .best = best,
        .unranked = unranked,
        .emphasised = emphasised});
 }
 
-/// The specification's own measurement of the same set-up, which is what can stand beside: the paper's tables were not
-/// to be had.
+/// An earlier measurement of the same set-up, which is what can stand beside: the paper's tables were not to be had.
 void add_side_by_side(Report& page, const Results& r) {
   struct Row {
     const char *arm, *at95, *at98, *found;
@@ -168,13 +185,16 @@ void add_side_by_side(Report& page, const Results& r) {
                            {"VPNs (text)", "96.6", "93.9", "94.3 / 85.0"}};
   std::vector<TableRow> rows;
   for (const Row& k : known) {
-    const auto found = [&](double d) { return fixed(mean_of(figures(r.curves, k.arm, d, &Outcome::found)), 1); };
+    const auto found = [&](double d) {
+      const auto x = figures(r.curves, k.arm, d, &Outcome::found);
+      return x.empty() ? "–" : fixed(mean_of(x), 1);
+    };
     rows.push_back({k.arm, spread(figures(r.curves, k.arm, 0.05)), k.at95, spread(figures(r.curves, k.arm, 0.02)),
                     k.at98, cat(found(0.05), " / ", found(0.02)), k.found});
   }
-  page.table({"method", "here", "pilot", "here", "pilot", "here", "pilot"}, rows,
-             {.caption = "Beside a pilot of the specification in PyTorch (three seeds; OMP and SNIP with 100 updates "
-                         "there, 200 here).",
+  page.table({"method", "here", "earlier", "here", "earlier", "here", "earlier"}, rows,
+             {.caption = cat("Beside an earlier run with PyTorch (three seeds; OMP and SNIP with 100 updates there, ",
+                             updates_of(r.curves, "OMP"), " here)."),
               .groups = {{"", 1}, {"95 % sparsity", 2}, {"98 % sparsity", 2}, {"as found, 95 % / 98 %", 2}}});
 }
 
@@ -195,8 +215,9 @@ void add_paper(Report& page, const Results& r) {
                         spread(figures(r.ablations.at("C4"), "HYDRA, tuned with a prompt")))});
   if (r.ablations.count("C7"))
     rows.push_back({"pad is the best form, and accuracy falls with the input's size (figure 10)",
-                    cat("pad ", spread(at98("VPNs (text)")), ", fix ", spread(figures(r.ablations.at("C7"), "fix:21")),
-                        ", i = 1/2 O ", spread(figures(r.ablations.at("C7"), "pad:4, i = 1/2 O")))});
+                    cat("pad ", spread(figures(with_main(r, "C7", {"VPNs (text)"}), "VPNs (text)")), ", fix ",
+                        spread(figures(r.ablations.at("C7"), "fix:21")), ", i = 1/2 O ",
+                        spread(figures(r.ablations.at("C7"), "pad:4, i = 1/2 O")))});
   page.table({"the paper", "here"}, rows,
              {.caption = "What the paper says beside what this run measured; its exact figures were not available."});
 }
@@ -218,7 +239,7 @@ void add_prompts(Report& page, const Shown& shown, const Results& r) {
     }
     map.diverging = true;
     maps.push_back({map, cat("Added to every image before it is cut to [0, 1]; ", fixed(100 * o->dead, 1),
-                             " % of its pixels are dead: below zero over pixels that are black in all images.")});
+                             " % of its pixels are dead: below 0 or above 1 with all images.")});
   }
   page.text(
       "M ⊙ φ(δ) at the end of the second stage, for the first seed. The frame lies on top of the image's border, not "
@@ -250,8 +271,7 @@ void add_masks(Report& page, const Results& r) {
     for (const Layer& l : o.layers) s.value.push_back(100 * double(l.kept) / double(l.total));
     layers.series.push_back(std::move(s));
   }
-  page.figure(layers,
-              "What is left of each layer, first seed. Methods differ most in the first layer and in the head.");
+  page.figure(layers, "What is left of each layer, first seed.");
   const auto n = std::int64_t(r.overlaps.size());
   plot::HeatMap overlap{
       .title = "Overlap of masks", .rows = n, .columns = n, .value_title = "Jaccard", .numbers = true};
@@ -262,8 +282,9 @@ void add_masks(Report& page, const Results& r) {
   overlap.low = 0, overlap.high = 1;
   if (n > 0)
     page.figure(overlap,
-                "Weights that both keep over weights that either keeps, at 98 % sparsity, first seed; two "
-                "random masks share 1 %.");
+                cat("Weights that both keep over weights that either keeps, at 98 % sparsity, first seed; two random "
+                    "masks share ",
+                    fixed(100 * sparse / (2 - sparse), 1), " %."));
   std::vector<TableRow> rows;
   for (const std::string& arm : names_of(r.curves))
     if (const Outcome* o = first_of(r.curves, arm, sparse))
@@ -301,26 +322,29 @@ void add_mapping(Report& page, const Shown& shown, const Results& r) {
   page.text(text);
 }
 
-void add_ablations(Report& page, const Results& r) {
+void add_ablations(Report& page, const Shown& shown, const Results& r) {
   page.section("Ablations at 98 % sparsity");
   const auto named = [](const std::vector<Outcome>& all) { return names_of(all); };
   const auto c4 = r.ablations.at("C4");
   page.figure(bars_of("A prompt after pruning", c4, named(c4)), "Sub-networks that stand still, and that are tuned.");
   const auto c5 = with_main(r, "C5", {"HYDRA-2×", "VPNs (text)"}), c6 = with_main(r, "C6", {"HYDRA-2×", "VPNs (text)"});
-  page.figures({{bars_of("The prompt's stages", c5, named(c5)), "400 updates each."},
-                {bars_of("Controls", c6, named(c6)), "400 updates each: is it the prompt?"}});
+  page.figures({{bars_of("The prompt's stages", c5, named(c5)), cat(updates_of(c5), " updates each.")},
+                {bars_of("Controls", c6, named(c6)), cat(updates_of(c6), " updates each: is it the prompt?")}});
   const auto c7 = with_main(r, "C7", {"VPNs (text)"});
   page.figure(bars_of("Forms, widths and input sizes", c7, named(c7)),
-              "400 updates each; pad:4 and the squares of side 21 have about as many parameters (448 and 441).");
+              cat(updates_of(c7), " updates each; pad:4 has ",
+                  prompt::parameter_count({.size = 4, .channels = shown.channels, .image = shown.image}),
+                  " parameters, a square of side 21 ",
+                  prompt::parameter_count({.form = prompt::Form::fix, .size = 21, .channels = shown.channels}), "."));
   const auto c8 = r.ablations.at("C8");
-  page.figures({{bars_of("Label mappings, behind stage 1", c8, named(c8), &Outcome::found), "HYDRA, 100 updates."},
-                {bars_of("Label mappings, tuned", c8, named(c8)), "HYDRA, 200 updates."}});
+  page.figures({{bars_of("Label mappings, behind stage 1", c8, named(c8), &Outcome::found),
+                 "HYDRA, before its weights are tuned."},
+                {bars_of("Label mappings, tuned", c8, named(c8)), cat("HYDRA, ", updates_of(c8), " updates.")}});
   add_ablation_table(page, r.ablations.at("larger steps"),
-                     "The methods with steps of the weights of 0.1, ten times the paper's: what the claims are of "
-                     "depends on it, since the less a mask is learnt the more there is to be tuned.");
+                     "The methods with steps of the weights of 0.1, ten times the paper's.");
   add_ablation_table(page, c4, "A prompt after pruning: mean and standard deviation, in percent.");
   add_ablation_table(page, c5, "In which stage the prompt is learnt.");
-  add_ablation_table(page, c6, "Controls.");
+  add_ablation_table(page, c6, "Controls. The noise has the norm of the learnt prompt.");
   add_ablation_table(page, c7, "Forms. The sigmoid begins as a grey patch of 1/2, the identity as nothing.");
   add_ablation_table(
       page, c8,
@@ -358,6 +382,9 @@ void add_more(Report& page, const Results& r) {
     page.section("A prompt of a black box");
     std::vector<TableRow> rows;
     std::vector<std::string> ways;
+    std::int64_t steps = 0;  // back-propagation takes one forward pass each
+    for (const Queries& q : r.queries)
+      if (q.way == "back-propagation") steps = q.forwards;
     for (const Queries& q : r.queries)
       if (std::find(ways.begin(), ways.end(), q.way) == ways.end()) ways.push_back(q.way);
     for (const std::string& way : ways) {
@@ -368,9 +395,10 @@ void add_more(Report& page, const Results& r) {
       rows.push_back({way, cat(forwards), spread(accuracy), spread(loss, 3)});
     }
     page.table({"how the prompt is trained", "forward passes of a batch", "accuracy", "training loss"}, rows,
-               {.caption = "HYDRA's sub-network at 98 % stands still and only gives losses: zeroth-order estimates "
-                           "along random directions and along coordinates, eight a step, 200 steps, beside "
-                           "back-propagation (which takes a backward pass with each forward one)."});
+               {.caption = cat(
+                    "HYDRA's sub-network at 98 % stands still and only gives losses: zeroth-order estimates "
+                    "along random directions and along coordinates, eight a step, ",
+                    steps, " steps, beside back-propagation (which takes a backward pass with each forward one).")});
   }
   page.section("Latency");
   std::vector<TableRow> rows;
@@ -421,19 +449,26 @@ void write_report(const Options& o, const Shown& shown, const Results& r, const 
       "Visual prompts for network sparsification",
       cat("a network of ", shown.weights, " weights, pretrained on ", shown.source, ", pruned for ", shown.target));
   const auto tile = [&](const std::string& arm) { return fixed(mean_of(figures(r.curves, arm, sparse)), 1) + " %"; };
-  page.tiles({{"HYDRA at 98 % sparsity", tile("HYDRA"), "200 updates"},
-              {"VPNs (code)", tile("VPNs (code)"), "equal epochs: 400 updates"},
-              {"HYDRA-2×", tile("HYDRA-2×"), "400 updates, no prompt"},
-              {"this report", fixed(seconds, 0) + " s",
-               cat(o.full ? "full" : "quick", ", seeds ", r.seeds.front(), " to ", r.seeds.back())}});
+  page.tiles(
+      {{"HYDRA at 98 % sparsity", tile("HYDRA"), cat(updates_of(r.curves, "HYDRA"), " updates")},
+       {"VPNs (code)", tile("VPNs (code)"), cat("equal epochs: ", updates_of(r.curves, "VPNs (code)"), " updates")},
+       {"HYDRA-2×", tile("HYDRA-2×"), cat(updates_of(r.curves, "HYDRA-2×"), " updates, no prompt")},
+       {"this report", fixed(seconds, 0) + " s",
+        cat(o.full ? "full" : "quick", ", seeds ", r.seeds.front(), " to ", r.seeds.back())}});
+  std::string met;
+  for (const std::uint64_t seed : r.seeds)
+    if (std::find(tuning_seeds.begin(), tuning_seeds.end(), seed) != tuning_seeds.end())
+      met += cat(met.empty() ? "" : ", ", seed);
   page.section("Claims").claims(verdicts);
-  page.text(cat(
-      "Intervals are Student's, over seeds; a seed is another split of the target",
-      o.full ? ", another pretrained network" : "", " and another order of all data",
-      o.full ? cat("; ablations, and sparsities below 95 %, have ", few_seeds, " seeds")
-             : std::string("; the pretrained network is one"),
-      ". Step sizes were tuned on seeds 1001 to 1003 (`vpns tune`), on which no claim is judged; that of the weights "
-      "is the paper's, 0.01."));
+  page.text(cat("Intervals are Student's, over seeds; a seed is another split of the target",
+                o.full ? ", another pretrained network" : "", " and another order of all data",
+                o.full ? cat("; ablations, and sparsities below 95 %, have ", few_seeds, " seeds")
+                       : std::string("; the pretrained network is one"),
+                ". Step sizes were tuned on digits, seeds ", tuning_seeds.front(), " to ", tuning_seeds.back(),
+                " (`vpns tune`)",
+                met.empty() ? ", on which no claim is judged"
+                            : "; this run judges claims on seeds that they were tuned on: " + met,
+                "; that of the weights is the paper's, ", Rates{}.net, "."));
   page.section("Accuracy against sparsity");
   std::vector<std::string> all = names_of(r.curves), learnt, others;
   for (const std::string& name : all)
@@ -442,12 +477,12 @@ void write_report(const Options& o, const Shown& shown, const Results& r, const 
   page.figures({{curves(r, "Masks that are learnt", learnt), "Means over seeds."},
                 {curves(r, "Other masks", others), "Means over seeds; the axes differ."}});
   add_methods_table(page, r);
-  add_side_by_side(page, r);
+  if (o.data == "digits" && o.source == "mnist5k" && o.arch == "cnn" && o.model.empty()) add_side_by_side(page, r);
   add_paper(page, r);
   add_prompts(page, shown, r);
   add_masks(page, r);
   add_mapping(page, shown, r);
-  if (!r.ablations.empty()) add_ablations(page, r);
+  if (!r.ablations.empty()) add_ablations(page, shown, r);
   add_more(page, r);
   page.footer(cat("vpns ", o.full ? "--full" : "--quick", " --data ", o.data, " --arch ", o.arch, " --seed ", o.seed));
   page.write((out / "report.html").string());

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <filesystem>
+#include <system_error>
 #include <vector>
 
 namespace vpns {
@@ -38,10 +40,32 @@ Samples<float> some(const Samples<float>& s, std::int64_t most, std::uint64_t se
 
 }  // namespace
 
+std::string place_of(const std::string& name, const std::string& path) {
+  if (!path.empty()) return path;
+  return std::getenv("TENZO_DATA") ? fetched_data_set(name) : TENZO_SOURCE_DIR "/data/" + name;
+}
+
+nlohmann::json record_of(const std::string& path) {
+  namespace fs = std::filesystem;
+  if (path.empty()) return nullptr;
+  std::error_code ignored;
+  std::uint64_t files = 0, bytes = 0, written = 0;
+  const auto add = [&](const fs::path& file) {
+    if (!fs::is_regular_file(file, ignored)) return;
+    ++files, bytes += fs::file_size(file, ignored);
+    // Their sum, whatever the order: any file that is written anew changes it.
+    written += std::uint64_t(fs::last_write_time(file, ignored).time_since_epoch().count());
+  };
+  add(path);
+  if (fs::is_directory(path, ignored))
+    for (const auto& entry : fs::recursive_directory_iterator(path)) add(entry.path());
+  return {
+      {"path", fs::weakly_canonical(path, ignored).string()}, {"files", files}, {"bytes", bytes}, {"written", written}};
+}
+
 DataSet set_of(const std::string& name, const std::string& path, const DataSetOptions& o) {
   require(!path.empty() || is_fetched(name), "--data ", name, " wants --path, its file or folder");
-  DataSet data =
-      load_data_set(name, path.empty() && !std::getenv("TENZO_DATA") ? TENZO_SOURCE_DIR "/data/" + name : path, o);
+  DataSet data = load_data_set(name, place_of(name, path), o);
   std::vector<std::int64_t> members(std::size_t(data.train.classes), 0);
   for (const std::int64_t label : data.train.labels.values()) ++members[std::size_t(label)];
   require(members.size() >= 2, "--data ", name, " has ", members.size(), " class; want two or more");

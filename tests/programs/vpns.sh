@@ -22,8 +22,14 @@ check "finds the same on one thread" "${find[@]}" --threads 1 --save-mask mask1 
 for file in mask prompt mapping tuned; do check "the same $file" cmp $file ${file}1; done
 check "judges what it has written" "$program" evaluate --model tuned --mask mask --prompt prompt --mapping mapping "${digits[@]}"
 cp out.txt judged.txt
-# The printed accuracies are those of the same files on the same samples.
-check "as it was tuned" test "$(grep -oE '[0-9.]+ % tuned' first.txt | grep -oE '^[0-9.]+')" = "$(grep -oE '^accuracy [0-9.]+' judged.txt | grep -oE '[0-9.]+$')"
+# same_accuracy TUNED JUDGED: the accuracies that are printed are there, and are those of the same files on the same samples.
+same_accuracy() {
+  local tuned judged
+  tuned=$(grep -oE '[0-9.]+ % tuned' "$1" | grep -oE '^[0-9.]+') || return 1
+  judged=$(grep -oE '^accuracy [0-9.]+' "$2" | grep -oE '[0-9.]+$') || return 1
+  test -n "$tuned" -a "$tuned" = "$judged"
+}
+check "as it was tuned" same_accuracy first.txt judged.txt
 check "without its prompt, too" grep -qE 'without$' judged.txt
 check "without mask: pruned weights are zero already" "$program" evaluate --model tuned --prompt prompt --mapping mapping "${digits[@]}"
 cp out.txt unmasked.txt
@@ -50,7 +56,66 @@ for mapping in masked remap ilm rlm; do
   check "mapping $mapping" "$program" sparsify --model net "${digits[@]}" --mapping $mapping --epochs 1 --train 64
 done
 
+# Pictures of three channels, and a network without metadata, as others write it: it was trained on ImageNet's
+# normalisation, which stays with what is tuned of it.
+python3 - <<'PY'
+import os, random, struct, zlib
+random.seed(1)
+def chunk(kind, data):
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+def png(path, pixels, n):
+    rows = b"".join(b"\0" + bytes(pixels[3 * n * i:3 * n * (i + 1)]) for i in range(n))
+    open(path, "wb").write(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", n, n, 8, 2, 0, 0, 0)) +
+                           chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b""))
+for part, count in ("train", 30), ("test", 40):
+    for c, name in enumerate("abc"):
+        os.makedirs(f"colours/{part}/{name}")
+        for k in range(count):
+            base = [random.randrange(60, 190) + (25 if c == j else 0) for j in range(3)]
+            png(f"colours/{part}/{name}/{k:02}.png", [min(255, max(0, base[i % 3] + random.randrange(-40, 40))) for i in range(3 * 32 * 32)], 32)
+PY
+check "pretrains on colours" "$program" pretrain --source folder --source-path colours --epochs 2 --save net3
+python3 - <<'PY'
+import json, struct
+f = open("net3", "rb").read(); n = struct.unpack("<Q", f[:8])[0]; h = json.loads(f[8:8 + n])
+assert h.pop("__metadata__") == {"vpns": "1"}
+def put(path, notes):
+    t = json.dumps({**({"__metadata__": notes} if notes else {}), **h}).encode()
+    t += b" " * (-len(t) % 8)
+    open(path, "wb").write(struct.pack("<Q", len(t)) + t + f[8 + n:])
+put("others3", {})
+put("short3", {"vpns": "1", "mean": "[0.5]", "deviation": "[1,1,1]"})
+put("zero3", {"vpns": "1", "mean": "[0,0,0]", "deviation": "[1,0,1]"})
+put("half3", {"vpns": "1", "mean": "[0,0,0]"})
+PY
+colours=(--data folder --path colours)
+for net in net3 others3; do
+  check "sparsifies $net" "$program" sparsify --model $net "${colours[@]}" --density 0.2 --epochs 3 --save-mask mask3 --save-prompt prompt3 --save-mapping mapping3 --save-model tuned3
+  cp out.txt first3.txt
+  check "judges $net" "$program" evaluate --model tuned3 --mask mask3 --prompt prompt3 --mapping mapping3 "${colours[@]}"
+  cp out.txt judged3.txt
+  check "$net: as it was tuned" same_accuracy first3.txt judged3.txt
+done
+check "its normalisation is in the file" grep -qa '"mean":"\[0.485,0.456,0.406\]"' tuned3
+check "sparsifies again what was tuned" "$program" sparsify --model tuned3 --mask mask3 "${colours[@]}" --epochs 1 --save-mapping mapping4 --save-model tuned4
+cp out.txt first3.txt
+check "judges it" "$program" evaluate --model tuned4 --mask mask3 --mapping mapping4 "${colours[@]}"
+cp out.txt judged3.txt
+check "again as it was tuned" same_accuracy first3.txt judged3.txt
+check "and its normalisation stays" grep -qa '"mean":"\[0.485,0.456,0.406\]"' tuned4
+
 # Wrong input.
+wrong "a normalisation of one channel" "^vpns: short3: its mean is .*want 3 numbers" "$program" sparsify --model short3 "${colours[@]}"
+wrong "a deviation of zero" "^vpns: zero3: its deviation is .*above zero" "$program" sparsify --model zero3 "${colours[@]}"
+wrong "half a normalisation" "^vpns: half3: has one of mean and deviation" "$program" sparsify --model half3 "${colours[@]}"
+for method in random imp snip grasp synflow bip dense; do
+  wrong "whole channels by $method" "goes with --method omp, hydra or vpns" "$program" sparsify --model net "${digits[@]}" --method $method --structured
+done
+wrong "whole channels of a given mask" "there is nothing to find" "$program" sparsify --model net "${digits[@]}" --mask mask --structured
+wrong "no mask given" "wants --mask" "$program" sparsify --model net "${digits[@]}" --method given
+wrong "a prompt around the whole image" "no place around an input of 32" "$program" sparsify --model net "${digits[@]}" --prompt expansive
+sed 's/"at":"0,0"/"at":"0,3"/' prompt >other
+wrong "a frame with a place" "^vpns: other: its place is 0,3; that of pad is 0,0" "$program" evaluate --model tuned --prompt other --mapping mapping "${digits[@]}"
 wrong "no such data" "unknown data set|wants --path" "$program" --data nothing --out x
 wrong "no such file" "no-such-folder" "$program" --data digits --path no-such-folder --out x
 wrong "no such network" "unknown architecture" "$program" sparsify --model net --arch transformer
@@ -105,7 +170,25 @@ wrong "a damaged set" "^vpns: damaged/digits.csv.gz: " "$program" sparsify --mod
 
 # A study of one seed; interrupted, and gone on with.
 study=("$program" --quick "${digits[@]}" "${source[@]}" --seeds 1)
-check "a study" "${study[@]}" --out report
+# A folder where metrics.json is to be: the run ends behind its last stage, and all of it is on record.
+"${study[@]}" --out report >out.txt 2>err.txt &
+study_process=$!
+for _ in $(seq 600); do
+  [[ -d report ]] && mkdir report/metrics.json && break
+  sleep 0.1
+done
+status=0
+wait $study_process || status=$?
+check "ends without a report" test "$status" = 2 -a -s report/stages.json -a ! -e report/report.html
+check "its record is whole, and names its files" python3 -c '
+import json, os, sys
+all = json.load(open("report/stages.json"))
+assert "latency" in all["stages"]
+for key, path in ("path", sys.argv[1]), ("source path", sys.argv[2]):
+    r = all["run"][key]
+    assert r["path"] == os.path.realpath(path) and r["files"] > 0 and r["bytes"] > 0 and r["written"] != 0' "$data/digits" "$data/mnist5k"
+rmdir report/metrics.json
+check "a study, whose stages are all there" "${study[@]}" --out report --resume
 check "its figures" python3 -c 'import json; m = json.load(open("report/metrics.json")); assert m["example"] == "vpns" and {"C1", "C2", "C3", "C10", "C11"} == {c["id"] for c in m["claims"]}'
 check "its page" grep -q "Visual prompts for network sparsification" report/report.html
 check "no stages are left" test ! -e report/stages.json

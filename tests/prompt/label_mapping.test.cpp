@@ -13,7 +13,7 @@ namespace {
 using I = Tensor<std::int64_t>;
 }
 
-TEST_CASE("label mapping: the golden case of the specification") {
+TEST_CASE("label mapping: a case by hand") {
   CHECK(frequent_mapping(I::from({4, 2}, {5, 4, 6, 5, 0, 3, 1, 1})) == Mapping{1, 0});
 }
 

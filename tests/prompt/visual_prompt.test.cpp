@@ -45,7 +45,7 @@ std::int64_t ones(const Tensor<std::uint8_t>& m) {
 
 }  // namespace
 
-TEST_CASE("prompt: a pad's parameters, by width, are those of the specification") {
+TEST_CASE("prompt: a pad's parameters, by width, are those of the paper's figures") {
   constexpr std::array<std::array<std::int64_t, 2>, 8> counts = {
       {{8, 6912}, {16, 13312}, {32, 24576}, {48, 33792}, {64, 40960}, {80, 46080}, {96, 49152}, {112, 50176}}};
   for (const auto& [p, n] : counts) {
@@ -218,6 +218,7 @@ TEST_CASE("prompt: names come back; unknown ones, and sizes that can not be, are
   CHECK(says("pad:17", "pad of 17 in an image of 32; want 1 to 16"));
   CHECK(says("fix:0", "want 1 to 32"));
   CHECK(says("", "unknown form"));
+  CHECK(says("expansive", "no place around an input of 32 pixels in an image of 32"));
   CHECK_THROWS_WITH_AS(begin_prompt<float>(small(Form::pad))(F::ones({1, 2, 7, 6})),
                        "prompt: images are (1, 2, 7, 6); want (n, 2, 7, 7)", ShapeError);
 }
@@ -258,6 +259,7 @@ TEST_CASE("prompt files: what is saved is loaded, to the bit; damage is a senten
   CHECK(damaged("pad:2,identity", "pad:9,identity").find("pad of 9 in an image of 7") != std::string::npos);
   CHECK(damaged("\"image\":\"7\"", "\"image\":\"8\"").find("its configuration says (2, 8, 8)") != std::string::npos);
   CHECK(damaged("\"channels\":\"2\"", "\"channels\":\"x\"").find("its channels is 'x'") != std::string::npos);
+  CHECK(damaged("\"at\":\"0,0\"", "\"at\":\"0,2\"").find("its place is 0,2; that of pad is 0,0") != std::string::npos);
   CHECK(damaged("\"delta\"", "\"dilta\"").find("has no tensor for 'delta'") != std::string::npos);
   put_file(folder / "cut", std::string_view(bytes).substr(0, bytes.size() - 5));
   CHECK_THROWS_AS(load_prompt(folder / "cut"), FileError);

@@ -9,7 +9,7 @@ namespace tenzo {
 
 /// `value` was measured, and is held against `threshold`; `holds` says with what outcome.
 struct Claim {
-  std::string id{};         // "C4", as the specification numbers it
+  std::string id{};         // "C4", as the program's README numbers it
   std::string statement{};  // one sentence
   double value = NAN, threshold = NAN;
   int seeds = 1;

@@ -1,7 +1,8 @@
 // Prompts in files: float32 tensors in safetensors. Needs nlohmann-json.
 //
 //   "delta" and, where there is one, "factor"; metadata: "format" is "tenzo.prompt.1", "prompt" its name as
-//   parse_prompt takes it, "channels", "image" and "input" its sizes, "at" the place of a random prompt
+//   parse_prompt takes it, "channels", "image" and "input" its sizes, "at" the place of a random prompt, of others
+//   "0,0"
 #pragma once
 
 #include <algorithm>
@@ -73,6 +74,8 @@ inline VisualPrompt<Tensor<float>> load_prompt(const std::string& path) {
   const PromptConfig& c = spec.config;
   if (c.form == Form::random && std::max(place.h, place.w) > c.image - c.size)
     throw FileError(path, -1, cat("its place is ", at, ", beyond the image"));
+  if (c.form != Form::random && !(place == Size2{}))
+    throw FileError(path, -1, cat("its place is ", at, "; that of ", name_of(c.form), " is 0,0"));
   std::size_t used = 0;
   const auto stored = load_tree<VisualPrompt>(
       spec, [&](const std::string& name) { return ++used, file.tensors().find(name); }, path);

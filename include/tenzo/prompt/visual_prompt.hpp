@@ -55,6 +55,8 @@ inline std::string_view name_of(Form form) {
 inline void check(const PromptConfig& c) {
   require(c.channels > 0 && c.image > 0, "prompt: images of ", c.channels, " x ", c.image, " x ", c.image);
   require(c.input > 0 && c.input <= c.image, "prompt: an input of ", c.input, " pixels in an image of ", c.image);
+  require(c.form != Form::expansive || c.input < c.image, "prompt: expansive has no place around an input of ", c.input,
+          " pixels in an image of ", c.image, "; want a smaller input");
   const std::int64_t most = c.form == Form::pad ? c.image / 2 : c.image;
   if (c.form == Form::expansive || c.form == Form::affine) return;
   require(c.size > 0 && c.size <= most, "prompt: ", name_of(c.form), " of ", c.size, " in an image of ", c.image,
