@@ -71,10 +71,10 @@ for part, count in ("train", 30), ("test", 40):
     for c, name in enumerate("abc"):
         os.makedirs(f"colours/{part}/{name}")
         for k in range(count):
-            base = [random.randrange(60, 190) + (25 if c == j else 0) for j in range(3)]
+            base = [random.randrange(60, 190) + (60 if c == j else 0) for j in range(3)]
             png(f"colours/{part}/{name}/{k:02}.png", [min(255, max(0, base[i % 3] + random.randrange(-40, 40))) for i in range(3 * 32 * 32)], 32)
 PY
-check "pretrains on colours" "$program" pretrain --source folder --source-path colours --epochs 2 --save net3
+check "pretrains on colours" "$program" pretrain --source folder --source-path colours --epochs 4 --save net3
 python3 - <<'PY'
 import json, struct
 f = open("net3", "rb").read(); n = struct.unpack("<Q", f[:8])[0]; h = json.loads(f[8:8 + n])
@@ -90,7 +90,7 @@ put("half3", {"vpns": "1", "mean": "[0,0,0]"})
 PY
 colours=(--data folder --path colours)
 for net in net3 others3; do
-  check "sparsifies $net" "$program" sparsify --model $net "${colours[@]}" --density 0.2 --epochs 3 --save-mask mask3 --save-prompt prompt3 --save-mapping mapping3 --save-model tuned3
+  check "sparsifies $net" "$program" sparsify --model $net "${colours[@]}" --density 0.2 --epochs 10 --save-mask mask3 --save-prompt prompt3 --save-mapping mapping3 --save-model tuned3
   cp out.txt first3.txt
   check "judges $net" "$program" evaluate --model tuned3 --mask mask3 --prompt prompt3 --mapping mapping3 "${colours[@]}"
   cp out.txt judged3.txt
