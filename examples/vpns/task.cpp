@@ -2,8 +2,6 @@
 
 #include <algorithm>
 #include <cstdlib>
-#include <filesystem>
-#include <system_error>
 #include <vector>
 
 namespace vpns {
@@ -43,24 +41,6 @@ Samples<float> some(const Samples<float>& s, std::int64_t most, std::uint64_t se
 std::string place_of(const std::string& name, const std::string& path) {
   if (!path.empty()) return path;
   return std::getenv("TENZO_DATA") ? fetched_data_set(name) : TENZO_SOURCE_DIR "/data/" + name;
-}
-
-nlohmann::json record_of(const std::string& path) {
-  namespace fs = std::filesystem;
-  if (path.empty()) return nullptr;
-  std::error_code ignored;
-  std::uint64_t files = 0, bytes = 0, written = 0;
-  const auto add = [&](const fs::path& file) {
-    if (!fs::is_regular_file(file, ignored)) return;
-    ++files, bytes += fs::file_size(file, ignored);
-    // Their sum, whatever the order: any file that is written anew changes it.
-    written += std::uint64_t(fs::last_write_time(file, ignored).time_since_epoch().count());
-  };
-  add(path);
-  if (fs::is_directory(path, ignored))
-    for (const auto& entry : fs::recursive_directory_iterator(path)) add(entry.path());
-  return {
-      {"path", fs::weakly_canonical(path, ignored).string()}, {"files", files}, {"bytes", bytes}, {"written", written}};
 }
 
 DataSet set_of(const std::string& name, const std::string& path, const DataSetOptions& o) {

@@ -24,10 +24,6 @@ struct Options {
 /// Where a set is read from: its path, without one where scripts/fetch leaves it.
 std::string place_of(const std::string& name, const std::string& path);
 
-/// What tells one file or folder from another, and from itself after a change: its canonical path, its bytes and when
-/// its files were written; null of no path.
-nlohmann::json record_of(const std::string& path);
-
 /// A set by its name and path, without a path from where scripts/fetch leaves it. Throws where it has one class, or no
 /// sample to train on of some class.
 tenzo::DataSet set_of(const std::string& name, const std::string& path, const tenzo::DataSetOptions& o);

@@ -22,10 +22,12 @@ struct Results {
   std::vector<Coreset> coresets;
   std::vector<Trial> transfers;  // sets of the first architecture, retrained from another seed and on another one
   std::string other_arch;
-  struct Start {  // of the study of step sizes and starts: retraining's UA of the set that comes out
-    double rate;  // 0: normalised
-    bool binary;
-    double ua, moved;  // share of the set that is not in the first one
+  struct Start {      // of the study of step sizes and starts: retraining's UA of the set that comes out
+    double rate = 0;  // 0: normalised
+    bool binary = false;
+    double ua = NAN, moved = NAN;  // share of the set that is not in the first one
+
+    NLOHMANN_DEFINE_TYPE_INTRUSIVE(Start, rate, binary, ua, moved)
   };
   std::vector<Start> starts;
   std::vector<Derivative> derivatives;

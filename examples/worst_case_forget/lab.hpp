@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include <nlohmann/json.hpp>
+
 #include "tenzo/data/data_set.hpp"
 #include "tenzo/unlearn/evaluation.hpp"
 #include "tenzo/unlearn/methods.hpp"
@@ -32,6 +34,8 @@ struct Derivative {
   std::string name;
   double seconds = 0, cosine = NAN;
   std::vector<double> gradient;
+
+  NLOHMANN_DEFINE_TYPE_INTRUSIVE(Derivative, name, seconds, cosine, gradient)
 };
 
 /// What a study asks of a model, whatever its type.

@@ -94,6 +94,7 @@ int claims(const Options& o) {
   Stages stages((std::filesystem::path(o.out) / "stages.json").string(),
                 {{"mode", o.full ? "full" : "quick"},
                  {"data", o.data},
+                 {"path", file_record(o.path)},
                  {"samples", data.train.size()},
                  {"arch", o.arch},
                  {"seed", o.seed},
@@ -150,11 +151,14 @@ int claims(const Options& o) {
     r.other_arch = o.arch == "mlp" ? "cnn" : "mlp";
     Options other = o;
     other.arch = r.other_arch;
-    r.transfers =
-        stages("transfer", [&] { return transferred(data, r.other_arch, recipe_of(other), r.trials, *lab, 0.1); });
-    r.starts = study_of_starts(*lab, size(0.1), o.seed);
-    lab->train(o.seed);
-    if (o.arch != "resnet18") r.derivatives = lab->derivatives(size(0.1));
+    r.transfers = stages(cat("transfer of ", seeds, " seeds"),
+                         [&] { return transferred(data, r.other_arch, recipe_of(other), r.trials, *lab, 0.1); });
+    r.starts = stages("starts", [&] { return study_of_starts(*lab, size(0.1), o.seed); });
+    if (o.arch != "resnet18")
+      r.derivatives = stages("derivatives", [&] {
+        lab->train(o.seed);
+        return lab->derivatives(size(0.1));
+      });
   }
   bar.finish();
   const std::vector<Claim> verdicts = judge(r);
@@ -176,7 +180,7 @@ struct Search : Options {
 };
 
 int search(const Search& o) {
-  check_file(o.save);
+  check_outputs({o.path}, {o.save});
   require(o.start == "uniform" || o.start == "binary", "--w-init ", o.start, "; want uniform or binary");
   const DataSet data = data_of(o);
   const auto lab = make_lab(o.arch, data, recipe_of(o));

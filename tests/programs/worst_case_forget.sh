@@ -39,7 +39,12 @@ wrong "a sample twice" "twice" "$program" evaluate "${data[@]}" --forget twice.j
 wrong "no such option" "did you mean --quick" "$program" --quik
 mkdir one && mkdir one/train one/test
 printf 'x' >one/file
-wrong "one class" "class|holds no" "$program" --data folder --path one --out x
+wrong "a folder without pictures" "holds no" "$program" --data folder --path one --out x
+zcat "$digits/digits.csv.gz" 2>/dev/null | awk -F, '$NF == 3' | gzip >threes.csv.gz
+wrong "one class" "class" "$program" --data digits --path threes.csv.gz --out x
+cp "$digits/digits.csv.gz" own.csv.gz
+wrong "a set over its data" "own.csv.gz" "$program" search --data digits --path own.csv.gz --save own.csv.gz
+check "the data is as it was" cmp own.csv.gz "$digits/digits.csv.gz"
 wrong "a report where a file is" "is not a folder" "$program" --quick "${data[@]}" --out set.json
 
 echo "worst_case_forget: $passed passed, $failed failed"

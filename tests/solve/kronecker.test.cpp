@@ -110,6 +110,9 @@ TEST_CASE("Kronecker preconditioner: symmetric, and it spares a softmax regressi
   const auto plain = Cg{o}(hessian, b);
   const auto fast = PreconditionedCg{m, o}(hessian, b);
   CHECK(fast.report.converged);
+  CHECK(std::isnan(fast.report.smallest_ritz));  // it would be that of the preconditioned matrix
+  const auto damped = Cg{{.iterations = 500, .rtol = 1e-8, .damping = 0.5}}(hessian, b);
+  CHECK(damped.report.smallest_ritz == doctest::Approx(plain.report.smallest_ritz).epsilon(0.05));
   CHECK(distance(fast.x, plain.x) < 1e-5);
   CHECK(5 * fast.report.products < 2 * plain.report.products);
 }

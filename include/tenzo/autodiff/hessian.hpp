@@ -10,6 +10,7 @@ namespace tenzo {
 /// H = ∇² loss(x) as a linear operator. The gradient is computed once, on a tape; H being symmetric, a product is one
 /// pass back over that tape, where `hvp` computes loss, derivative and gradient anew.
 ///   loss     as for `grad`, differentiable twice
+///   x        its elements are shared: they must not change while the operator is in use
 ///   Cost     a product is about half an `hvp`.
 ///   Memory   all that the second derivatives' rules read, as long as the operator lives; `hvp` frees it on the way.
 ///   Source   Pearlmutter 1994; the recording is that of a linearised function.

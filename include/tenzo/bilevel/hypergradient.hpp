@@ -12,7 +12,8 @@ namespace tenzo::bilevel {
 /// What is known about the quality of a hypergradient.
 struct Report {
   double lower_gradient = std::numeric_limits<double>::quiet_NaN();  // ‖∇_y g‖ along the free directions
-  /// A bound on ‖y − y*‖ / ‖y‖ where g is strongly convex: ‖∇_y g‖ / (μ ‖y‖), μ the smallest Ritz value.
+  /// An estimate of ‖y − y*‖ / ‖y‖ where g is strongly convex: ‖∇_y g‖ / (μ ‖y‖), μ the smallest Ritz value, which the
+  /// smallest eigenvalue may be below. NaN where the solver gives no Ritz value, as with a preconditioner.
   double lower_error = std::numeric_limits<double>::quiet_NaN();
   LinearReport linear;
   OracleCounts counts;  // of this hypergradient

@@ -15,8 +15,8 @@
 namespace tenzo::bilevel {
 
 struct ImplicitOptions {
-  /// Largest ‖y − y*‖ / ‖y‖, by its bound, that passes without a warning: the formula holds at y*, and what an inner
-  /// solver left undone is an error of the hypergradient that no step size of differences shows.
+  /// Largest ‖y − y*‖ / ‖y‖, as far as it is known, that passes without a warning: the formula holds at y*, and what an
+  /// inner solver left undone is an error of the hypergradient that no step size of differences shows.
   double lower_tolerance = 1e-3;
   double residual_tolerance = 1e-2;  // of the linear equation
   /// Scale of the gradient step by which the active constraints are found: y = Π(y − scale ∇_y g).

@@ -2,9 +2,11 @@
 // done again.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <functional>
 #include <string>
+#include <system_error>
 
 #include <nlohmann/json.hpp>
 
@@ -13,16 +15,42 @@
 
 namespace tenzo {
 
-/// Results by name in one JSON file. `what` says of which run they are: those of another are not taken.
+/// What tells a file or folder from another one, and from itself when it has changed: the full path, how many files
+/// there are, their bytes, and their times of writing. Null where the path is empty.
+inline nlohmann::json file_record(const std::string& path) {
+  namespace fs = std::filesystem;
+  if (path.empty()) return nullptr;
+  std::error_code ignored;
+  std::uint64_t files = 0, bytes = 0, written = 0;
+  const auto add = [&](const fs::path& file) {
+    if (!fs::is_regular_file(file, ignored)) return;
+    ++files, bytes += fs::file_size(file, ignored);
+    // Their sum, whatever the order: any file that is written anew changes it.
+    written += std::uint64_t(fs::last_write_time(file, ignored).time_since_epoch().count());
+  };
+  add(path);
+  if (fs::is_directory(path, ignored))
+    for (const auto& entry : fs::recursive_directory_iterator(path)) add(entry.path());
+  return {
+      {"path", fs::weakly_canonical(path, ignored).string()}, {"files", files}, {"bytes", bytes}, {"written", written}};
+}
+
+/// Results by name in one JSON file. `what` says of which run they are, key by key.
 class Stages {
  public:
   /// Begins with what the file holds where `resume` says so.
+  ///   Throws  FileError where it is no record, or that of another run: the first key that differs is named.
   Stages(std::string path, nlohmann::json what, bool resume) : path_(std::move(path)), what_(std::move(what)) {
     if (!resume || !std::filesystem::exists(path_)) return;
     const nlohmann::json all = JsonObject::open(path_).value();
-    if (!all.contains("run") || !all.contains("stages") || !all["stages"].is_object())
+    if (!all.contains("run") || !all["run"].is_object() || !all.contains("stages") || !all["stages"].is_object())
       throw FileError(path_, -1, "is not the record of a run");
-    if (all["run"] == what_) done_ = all["stages"];
+    for (const auto& [key, value] : what_.items()) {
+      const nlohmann::json had = all["run"].value(key, nlohmann::json());
+      if (had != value)
+        throw FileError(path_, -1, cat("is the record of a run with ", key, ' ', had.dump(), ", not ", value.dump()));
+    }
+    done_ = all["stages"];
   }
 
   /// Called with the name of each stage that is there.

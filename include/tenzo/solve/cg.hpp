@@ -2,6 +2,7 @@
 //   Source  Hestenes, Stiefel 1952; Golub, Van Loan, Matrix computations, 11.3.
 #pragma once
 
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -19,9 +20,9 @@ struct NoPreconditioner {
 };
 
 /// Conjugate gradients for symmetric positive definite A, with a preconditioner M⁻¹ that is, too.
-///   Where pᵀ A p ≤ 0 it stops with what it has and says so. The smallest Ritz value of (preconditioned) A is an upper
-///   estimate of its smallest eigenvalue.
-///   Cost    a product, two inner products and three updates an iteration.   Memory   four trees.
+///   Where pᵀ A p ≤ 0 it stops with what it has and says so. The smallest Ritz value is an upper estimate of A's
+///   smallest eigenvalue; there is none with a preconditioner. Cost    a product, two inner products and three updates
+///   an iteration.   Memory   four trees.
 struct Cg {
   LinearOptions options = {};
 
@@ -65,7 +66,8 @@ struct Cg {
     }
     report.residual = detail::relative(left, size);
     report.converged = left <= enough;
-    report.smallest_ritz = smallest_eigenvalue(diagonal, beside);
+    if constexpr (std::is_same_v<M, NoPreconditioner>)  // else the matrix is that of M⁻¹ A
+      report.smallest_ritz = smallest_eigenvalue(diagonal, beside) - options.damping;
     return s;
   }
 };

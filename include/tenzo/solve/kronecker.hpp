@@ -35,12 +35,15 @@ struct KroneckerFactors {
             " outputs");
     return {x.transpose() * x / double(x.rows()), g.transpose() * g / double(g.rows()), damping};
   }
+  /// π.
   double balance() const {
     const double of_a = a.trace() / double(a.rows()), of_s = s.trace() / double(s.rows());
     return of_a > 0 && of_s > 0 ? std::sqrt(of_a / of_s) : 1;
   }
+  /// The damped inverse times v (out, in).   Throws  ShapeError; ValueError where nothing is damped.
   template <Real T>
   Tensor<T> inverse(const Tensor<T>& v) const {
+    require(damping > 0, "Kronecker factors: the damping is ", damping, "; want more than 0");
     expect(v.rank() == 2 && v.shape()[0] == s.rows() && v.shape()[1] == a.rows(), "Kronecker factors: of a layer ",
            a.rows(), " to ", s.rows(), "; the weight is ", v.shape());
     const double pi = balance(), root = std::sqrt(damping);
@@ -91,6 +94,7 @@ class KroneckerPreconditioner {
       : bias_(o.bias) {
     require(inputs.rank() == 2 && inputs.size() > 0, "Kronecker preconditioner: the inputs are ", inputs.shape());
     require(damping > 0, "Kronecker preconditioner: the damping is ", damping, "; want more than 0");
+    require(o.rank > 0, "Kronecker preconditioner: of rank ", o.rank, "; want at least 1");
     expect(s.rows() == s.cols(), "Kronecker preconditioner: S is (", s.rows(), ", ", s.cols(), ")");
     const Approximation a = approximate(inputs, o);
 
@@ -152,7 +156,7 @@ class KroneckerPreconditioner {
     Matrix core = matmul(omega, y, true).matrix();
     core = (core + core.transpose()).eval() / 2;
     const Eigen::LLT<Matrix> root(core);
-    require(root.info() == Eigen::Success, "Kronecker preconditioner: the inputs are not finite");
+    require(root.info() == Eigen::Success, "Kronecker preconditioner: the inputs are zero or not finite");
     const Matrix gram = matmul(y, y, true).matrix();
     const Matrix half = root.matrixL().solve(gram);
     const Eigen::SelfAdjointEigenSolver<Matrix> solver(root.matrixL().solve(half.transpose()));

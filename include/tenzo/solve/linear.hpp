@@ -18,9 +18,10 @@ concept LinearOperator = requires(A& a, const V& v) {
 
 /// What a solver says of its work.
 struct LinearReport {
-  std::int64_t products = 0;                                        // with A, or with Aᵀ
-  double residual = std::numeric_limits<double>::quiet_NaN();       // ‖b − A x‖ / ‖b‖; zero where b is
-  double smallest_ritz = std::numeric_limits<double>::quiet_NaN();  // of a symmetric A, seen from above
+  std::int64_t products = 0;                                   // with A, or with Aᵀ
+  double residual = std::numeric_limits<double>::quiet_NaN();  // ‖b − A x‖ / ‖b‖; zero where b is
+  double smallest_ritz =
+      std::numeric_limits<double>::quiet_NaN();  // of a symmetric A without the damping, seen from above
   bool converged = false;
   bool negative_curvature = false;  // pᵀ A p ≤ 0 was met: A is not positive definite
 };

@@ -29,6 +29,7 @@ double calibration_error(const Tensor<T>& scores, const Tensor<std::int64_t>& la
     double sum = 0;
     for (std::int64_t c = 0; c < k; ++c) sum += std::exp(double(row[c]) - double(*top));
     const double confidence = 1 / sum;
+    if (!std::isfinite(confidence)) return NAN;  // of a network that has diverged
     Bin& b = all[std::size_t(std::min(bins - 1, std::int64_t(confidence * double(bins))))];
     b.right += top - row == labels(i);
     b.confidence += confidence;

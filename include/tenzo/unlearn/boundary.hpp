@@ -41,6 +41,7 @@ struct SignAttack {
 template <Tree M, Real T>
 Tensor<std::int64_t> nearest_labels(const M& model, const Samples<T>& s, const SignAttack& attack,
                                     bool only_wrong = false, std::int64_t batch = 256) {
+  require(batch > 0, "boundary: batches of ", batch);
   Tensor<std::int64_t> out(s.labels.shape());
   for (std::int64_t i = 0; i < s.size(); i += batch) {
     const std::int64_t end = std::min(s.size(), i + batch);

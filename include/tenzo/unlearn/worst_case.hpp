@@ -16,9 +16,9 @@
 
 namespace tenzo::unlearn {
 
-/// min over w ∈ [0, 1]ᴳ, Σ w = size, of Σ_i w_{g(i)} ℓ(θ_u(w); z_i) + γ ‖w‖², θ_u(w) after some epochs of unlearning by
-/// signs from θ_o: of Σ_i (1 − w_{g(i)}) ℓ(θ; z_i) − λ Σ_i w_{g(i)} ℓ(θ; z_i). With signs θ_u has no derivative by w,
-/// so that the gradient is that of the first line alone: the samples' losses.
+/// min over w ∈ [0, 1]ᴳ, Σ w = size, of Σ_g w_g mean{ℓ(θ_u(w); z_i), g(i) = g} + γ ‖w‖², θ_u(w) after some epochs of
+/// unlearning by signs from θ_o: of Σ_i (1 − w_{g(i)}) ℓ(θ; z_i) − λ Σ_i w_{g(i)} ℓ(θ; z_i). With signs θ_u has no
+/// derivative by w, so that the gradient is that of the first line alone: the samples' losses.
 struct WorstCase {
   std::int64_t size = 0;  // m: how many groups are to be forgotten; a group is a sample, or a class
   std::int64_t upper_steps = 20;
@@ -113,6 +113,8 @@ WorstCaseSet worst_case_set(const M& model, const Samples<T>& s, const Rows& gro
                             const WorstCase& o) {
   require(o.size >= 1 && o.size < count, "forget set: of ", o.size, " among ", count,
           "; want at least one, and one to retain");
+  require(o.batch > 0 && o.epochs >= 0 && o.upper_steps >= 0, "forget set: batches of ", o.batch, ", ", o.epochs,
+          " epochs, ", o.upper_steps, " steps");
   require(std::int64_t(groups.size()) == s.size(), "forget set: ", groups.size(), " groups for ", s.size(), " samples");
   std::vector<double> members(std::size_t(count), 0);
   for (const std::int64_t g : groups) {
@@ -150,6 +152,7 @@ WorstCaseSet worst_case_set(const M& model, const Samples<T>& s, const Rows& gro
       size += std::abs(slope(g)) / double(count);
       slope(g) += 2 * o.gamma * out.weights(g);
     }
+    require(std::isfinite(size), "forget set: the losses after unlearning are not finite; is the model?");
     const double rate = o.upper_rate > 0 ? o.upper_rate : 1 / std::max(size, 1e-30);
     Tensor<double> moved = out.weights.clone();
     axpy_(o.easiest ? rate : -rate, slope, moved);
