@@ -158,10 +158,10 @@ void write_report(const Options& o, const DataSet& data, const Results& r, const
       {.caption = "Beside the paper's table: CIFAR-10 with ResNet-18, 10 % forgotten."});
 
   page.section("Approximate unlearning");
-  page.figure(gap_bars(r),
-              "Step sizes are those of the least gap on random sets of other seeds, of those at which a method forgets "
-              "at all (UA "
-              "a tenth of retraining's), and stay for the worst sets.");
+  page.figure(
+      gap_bars(r),
+      "Step sizes are those of the least gap on random sets of other seeds, of methods that relabel among those at "
+      "which they forget at all, and stay for the worst sets.");
   for (const double each : r.ratios) add_figures_table(page, r, each);
 
   page.section("The sets");

@@ -132,7 +132,8 @@ std::map<std::string, double> tuned_rates(Lab& lab, const std::vector<std::strin
   }
   std::map<std::string, double> best;
   for (const auto& [name, by_rate] : tried) {
-    const auto forgets = [&](const Tried& t) { return t.ua >= exact / 10; };
+    const bool relabels = unlearn::relabels(unlearn::method_named(name));
+    const auto forgets = [&](const Tried& t) { return !relabels || t.ua >= exact / 10; };
     const bool any = std::any_of(by_rate.begin(), by_rate.end(), [&](const auto& r) { return forgets(r.second); });
     double least = INFINITY;
     for (const auto& [lr, t] : by_rate)

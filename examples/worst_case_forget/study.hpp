@@ -72,8 +72,8 @@ double share_in(const Rows& rows, const Rows& others);
 tenzo::unlearn::WorstCase search_options(std::int64_t size, std::uint64_t seed);
 
 /// The step size of each method: the one of least average gap to retraining on random forget sets of three seeds that
-/// no claim is judged on, of those at which the method forgets at all: its UA is a tenth of the retrained model's or
-/// more. Where a method forgets at none of them, the one of least gap.
+/// no claim is judged on. Of methods that relabel only steps count at which they forget at all, their UA being a tenth
+/// of the retrained model's or more; where there is none, all do.
 std::map<std::string, double> tuned_rates(Lab& lab, const std::vector<std::string>& methods, std::int64_t size,
                                           std::uint64_t seed);
 
