@@ -11,6 +11,7 @@
 #include "tenzo/bilevel/implicit.hpp"
 #include "tenzo/bilevel/inner.hpp"
 #include "tenzo/data/data_set.hpp"
+#include "tenzo/io/process.hpp"
 #include "tenzo/nn/linear.hpp"
 #include "tenzo/ops/cross_entropy.hpp"
 #include "tenzo/ops/elementwise.hpp"
@@ -72,19 +73,13 @@ auto factored(const Cleaning<T>& data, const Tensor<T>& s, const Softmax<T>& y, 
   return PreconditionedCg{KroneckerPreconditioner<T>(data.x.rows(0, train_size / 2), curvature, 2 * regularization), o};
 }
 
-/// Resident memory in bytes; and the most since the last call of forget_peak.
 std::int64_t resident() {
   std::int64_t all = 0, pages = 0;
   std::ifstream("/proc/self/statm") >> all >> pages;
   return pages * sysconf(_SC_PAGESIZE);
 }
+/// From here on peak_memory() is that of what follows.
 void forget_peak() { std::ofstream("/proc/self/clear_refs") << 5; }
-std::int64_t peak() {
-  std::ifstream status("/proc/self/status");
-  for (std::string word; status >> word;)
-    if (std::int64_t kb = 0; word == "VmHWM:" && status >> kb) return kb * 1024;
-  return 0;
-}
 
 void hypergradient(benchmark::State& state, bool preconditioned) {
   const char* named = std::getenv("TENZO_MNIST5K");
@@ -121,7 +116,7 @@ void hypergradient(benchmark::State& state, bool preconditioned) {
     got = preconditioned ? implicit_gradient(oracle, s32, y32, factored(data, s32, y32, options))
                          : implicit_gradient(oracle, s32, y32, Cg{options});
   });
-  const std::int64_t grown = peak() - before;
+  const std::int64_t grown = peak_memory() - before;
   const auto error = sub(got.gradient.cast<double>(), want.gradient);
   state.counters["relative_error"] = norm(error) / norm(want.gradient);
   state.counters["grown_bytes"] = double(grown);

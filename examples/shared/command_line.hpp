@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
+#include <exception>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -69,6 +70,29 @@ inline int refused(const char* program, const CLI::App& app, const CLI::ParseErr
     why = why.substr(0, at) + " is given more than once";
   std::fprintf(stderr, "%s: %s (see --help)\n", program, why.c_str());
   return 2;
+}
+
+/// Parses a command line and calls run(), which returns the status to end with. What is wrong with it, or thrown later,
+/// is one line and status 2.
+///   Options of the program itself are those of a call without a subcommand: one before a subcommand would have no
+///   effect, and is refused.
+template <class Run>
+int run(const char* program, CLI::App& app, int argc, char** argv, Run&& run) {
+  try {
+    app.parse(argc, argv);
+    if (!app.get_subcommands().empty())
+      for (const CLI::Option* option : app.get_options())
+        if (option->count() > 0)
+          throw tenzo::ValueError(
+              tenzo::cat(option->get_name(), " stands before the subcommand, which would not see it"));
+    return run();
+  } catch (const CLI::ParseError& error) {
+    if (error.get_exit_code() == 0) return app.exit(error);  // help
+    return refused(program, app, error);
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "%s: %s\n", program, error.what());
+    return 2;
+  }
 }
 
 /// The number that a text is; NaN where it is none.

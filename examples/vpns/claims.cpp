@@ -4,16 +4,15 @@
 #include <cmath>
 #include <utility>
 
-#include "../shared/text.hpp"
+#include "../shared/claims.hpp"
 #include "tenzo/core/error.hpp"
 
 namespace vpns {
 
 using namespace tenzo;
+using program_claims::points;
 
 namespace {
-
-std::string points(double x) { return program_text::fixed(x, 2); }
 
 using tenzo::mean_interval, tenzo::mean_of;
 
@@ -38,19 +37,10 @@ std::string with_interval(const Measured& m) {
   return std::isnan(m.low) ? points(m.value) : cat(points(m.value), " (", points(m.low), " to ", points(m.high), ")");
 }
 
-/// A claim about the mean over seeds: it holds where that is on the right side of the threshold.
+/// The same of figures by seed.
 Claim about(const std::string& id, const std::string& statement, const BySeed& x, const std::string& relation,
             double threshold) {
-  const Measured m = mean_interval(x);
-  Claim c{.id = id,
-          .statement = statement,
-          .value = m.value,
-          .threshold = threshold,
-          .seeds = int(x.size()),
-          .ci95 = {m.low, m.high},
-          .relation = relation};
-  c.holds = relation == "≥" ? m.value >= threshold : relation == ">" ? m.value > threshold : m.value <= threshold;
-  return c;
+  return program_claims::about(id, statement, values_of(x), relation, threshold);
 }
 
 class Judge {

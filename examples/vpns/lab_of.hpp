@@ -143,13 +143,7 @@ class LabOf final : public Lab {
       prune::zero_pruned_(m, mask);
     }
     const F scores_of_test = scores(judged(m, arm.tune), test.x);
-    const auto percent = [&](const F& z) {
-      const auto guess = predictions(z);
-      std::int64_t right = 0;
-      for (std::int64_t i = 0; i < test.size(); ++i) right += guess(i) == test.labels(i);
-      return 100 * double(right) / double(test.size());
-    };
-    out.accuracy = percent(scores_of_test);
+    out.accuracy = 100 * share_right(scores_of_test, test.labels);
     out.ece = 100 * calibration_error(scores_of_test, test.labels);
     out.with_prompt = out.without_prompt = out.accuracy;
     if (m.prompt.present()) {

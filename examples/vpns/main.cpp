@@ -14,6 +14,7 @@
 #include <CLI/CLI.hpp>
 
 #include "../shared/command_line.hpp"
+#include "../shared/data.hpp"
 #include "claims.hpp"
 #include "commands.hpp"
 #include "report.hpp"
@@ -70,13 +71,14 @@ int claims(const Options& o) {
   Stages stages((std::filesystem::path(o.out) / "stages.json").string(),
                 {{"mode", o.full ? "full" : "quick"},
                  {"data", o.data},
-                 {"path", file_record(place_of(o.data, o.path))},
+                 {"path", file_record(program_data::place_of(o.data, o.path))},
                  {"samples", target.train.size()},
                  {"source", o.source},
-                 {"source path", o.model.empty() ? file_record(place_of(o.source, o.source_path)) : nlohmann::json()},
+                 {"source path",
+                  o.model.empty() ? file_record(program_data::place_of(o.source, o.source_path)) : nlohmann::json()},
                  {"arch", o.arch},
                  {"model", file_record(o.model)},
-                 {"faces", o.full ? file_record(place_of("faces", "")) : nlohmann::json()},
+                 {"faces", o.full ? file_record(program_data::place_of("faces", "")) : nlohmann::json()},
                  {"image", o.image},
                  {"seed", o.seed},
                  {"version", TENZO_VERSION}},
@@ -301,27 +303,16 @@ int main(int argc, char** argv) {
   add_source(*t, tune);
   add_model(*t, tune);
 
-  try {
-    app.parse(argc, argv);
+  return command_line::run("vpns", app, argc, argv, [&] {
     for (const vpns::Options* o :
          {&claims, static_cast<vpns::Options*>(&pretrain), static_cast<vpns::Options*>(&sparsify),
           static_cast<vpns::Options*>(&evaluate), &tune})
       if (o->threads > 0) tenzo::set_threads(o->threads);
     if (app.get_subcommands().empty()) return vpns::claims(claims);
-    for (const CLI::Option* option : app.get_options())
-      if (option->count() > 0)
-        throw tenzo::ValueError(
-            tenzo::cat(option->get_name(), " stands before the subcommand, which would not see it"));
     if (*p) return vpns::pretrain(pretrain);
     if (*s) return vpns::sparsify(sparsify);
     if (*e) return vpns::evaluate(evaluate);
     if (*t) return vpns::tune(tune);
-  } catch (const CLI::ParseError& error) {
-    if (error.get_exit_code() == 0) return app.exit(error);  // help
-    return command_line::refused("vpns", app, error);
-  } catch (const std::exception& error) {
-    std::fprintf(stderr, "vpns: %s\n", error.what());
-    return 2;
-  }
-  return 0;
+    return 0;
+  });
 }

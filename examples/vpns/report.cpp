@@ -4,9 +4,9 @@
 #include <cmath>
 #include <filesystem>
 
+#include "../shared/pictures.hpp"
 #include "../shared/text.hpp"
 #include "tenzo/io/metrics.hpp"
-#include "tenzo/io/png.hpp"
 #include "tenzo/io/process.hpp"
 #include "tenzo/io/report.hpp"
 #include "tenzo/prompt/visual_prompt.hpp"
@@ -18,20 +18,7 @@ using program_text::fixed;
 
 namespace {
 
-/// "94.7 ± 0.3": mean and standard deviation over seeds.
-std::string spread(const std::vector<double>& x, int digits = 1) {
-  if (x.empty()) return "–";
-  return x.size() > 1 ? fixed(mean_of(x), digits) + " ± " + fixed(deviation_of(x), digits) : fixed(mean_of(x), digits);
-}
-
-/// Planes in [0, 1] as a picture.
-std::string picture(const std::vector<float>& x, std::int64_t channels, std::int64_t n) {
-  std::vector<std::uint8_t> pixels;
-  for (std::int64_t p = 0; p < n * n; ++p)
-    for (std::int64_t c = 0; c < channels; ++c)
-      pixels.push_back(std::uint8_t(std::lround(255 * std::clamp(x[std::size_t(c * n * n + p)], 0.f, 1.f))));
-  return png_encoded(pixels, n, n, int(channels));
-}
+std::string spread(const std::vector<double>& x, int digits = 1) { return program_text::spread(x, digits); }
 
 std::vector<std::string> names_of(const std::vector<Outcome>& all) {
   std::vector<std::string> names;
@@ -251,7 +238,7 @@ void add_prompts(Report& page, const Shown& shown, const Results& r) {
     for (std::vector<float> x : shown.samples) {
       if (prompt)
         for (std::size_t i = 0; i < x.size(); ++i) x[i] += (*prompt)[i];
-      grid.png.push_back(picture(x, shown.channels, shown.image));
+      grid.png.push_back(program_pictures::picture(x.data(), shown.channels, shown.image, shown.image));
     }
   };
   add_row("as it is", nullptr);

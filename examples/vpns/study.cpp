@@ -17,6 +17,33 @@ Arm one_shot_arm(const std::string& name, const std::string& method, double dens
   return {.name = name, .method = method, .density = density, .tune_epochs = 20};
 }
 
+/// VPNs as the authors' code has it.
+Arm code_arm(const std::string& name, double density) {
+  return {.name = name,
+          .method = "vpns",
+          .density = density,
+          .find = "code",
+          .tune = "code",
+          .prompt = "pad:4",
+          .augment = true};
+}
+/// VPNs as the text has it, with as many updates.
+Arm text_arm(const std::string& name, const std::string& prompt) {
+  return {.name = name,
+          .method = "vpns",
+          .find = "text",
+          .tune = "text",
+          .find_epochs = 20,
+          .tune_epochs = 20,
+          .prompt = prompt};
+}
+Arm named(Arm a, const std::string& name) { return a.name = name, a; }
+template <class Change>
+Arm with(Arm a, Change&& change) {
+  change(a);
+  return a;
+}
+
 }  // namespace
 
 std::vector<double> densities(bool full) {
@@ -39,49 +66,21 @@ std::vector<Arm> methods_at(double density, bool full, bool first_seed) {
   arms.push_back({.name = "HYDRA", .density = density});
   if (full ? high : density == sparse)
     arms.push_back({.name = "HYDRA-2×", .density = density, .find_epochs = 20, .tune_epochs = 20});
-  if (full || density == sparse)
-    arms.push_back({.name = "VPNs (code)",
-                    .method = "vpns",
-                    .density = density,
-                    .find = "code",
-                    .tune = "code",
-                    .prompt = "pad:4",
-                    .augment = true});
+  if (full || density == sparse) arms.push_back(code_arm("VPNs (code)", density));
   if (full ? high : density == sparse)
-    arms.push_back({.name = "VPNs (text)",
-                    .method = "vpns",
-                    .density = density,
-                    .find = "text",
-                    .tune = "text",
-                    .find_epochs = 20,
-                    .tune_epochs = 20,
-                    .prompt = "pad:4"});
+    arms.push_back(with(text_arm("VPNs (text)", "pad:4"), [&](Arm& a) { a.density = density; }));
   for (Arm& a : arms) a.keep_prompt = first_seed && !a.prompt.empty(), a.keep_mask = first_seed && density == sparse;
   return arms;
 }
 
 std::map<std::string, std::vector<Arm>> ablations(std::int64_t image, double noise_norm) {
-  const auto vpns = [](const std::string& name, const std::string& prompt) {
-    return Arm{.name = name,
-               .method = "vpns",
-               .find = "text",
-               .tune = "text",
-               .find_epochs = 20,
-               .tune_epochs = 20,
-               .prompt = prompt};
-  };
-  const auto with = [](Arm a, auto&& change) {
-    change(a);
-    return a;
-  };
   std::map<std::string, std::vector<Arm>> all;
 
   const Arm found{.name = "HYDRA, as found", .tune_epochs = 0};
-  const Arm alone = with(vpns("", "pad:4"), [](Arm& a) {
+  const Arm alone = with(text_arm("", "pad:4"), [](Arm& a) {
     a.method = "hydra", a.find = "plain", a.find_epochs = 10, a.prompt_only = true;
   });
   const auto omp = [](Arm& a) { a.method = "omp", a.find_epochs = 0; };
-  const auto named = [&](Arm a, const std::string& name) { return a.name = name, a; };
   const Arm tuned = with(alone, [](Arm& a) { a.prompt_only = false; });
   all["C4"] = {found,
                named(alone, "HYDRA, prompt alone"),
@@ -92,23 +91,24 @@ std::map<std::string, std::vector<Arm>> ablations(std::int64_t image, double noi
                {.name = "OMP, tuned", .method = "omp", .tune_epochs = 20},
                named(with(tuned, omp), "OMP, tuned with a prompt")};
 
-  all["C5"] = {with(vpns("prompt in stage 1", "pad:4"), [](Arm& a) { a.tune = "plain"; }),
-               with(vpns("prompt in stage 2", "pad:4"), [](Arm& a) { a.find = "plain"; })};
+  all["C5"] = {with(text_arm("prompt in stage 1", "pad:4"), [](Arm& a) { a.tune = "plain"; }),
+               with(text_arm("prompt in stage 2", "pad:4"), [](Arm& a) { a.find = "plain"; })};
 
   all["C6"] = {
-      vpns("scale and shift of the input", "affine"),
-      with(vpns("fixed noise at the border", "pad:4"), [&](Arm& a) { a.noise = true, a.noise_norm = noise_norm; }),
+      text_arm("scale and shift of the input", "affine"),
+      with(text_arm("fixed noise at the border", "pad:4"), [&](Arm& a) { a.noise = true, a.noise_norm = noise_norm; }),
       {.name = "augmentation", .find_epochs = 20, .tune_epochs = 20, .augment = true}};
 
   const std::int64_t three_quarters = image * 3 / 4, half = image / 2;
-  all["C7"] = {vpns("pad:1", "pad:1"), vpns("pad:2", "pad:2"), vpns("pad:8", "pad:8"), vpns("pad:16", "pad:16"),
-               // 21² is about as many parameters as a pad of width 4 has
-               vpns("fix:21", "fix:21"), vpns("fix:21,identity", "fix:21,identity"), vpns("random:21", "random:21"),
-               vpns("random:21,identity", "random:21,identity"), vpns("lowrank:4", "lowrank:4"),
-               vpns("pad:4,sigmoid", "pad:4,sigmoid"), vpns("pad:4,noclip", "pad:4,noclip"),
-               with(vpns("pad:4, i = 3/4 O", "pad:4"), [&](Arm& a) { a.input = three_quarters; }),
-               with(vpns("pad:4, i = 1/2 O", "pad:4"), [&](Arm& a) { a.input = half; }),
-               with(vpns("expansive, i = 3/4 O", "expansive,identity"), [&](Arm& a) { a.input = three_quarters; })};
+  all["C7"] = {
+      text_arm("pad:1", "pad:1"), text_arm("pad:2", "pad:2"), text_arm("pad:8", "pad:8"), text_arm("pad:16", "pad:16"),
+      // 21² is about as many parameters as a pad of width 4 has
+      text_arm("fix:21", "fix:21"), text_arm("fix:21,identity", "fix:21,identity"), text_arm("random:21", "random:21"),
+      text_arm("random:21,identity", "random:21,identity"), text_arm("lowrank:4", "lowrank:4"),
+      text_arm("pad:4,sigmoid", "pad:4,sigmoid"), text_arm("pad:4,noclip", "pad:4,noclip"),
+      with(text_arm("pad:4, i = 3/4 O", "pad:4"), [&](Arm& a) { a.input = three_quarters; }),
+      with(text_arm("pad:4, i = 1/2 O", "pad:4"), [&](Arm& a) { a.input = half; }),
+      with(text_arm("expansive, i = 3/4 O", "expansive,identity"), [&](Arm& a) { a.input = three_quarters; })};
 
   for (const char* how : {"flm", "masked", "rlm", "ilm", "remap"}) {
     Arm a{.name = how};
@@ -127,14 +127,7 @@ std::vector<Arm> structured_arms() {
   for (const double share : {0.5, 0.25}) {
     all.push_back({.name = "channels by magnitude", .method = "omp", .density = share, .tune_epochs = 20});
     all.push_back({.name = "channels by HYDRA", .density = share, .mean_scores = true});
-    all.push_back({.name = "channels by VPNs (code)",
-                   .method = "vpns",
-                   .density = share,
-                   .find = "code",
-                   .tune = "code",
-                   .prompt = "pad:4",
-                   .augment = true,
-                   .mean_scores = true});
+    all.push_back(with(code_arm("channels by VPNs (code)", share), [](Arm& a) { a.mean_scores = true; }));
   }
   for (Arm& a : all) a.structured = true;
   return all;
@@ -142,18 +135,17 @@ std::vector<Arm> structured_arms() {
 
 std::vector<Outcome> transfer(Lab& lab, const DataSet& source, const DataSet& target, const Rates& rates,
                               std::uint64_t seed) {
-  Arm on_source{
-      .name = "source", .method = "vpns", .find = "code", .tune_epochs = 0, .prompt = "pad:4", .keep_mask = true};
-  const std::string with_prompt = lab.run(on_source, source, rates, seed).mask;
-  on_source.method = "hydra", on_source.find = "plain", on_source.prompt.clear(), on_source.find_epochs = 20;
-  const std::string without = lab.run(on_source, source, rates, seed).mask;
+  const Arm found{
+      .name = "found", .method = "vpns", .find = "code", .tune_epochs = 0, .prompt = "pad:4", .keep_mask = true};
+  const std::string with_prompt = lab.run(found, source, rates, seed).mask;
+  const Arm plainly =
+      with(found, [](Arm& a) { a.method = "hydra", a.find = "plain", a.prompt.clear(), a.find_epochs = 20; });
+  const std::string without = lab.run(plainly, source, rates, seed).mask;
   const Arm given{.method = "given", .tune_epochs = 20};
-  const auto named = [](Arm a, const std::string& name) { return a.name = name, a; };
   std::vector<Outcome> out;
   out.push_back(lab.run(named(given, "found on the source, with a prompt"), target, rates, seed, with_prompt));
   out.push_back(lab.run(named(given, "found on the source, without"), target, rates, seed, without));
-  Arm own{.name = "own", .method = "vpns", .find = "code", .tune_epochs = 0, .prompt = "pad:4", .keep_mask = true};
-  const std::string of_target = lab.run(own, target, rates, seed).mask;
+  const std::string of_target = lab.run(found, target, rates, seed).mask;
   out.push_back(lab.run(named(given, "found on the target"), target, rates, seed, of_target));
   out.push_back(lab.run({.name = "random", .method = "random", .tune_epochs = 20}, target, rates, seed));
   out.push_back(lab.run({.name = "dense", .method = "dense", .density = 1, .tune_epochs = 20}, target, rates, seed));

@@ -1,16 +1,15 @@
 #include "task.hpp"
 
 #include <algorithm>
-#include <cstdlib>
 #include <vector>
+
+#include "../shared/data.hpp"
 
 namespace vpns {
 
 using namespace tenzo;
 
 namespace {
-
-bool is_fetched(const std::string& name) { return name == "mnist5k" || name == "digits" || name == "faces"; }
 
 /// Images turned over their diagonal.
 Samples<float> transposed(const Samples<float>& s) {
@@ -38,19 +37,8 @@ Samples<float> some(const Samples<float>& s, std::int64_t most, std::uint64_t se
 
 }  // namespace
 
-std::string place_of(const std::string& name, const std::string& path) {
-  if (!path.empty()) return path;
-  return std::getenv("TENZO_DATA") ? fetched_data_set(name) : TENZO_SOURCE_DIR "/data/" + name;
-}
-
 DataSet set_of(const std::string& name, const std::string& path, const DataSetOptions& o) {
-  require(!path.empty() || is_fetched(name), "--data ", name, " wants --path, its file or folder");
-  DataSet data = load_data_set(name, place_of(name, path), o);
-  std::vector<std::int64_t> members(std::size_t(data.train.classes), 0);
-  for (const std::int64_t label : data.train.labels.values()) ++members[std::size_t(label)];
-  require(members.size() >= 2, "--data ", name, " has ", members.size(), " class; want two or more");
-  for (std::size_t c = 0; c < members.size(); ++c)
-    require(members[c] > 0, "--data ", name, ": no sample to train on is of class ", data.classes.at(c));
+  DataSet data = program_data::set_of(name, path, o);
   require(data.test.size() > 0, "--data ", name, " has no sample to judge by");
   return data;
 }
@@ -67,7 +55,7 @@ DataSet source_of(const Options& o, std::uint64_t seed) {
 
 DataSet target_of(const Options& o, std::uint64_t seed) {
   DataSetOptions how{.seed = seed, .most_train = 300, .most_test = 1500, .image = {o.image, o.image}};
-  if (is_fetched(o.data)) how.image = {};
+  if (program_data::is_fetched(o.data)) how.image = {};
   if (o.data == "digits") how.test = 1497;
   return set_of(o.data, o.path, how);
 }

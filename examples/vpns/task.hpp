@@ -21,11 +21,7 @@ struct Options {
   int threads = 0;
 };
 
-/// Where a set is read from: its path, without one where scripts/fetch leaves it.
-std::string place_of(const std::string& name, const std::string& path);
-
-/// A set by its name and path, without a path from where scripts/fetch leaves it. Throws where it has one class, or no
-/// sample to train on of some class.
+/// As program_data::set_of, and with samples to judge by.
 tenzo::DataSet set_of(const std::string& name, const std::string& path, const tenzo::DataSetOptions& o);
 
 /// The set to pretrain on. MNIST-5k has its transposed images as ten more classes, so that there are more classes than

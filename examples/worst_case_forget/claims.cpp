@@ -3,16 +3,15 @@
 #include <algorithm>
 #include <cmath>
 
-#include "../shared/text.hpp"
+#include "../shared/claims.hpp"
 #include "tenzo/core/error.hpp"
 
 namespace worst_case {
 
 using namespace tenzo;
+using program_claims::about, program_claims::points;
 
 namespace {
-
-std::string points(double x) { return program_text::fixed(x, 2); }
 
 std::vector<double> minus(const std::vector<double>& a, const std::vector<double>& b) {
   std::vector<double> d(a.size());
@@ -24,21 +23,6 @@ double largest_size(const std::vector<double>& x) {
   double m = 0;
   for (const double v : x) m = std::max(m, std::abs(v));
   return m;
-}
-
-/// A claim about the mean over seeds: it holds where that is on the right side of the threshold.
-Claim about(const std::string& id, const std::string& statement, const std::vector<double>& x,
-            const std::string& relation, double threshold) {
-  const Measured m = mean_interval(x);
-  Claim c{.id = id,
-          .statement = statement,
-          .value = m.value,
-          .threshold = threshold,
-          .seeds = int(x.size()),
-          .ci95 = {m.low, m.high},
-          .relation = relation};
-  c.holds = relation == "≥" ? m.value >= threshold : m.value <= threshold;
-  return c;
 }
 
 class Judge {

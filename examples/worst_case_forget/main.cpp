@@ -14,6 +14,7 @@
 #include <CLI/CLI.hpp>
 
 #include "../shared/command_line.hpp"
+#include "../shared/data.hpp"
 #include "report.hpp"
 #include "tenzo/core/parallel.hpp"
 #include "tenzo/io/atomic_file.hpp"
@@ -29,19 +30,7 @@ using namespace tenzo;
 
 namespace {
 
-/// Without a path what scripts/fetch has brought: in $TENZO_DATA, else in data/ of the source tree.
-DataSet data_of(const Options& o) {
-  const bool fetched = o.path.empty() && (o.data == "mnist5k" || o.data == "digits" || o.data == "faces");
-  require(fetched || !o.path.empty(), "--data ", o.data, " wants --path, its file or folder");
-  DataSet data =
-      load_data_set(o.data, fetched && !std::getenv("TENZO_DATA") ? TENZO_SOURCE_DIR "/data/" + o.data : o.path);
-  std::vector<std::int64_t> members(std::size_t(data.train.classes), 0);
-  for (const std::int64_t label : data.train.labels.values()) ++members[std::size_t(label)];
-  require(members.size() >= 2, "--data ", o.data, " has ", members.size(), " class; want two or more");
-  for (std::size_t c = 0; c < members.size(); ++c)
-    require(members[c] > 0, "--data ", o.data, ": no sample to train on is of class ", data.classes.at(c));
-  return data;
-}
+DataSet data_of(const Options& o) { return program_data::set_of(o.data, o.path); }
 
 Recipe recipe_of(const Options& o) {
   return o.arch == "mlp" ? Recipe{} : o.arch == "cnn" ? Recipe{.lr = 0.05} : Recipe{.epochs = 182, .batch = 256};
@@ -94,7 +83,7 @@ int claims(const Options& o) {
   Stages stages((std::filesystem::path(o.out) / "stages.json").string(),
                 {{"mode", o.full ? "full" : "quick"},
                  {"data", o.data},
-                 {"path", file_record(o.path)},
+                 {"path", file_record(program_data::place_of(o.data, o.path))},
                  {"samples", data.train.size()},
                  {"arch", o.arch},
                  {"seed", o.seed},
@@ -319,25 +308,14 @@ int main(int argc, char** argv) {
   e->add_option("--forget", judgement.forget, "The set: a JSON object with a list 'forget'")->check(a_path)->required();
   e->add_option("--methods", judgement.methods, "Names with commas between them, or all")->capture_default_str();
 
-  try {
-    app.parse(argc, argv);
+  return command_line::run("worst_case_forget", app, argc, argv, [&] {
     for (const worst_case::Options* o :
          {static_cast<worst_case::Options*>(&claims), static_cast<worst_case::Options*>(&search),
           static_cast<worst_case::Options*>(&judgement)})
       if (o->threads > 0) tenzo::set_threads(o->threads);
     if (app.get_subcommands().empty()) return worst_case::claims(claims);
-    for (const CLI::Option* option : app.get_options())
-      if (option->count() > 0)
-        throw tenzo::ValueError(
-            tenzo::cat(option->get_name(), " stands before the subcommand, which would not see it"));
     if (*s) return worst_case::search(search);
     if (*e) return worst_case::evaluate(judgement);
-  } catch (const CLI::ParseError& error) {
-    if (error.get_exit_code() == 0) return app.exit(error);  // help
-    return command_line::refused("worst_case_forget", app, error);
-  } catch (const std::exception& error) {
-    std::fprintf(stderr, "worst_case_forget: %s\n", error.what());
-    return 2;
-  }
-  return 0;
+    return 0;
+  });
 }

@@ -5,9 +5,9 @@
 #include <filesystem>
 #include <numeric>
 
+#include "../shared/pictures.hpp"
 #include "../shared/text.hpp"
 #include "tenzo/io/metrics.hpp"
-#include "tenzo/io/png.hpp"
 #include "tenzo/io/process.hpp"
 #include "tenzo/io/report.hpp"
 
@@ -18,22 +18,12 @@ using program_text::fixed;
 
 namespace {
 
-/// "5.28 ± 0.33": mean and standard deviation over seeds.
-std::string spread(const std::vector<double>& x) {
-  return x.size() > 1 ? fixed(mean_of(x), 2) + " ± " + fixed(deviation_of(x), 2) : fixed(mean_of(x), 2);
-}
+std::string spread(const std::vector<double>& x) { return program_text::spread(x, 2); }
 
-/// A sample as an image, four times as large.
+/// A sample as an image: in colours where it has three channels, else its first.
 std::string picture(const Samples<float>& s, std::int64_t row) {
   const Shape& shape = s.x.shape();
-  const std::int64_t channels = shape[1] == 3 ? 3 : 1, h = shape[2], w = shape[3];
-  std::vector<std::uint8_t> pixels;
-  for (std::int64_t y = 0; y < h; ++y)
-    for (std::int64_t x = 0; x < w; ++x)
-      for (std::int64_t c = 0; c < channels; ++c)
-        pixels.push_back(
-            std::uint8_t(std::lround(255 * std::clamp(s.x.data()[((row * shape[1] + c) * h + y) * w + x], 0.f, 1.f))));
-  return png_encoded(pixels, w, h, channels);
+  return program_pictures::picture(s.x.data() + row * shape.inner(0), shape[1] == 3 ? 3 : 1, shape[2], shape[3]);
 }
 
 ImageGrid grid_of(const DataSet& data, const Rows& rows, const std::vector<double>& score, std::size_t count) {

@@ -222,13 +222,8 @@ int main(int argc, char** argv) {
   ms->add_option("--batch", memory_step.what.batch);
   ms->add_option("--length", memory_step.what.length);
 
-  try {
-    app.parse(argc, argv);
+  return command_line::run("zo_llm", app, argc, argv, [&] {
     if (app.get_subcommands().empty()) return zo_llm::claims(claims);
-    for (const CLI::Option* option : app.get_options())
-      if (option->count() > 0)
-        throw tenzo::ValueError(
-            tenzo::cat(option->get_name(), " stands before the subcommand, which would not see it"));
     if (*f) {
       check_effects(*f, finetune);
       return zo_llm::finetune(finetune);
@@ -239,12 +234,6 @@ int main(int argc, char** argv) {
     if (*m) return zo_llm::memory(memory);
     if (*ms) return zo_llm::memory_step(memory_step);
     if (*g) return zo_llm::generate(generate);
-  } catch (const CLI::ParseError& error) {
-    if (error.get_exit_code() == 0) return app.exit(error);  // help
-    return command_line::refused("zo_llm", app, error);
-  } catch (const std::exception& error) {
-    std::fprintf(stderr, "zo_llm: %s\n", error.what());
-    return 2;
-  }
-  return 0;
+    return 0;
+  });
 }

@@ -9,6 +9,7 @@
 
 #include "../io/files.hpp"
 #include "../prune/net.hpp"
+#include "../tree/same_bits.hpp"
 #include "tenzo/core/parallel.hpp"
 #include "tenzo/prune/mask_file.hpp"
 #include "tenzo/prune/sparse_model.hpp"
@@ -21,17 +22,6 @@ namespace {
 
 using F = Tensor<float>;
 using Net = Prompted<ConvNet>::Model<F>;
-
-template <class M>
-bool same_bits(const M& a, const M& b) {
-  bool same = true;
-  for_each_leaf(
-      [&](const Path&, const auto& x, const auto& y) {
-        same = same && x.shape() == y.shape() && std::equal(x.values().begin(), x.values().end(), y.values().begin());
-      },
-      a, b);
-  return same;
-}
 
 /// A network that knows three classes, of which two are the target's: 2 becomes 0, 0 becomes 1.
 struct Task {

@@ -5,6 +5,7 @@
 
 #include <cmath>
 
+#include "../tree/same_bits.hpp"
 #include "net.hpp"
 #include "tenzo/prune/scores.hpp"
 
@@ -17,17 +18,6 @@ namespace {
 using D = Tensor<double>;
 using U = Tensor<std::uint8_t>;
 using Tensors = std::vector<D>;
-
-template <class M>
-bool same_bits(const M& a, const M& b) {
-  bool same = true;
-  for_each_leaf(
-      [&](const Path&, const auto& x, const auto& y) {
-        same = same && x.shape() == y.shape() && std::equal(x.values().begin(), x.values().end(), y.values().begin());
-      },
-      a, b);
-  return same;
-}
 
 }  // namespace
 

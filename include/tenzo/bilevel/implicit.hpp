@@ -28,7 +28,8 @@ struct ImplicitOptions {
 ///           DenseSolver, IdentityInverse or a callable like these
 ///   start   v of the hypergradient before, to begin from
 ///   Where y lies on a face of a polyhedral lower set, H v = −∇_y f is solved along the face: active bounds do not
-///   move. Cost    a gradient of f, one of g, a Hessian product an iteration and a cross product; no Hessian is formed.
+///   move.
+///   Cost    a gradient of f, one of g, a Hessian product an iteration and a cross product; no Hessian is formed.
 template <class P, Tree X, Tree Y, class Solver = Cg>
 Hypergradient<X, Y> implicit_gradient(Oracle<P>& oracle, const X& x, const Y& y, const Solver& solve = {},
                                       const Y& start = {}, const ImplicitOptions& o = {}) {

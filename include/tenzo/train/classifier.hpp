@@ -64,14 +64,21 @@ Tensor<std::int64_t> predictions(const Tensor<T>& scores) {
   return out;
 }
 
-/// Share of samples whose largest score is that of their label; NaN of none.
+/// Share of rows whose largest score is that of their label; NaN of none.
+///   scores (n, classes), labels (n)
+template <Real T>
+double share_right(const Tensor<T>& scores, const Tensor<std::int64_t>& labels) {
+  if (labels.size() == 0) return std::nan("");
+  const auto guess = predictions(scores);
+  std::int64_t right = 0;
+  for (std::int64_t i = 0; i < labels.size(); ++i) right += guess(i) == labels(i);
+  return double(right) / double(labels.size());
+}
+
+/// Share of samples that a model is right about; NaN of none.
 template <class M, Real T>
 double accuracy(const M& model, const Samples<T>& s) {
-  if (s.size() == 0) return std::nan("");
-  const auto guess = predictions(scores(model, s.x));
-  std::int64_t right = 0;
-  for (std::int64_t i = 0; i < s.size(); ++i) right += guess(i) == s.labels(i);
-  return double(right) / double(s.size());
+  return s.size() == 0 ? std::nan("") : share_right(scores(model, s.x), s.labels);
 }
 
 /// The cross entropy of each sample as in deployment: (n).

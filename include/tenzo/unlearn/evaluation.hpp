@@ -47,12 +47,7 @@ Evaluation evaluate(const M& model, const Samples<T>& forget, const Samples<T>& 
   require(forget.size() > 0 && retain.size() > 0 && test.size() > 0 && strangers.size() > 0,
           "evaluate: ", forget.size(), " samples to forget, ", retain.size(), " to retain, ", test.size(),
           " for the test, ", strangers.size(), " for the attacker; want some of each");
-  const auto right = [&](const Tensor<T>& z, const Samples<T>& s) {
-    const auto guess = predictions(z);
-    std::int64_t n = 0;
-    for (std::int64_t i = 0; i < s.size(); ++i) n += guess(i) == s.labels(i);
-    return 100 * double(n) / double(s.size());
-  };
+  const auto right = [](const Tensor<T>& z, const Samples<T>& s) { return 100 * share_right(z, s.labels); };
   const auto of_forget = scores(model, forget.x, o.batch), of_retain = scores(model, retain.x, o.batch),
              of_test = scores(model, test.x, o.batch),
              of_strangers = shadow ? scores(model, shadow->x, o.batch) : of_test;
