@@ -22,15 +22,10 @@ struct Results {
   std::vector<Coreset> coresets;
   std::vector<Trial> transfers;  // sets of the first architecture, retrained from another seed and on another one
   std::string other_arch;
-  struct Start {      // of the study of step sizes and starts: retraining's UA of the set that comes out
-    double rate = 0;  // 0: normalised
-    bool binary = false;
-    double ua = NAN, moved = NAN;  // share of the set that is not in the first one
-
-    NLOHMANN_DEFINE_TYPE_INTRUSIVE(Start, rate, binary, ua, moved)
-  };
-  std::vector<Start> starts;
-  std::vector<Derivative> derivatives;
+  std::vector<Start> starts;                         // of all seeds
+  std::vector<std::vector<Derivative>> derivatives;  // by seed
+  std::vector<Lira> lira;                            // of the first seed
+  std::int64_t shadow_models = 0;
 };
 
 std::vector<tenzo::Claim> judge(const Results& r);

@@ -7,10 +7,11 @@ const std::vector<std::string>& architectures() {
   return all;
 }
 
-std::unique_ptr<Lab> make_lab(const std::string& arch, const tenzo::DataSet& data, const Recipe& recipe) {
-  if (arch == "mlp") return mlp_lab(data, recipe);
-  if (arch == "cnn") return cnn_lab(data, recipe);
-  if (arch == "resnet18") return resnet_lab(data, recipe);
+std::unique_ptr<Lab> make_lab(const std::string& arch, const tenzo::DataSet& data, const Recipe& recipe,
+                              const tenzo::Samples<float>* held_out) {
+  if (arch == "mlp") return mlp_lab(data, recipe, held_out);
+  if (arch == "cnn") return cnn_lab(data, recipe, held_out);
+  if (arch == "resnet18") return resnet_lab(data, recipe, held_out);
   std::string known;
   for (const std::string& a : architectures()) known += (known.empty() ? "" : ", ") + a;
   throw tenzo::ValueError(tenzo::cat("unknown architecture ", tenzo::printable(arch), "; known are ", known));

@@ -10,6 +10,7 @@
 
 #include "tenzo/data/data_set.hpp"
 #include "tenzo/unlearn/evaluation.hpp"
+#include "tenzo/unlearn/lira.hpp"
 #include "tenzo/unlearn/methods.hpp"
 #include "tenzo/unlearn/worst_case.hpp"
 
@@ -59,18 +60,30 @@ class Lab {
   /// The figures of a model that has forgotten these samples, and of θ_o on them.
   virtual Evaluation unlearned(const tenzo::unlearn::Method& method, const Rows& forget) const = 0;
   virtual Evaluation original(const Rows& forget) const = 0;
+
+  /// Shadow models of the original one, each trained by its recipe on half of the samples.
+  virtual tenzo::unlearn::Shadows shadows(std::int64_t models, std::uint64_t seed) const = 0;
+  /// What θ_o, or a model that has forgotten these samples, says of all samples, as shadow models do: (n).
+  virtual tenzo::Tensor<double> original_confidence() const = 0;
+  virtual tenzo::Tensor<double> unlearned_confidence(const tenzo::unlearn::Method& method,
+                                                     const Rows& forget) const = 0;
+
   /// Test accuracy, in percent, of a model that is trained on these samples alone.
   virtual double trained_on(const Rows& kept) const = 0;
   /// The upper gradient at w, all m/N, by signs, by unrolled gradient steps and by the implicit function.
   virtual std::vector<Derivative> derivatives(std::int64_t size) const = 0;
 };
 
-/// The architectures: mlp, cnn, resnet18.
-std::unique_ptr<Lab> make_lab(const std::string& arch, const tenzo::DataSet& data, const Recipe& recipe);
+/// The architectures: mlp, cnn, resnet18. The data has to outlive the laboratory.
+///   held_out   samples for methods that want some which the model has not seen, apart from those that it is judged on;
+///              null where none does
+std::unique_ptr<Lab> make_lab(const std::string& arch, const tenzo::DataSet& data, const Recipe& recipe,
+                              const tenzo::Samples<float>* held_out = nullptr);
 const std::vector<std::string>& architectures();
 
-std::unique_ptr<Lab> mlp_lab(const tenzo::DataSet& data, const Recipe& recipe);
-std::unique_ptr<Lab> cnn_lab(const tenzo::DataSet& data, const Recipe& recipe);
-std::unique_ptr<Lab> resnet_lab(const tenzo::DataSet& data, const Recipe& recipe);
+std::unique_ptr<Lab> mlp_lab(const tenzo::DataSet& data, const Recipe& recipe, const tenzo::Samples<float>* held_out);
+std::unique_ptr<Lab> cnn_lab(const tenzo::DataSet& data, const Recipe& recipe, const tenzo::Samples<float>* held_out);
+std::unique_ptr<Lab> resnet_lab(const tenzo::DataSet& data, const Recipe& recipe,
+                                const tenzo::Samples<float>* held_out);
 
 }  // namespace worst_case

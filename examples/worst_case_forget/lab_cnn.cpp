@@ -3,7 +3,7 @@
 
 namespace worst_case {
 
-std::unique_ptr<Lab> cnn_lab(const DataSet& data, const Recipe& recipe) {
+std::unique_ptr<Lab> cnn_lab(const DataSet& data, const Recipe& recipe, const Samples<float>* held_out) {
   const Shape& image = data.train.x.shape();
   SmallCnnConfig config;
   config.channels = image[1];
@@ -11,7 +11,7 @@ std::unique_ptr<Lab> cnn_lab(const DataSet& data, const Recipe& recipe) {
   config.classes = data.train.classes;
   const auto spec = small_cnn_spec(config);
   return std::make_unique<LabOf<SmallCnn<Tensor<float>>>>(
-      data, recipe, [spec](std::uint64_t seed) { return initialised<float>(spec, seed); });
+      data, recipe, held_out, [spec](std::uint64_t seed) { return initialised<float>(spec, seed); });
 }
 
 }  // namespace worst_case

@@ -19,8 +19,9 @@ template <Tree M>
 class LabOf final : public Lab {
  public:
   /// fresh(seed)   the model before training
-  LabOf(const DataSet& data, const Recipe& recipe, std::function<M(std::uint64_t)> fresh)
-      : data_(data), recipe_(recipe), fresh_(std::move(fresh)) {}
+  LabOf(const DataSet& data, const Recipe& recipe, const Samples<float>* held_out,
+        std::function<M(std::uint64_t)> fresh)
+      : data_(data), recipe_(recipe), held_out_(held_out), fresh_(std::move(fresh)) {}
 
   void train(std::uint64_t seed) override {
     seed_ = seed;
@@ -44,11 +45,17 @@ class LabOf final : public Lab {
 
   Evaluation unlearned(const unlearn::Method& method, const Rows& forget) const override {
     const auto r = request(forget);
-    unlearn::Method m = method;
-    if (unlearn::name_of(m) == unlearn::Retrain::name) *unlearn::training_of(m) = recipe_.options(seed_);
-    return judged(unlearn::unlearned(m, r), r);
+    return judged(after(method, r), r);
   }
   Evaluation original(const Rows& forget) const override { return judged(model_, request(forget)); }
+
+  unlearn::Shadows shadows(std::int64_t models, std::uint64_t seed) const override {
+    return unlearn::train_shadows(fresh_, data_.train, recipe_.options(seed), models, seed);
+  }
+  Tensor<double> original_confidence() const override { return confidence(model_); }
+  Tensor<double> unlearned_confidence(const unlearn::Method& method, const Rows& forget) const override {
+    return confidence(after(method, request(forget)));
+  }
 
   double trained_on(const Rows& kept) const override {
     M m = fresh_(seed_ + 7919);
@@ -115,7 +122,17 @@ class LabOf final : public Lab {
             .retain = complement(forget, data_.train.size()),
             .seed = seed_ + 104729,
             .fresh = fresh_,
-            .held_out = &data_.test};
+            .held_out = held_out_};
+  }
+  M after(const unlearn::Method& method, const unlearn::Request<M, float>& r) const {
+    unlearn::Method m = method;
+    if (unlearn::name_of(m) == unlearn::Retrain::name) *unlearn::training_of(m) = recipe_.options(seed_);
+    return unlearn::unlearned(m, r);
+  }
+  Tensor<double> confidence(const M& m) const {
+    const auto of =
+        unlearn::membership_features(scores(m, data_.train.x), data_.train.labels, unlearn::Feature::scaled_confidence);
+    return reshape(of, Shape{data_.train.size()});
   }
   Evaluation judged(const M& m, const unlearn::Request<M, float>& r) const {
     return unlearn::evaluate(m, r.forget_samples(), r.retain_samples(), data_.test);
@@ -123,6 +140,7 @@ class LabOf final : public Lab {
 
   const DataSet& data_;
   Recipe recipe_;
+  const Samples<float>* held_out_;
   std::function<M(std::uint64_t)> fresh_;
   M model_;
   std::uint64_t seed_ = 1;

@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <memory>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include <CLI/CLI.hpp>
@@ -17,6 +18,7 @@
 #include "../shared/data.hpp"
 #include "report.hpp"
 #include "tenzo/core/parallel.hpp"
+#include "tenzo/data/stratified.hpp"
 #include "tenzo/io/atomic_file.hpp"
 #include "tenzo/io/json.hpp"
 #include "tenzo/io/outputs.hpp"
@@ -57,18 +59,11 @@ std::vector<Trial> transferred(const DataSet& data, const std::string& other, co
   return out;
 }
 
-std::vector<Results::Start> study_of_starts(Lab& lab, std::int64_t size, std::uint64_t seed) {
-  std::vector<Results::Start> out;
-  lab.train(seed);
-  for (const bool binary : {true, false})
-    for (const double rate : {1e-3, 1e-1, 10.0, 1e4, 0.0}) {
-      unlearn::WorstCase w = search_options(size, seed);
-      w.binary_start = binary, w.upper_rate = rate, w.upper_steps = 10;
-      unlearn::WorstCase before = w;
-      before.upper_steps = 0;
-      const Rows first = lab.search(before).groups, set = lab.search(w).groups;
-      out.push_back({rate, binary, lab.unlearned(unlearn::method_named("retrain"), set).ua, 1 - share_in(set, first)});
-    }
+/// The trials of the ratio that most claims are of.
+std::vector<Trial> of_first_ratio(const Results& r) {
+  std::vector<Trial> out;
+  for (const Trial& t : r.trials)
+    if (t.ratio == r.ratios.front()) out.push_back(t);
   return out;
 }
 
@@ -94,7 +89,10 @@ int claims(const Options& o) {
   if (o.full) r.methods = {"retrain", "ft", "l1-sparse", "eu-k", "cf-k", "scrub", "rl", "bs", "be", "salun"};
   r.ratios = {0.1};
   if (o.full) r.ratios = {0.1, 0.01, 0.05, 0.2};
-  Progress bar("claims", (1 + std::int64_t(seeds)) * std::int64_t(r.ratios.size()));
+  // step sizes and trials of each ratio; tenths; of --full starts, derivatives and three coresets of each seed, and
+  // what is of one seed or of all: shadow models, classes, transfer
+  const std::int64_t each_seed = std::int64_t(r.ratios.size()) + (o.full ? 5 + (o.arch != "resnet18") : 0);
+  Progress bar("claims", std::int64_t(r.ratios.size()) + seeds * each_seed + (o.full ? 3 : 1));
   stages.watch([&, done = std::int64_t(0)](const std::string& name) mutable { bar.update(++done, name); });
   const auto size = [&](double ratio) { return std::int64_t(std::llround(ratio * double(data.train.size()))); };
 
@@ -123,6 +121,25 @@ int claims(const Options& o) {
         ready();
         return deciles(*lab, r.originals.back());
       }));
+    if (o.full && s == 0) {
+      r.shadow_models = 16;
+      r.lira = stages(cat(r.shadow_models, " shadow models"), [&] {
+        ready();
+        return likelihood_ratios(*lab, of_first_ratio(r), r.methods, r.rates[r.ratios.front()], r.shadow_models,
+                                 seed + 3000);
+      });
+    }
+    if (o.full)
+      for (const Start& each : stages(cat("starts of seed ", seed), [&] {
+             ready();
+             return starts(*lab, size(r.ratios.front()), seed);
+           }))
+        r.starts.push_back(each);
+    if (o.full && o.arch != "resnet18")
+      r.derivatives.push_back(stages(cat("derivatives of seed ", seed), [&] {
+        ready();
+        return lab->derivatives(size(r.ratios.front()));
+      }));
     if (o.full && s == 0)
       r.classes = stages("classes", [&] {
         ready();
@@ -142,12 +159,6 @@ int claims(const Options& o) {
     other.arch = r.other_arch;
     r.transfers = stages(cat("transfer of ", seeds, " seeds"),
                          [&] { return transferred(data, r.other_arch, recipe_of(other), r.trials, *lab, 0.1); });
-    r.starts = stages("starts", [&] { return study_of_starts(*lab, size(0.1), o.seed); });
-    if (o.arch != "resnet18")
-      r.derivatives = stages("derivatives", [&] {
-        lab->train(o.seed);
-        return lab->derivatives(size(0.1));
-      });
   }
   bar.finish();
   const std::vector<Claim> verdicts = judge(r);
@@ -226,7 +237,18 @@ int evaluate(const Judgement& o) {
     }
   }
   for (const std::string& name : names) unlearn::method_named(name);  // unknown ones are said before the work
-  const auto lab = make_lab(o.arch, data, recipe_of(o));
+  // Samples held out for a method are none that any method is judged on.
+  DataSet judged = data;
+  Samples<float> held_out;
+  const bool wanted = std::any_of(names.begin(), names.end(), [](const std::string& name) {
+    return unlearn::wants_held_out(unlearn::method_named(name));
+  });
+  if (wanted) {
+    std::tie(judged.test, held_out) = stratified_split(data.test, data.test.size() / 2, o.seed);
+    std::printf("test set: %lld samples to judge by, %lld held out for reference\n",
+                static_cast<long long>(judged.test.size()), static_cast<long long>(held_out.size()));
+  }
+  const auto lab = make_lab(o.arch, judged, recipe_of(o), wanted ? &held_out : nullptr);
   lab->train(o.seed);
   const Evaluation exact = lab->unlearned(unlearn::method_named("retrain"), set);
   std::printf("%-20s %7s %7s %7s %7s %7s\n", "method", "UA", "MIA", "RA", "TA", "gap");

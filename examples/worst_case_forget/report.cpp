@@ -114,6 +114,10 @@ void write_report(const Options& o, const DataSet& data, const Results& r, const
       const std::string at = cat(t.kind, "/", t.ratio, "/seed", t.seed, "/", name, "/");
       m.set(at + "ua", e.ua), m.set(at + "mia", e.mia), m.set(at + "ra", e.ra), m.set(at + "ta", e.ta);
     }
+  for (const Lira& l : r.lira) {
+    m.set(cat("lira/", l.kind, '/', l.method, "/efficacy"), l.efficacy);
+    m.set(cat("lira/", l.kind, '/', l.method, "/auc"), l.auc);
+  }
   m.write((out / "metrics.json").string());
 
   const double ratio = r.ratios.front();
@@ -153,6 +157,24 @@ void write_report(const Options& o, const DataSet& data, const Results& r, const
       "Step sizes are those of the least gap on random sets of other seeds, of methods that relabel among those at "
       "which they forget at all, and stay for the worst sets.");
   for (const double each : r.ratios) add_figures_table(page, r, each);
+
+  if (!r.lira.empty()) {
+    page.section("A likelihood-ratio attack");
+    std::vector<TableRow> rows;
+    for (const char* kind : {"random", "worst"})
+      for (const Lira& l : r.lira)
+        if (l.kind == kind) rows.push_back({l.kind, l.method, fixed(l.efficacy, 1) + " %", fixed(l.auc, 3)});
+    page.table(
+        {"forget set", "method", "taken for unseen", "AUC against retrain"}, rows,
+        {.caption =
+             cat("LiRA with ", r.shadow_models, " shadow models, each trained on half of the samples; seed ",
+                 r.originals.front().seed, ", ", 100 * ratio,
+                 " % forgotten. Each sample is judged by what models say that have seen it and models that "
+                 "have not. An AUC of 0.5 is a set that looks as after retraining; above, it is still "
+                 "remembered; below, the method has left a trace of its own. Shadow models have seen half as much and "
+                 "are less sure: the share taken for unseen is to be compared with that of retrain."),
+         .ruled = {std::int64_t(rows.size() / 2)}});
+  }
 
   page.section("The sets");
   const Original& first = r.originals.front();
@@ -239,9 +261,14 @@ void write_report(const Options& o, const DataSet& data, const Results& r, const
   if (!r.starts.empty()) {
     page.section("Steps and starts");
     std::vector<TableRow> rows;
-    for (const auto& s : r.starts)
-      rows.push_back({s.rate == 0 ? "normalised" : cat(s.rate), s.binary ? "binary" : "uniform", fixed(s.ua, 2),
-                      fixed(100 * s.moved, 1) + " %"});
+    for (const bool binary : {true, false})
+      for (const double rate : {1e-3, 1e-1, 10.0, 1e4, 0.0}) {
+        std::vector<double> ua, moved;
+        for (const Start& s : r.starts)
+          if (s.binary == binary && s.rate == rate) ua.push_back(s.ua), moved.push_back(100 * s.moved);
+        rows.push_back({rate == 0 ? "normalised" : cat(rate), binary ? "binary" : "uniform", spread(ua),
+                        program_text::spread(moved, 1) + " %"});
+      }
     page.table(
         {"upper step α", "start", "UA of the set", "exchanged"}, rows,
         {.caption = "From a binary start with small steps the projection takes back what a step has gained: where "
@@ -250,7 +277,11 @@ void write_report(const Options& o, const DataSet& data, const Results& r, const
   if (!r.derivatives.empty()) {
     page.section("Three derivatives of the lower level");
     std::vector<TableRow> rows;
-    for (const Derivative& d : r.derivatives) rows.push_back({d.name, fixed(d.cosine, 3), fixed(d.seconds, 2) + " s"});
+    for (std::size_t i = 0; i < r.derivatives.front().size(); ++i) {
+      std::vector<double> cosine, time;
+      for (const auto& seed : r.derivatives) cosine.push_back(seed[i].cosine), time.push_back(seed[i].seconds);
+      rows.push_back({r.derivatives.front()[i].name, program_text::spread(cosine, 3), spread(time) + " s"});
+    }
     page.table(
         {"lower level", "cosine with the losses", "time of an upper gradient"}, rows,
         {.caption =

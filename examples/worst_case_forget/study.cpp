@@ -94,6 +94,14 @@ void from_json(const nlohmann::json& j, Coreset& c) {
   j.at("seed").get_to(c.seed), j.at("kept").get_to(c.kept), j.at("accuracy").get_to(c.accuracy);
 }
 
+void to_json(nlohmann::json& j, const Lira& l) {
+  j = {{"kind", l.kind}, {"method", l.method}, {"figures", numbers({l.efficacy, l.auc})}};
+}
+void from_json(const nlohmann::json& j, Lira& l) {
+  j.at("kind").get_to(l.kind), j.at("method").get_to(l.method);
+  l.efficacy = number(j.at("figures").at(0)), l.auc = number(j.at("figures").at(1));
+}
+
 unlearn::WorstCase search_options(std::int64_t size, std::uint64_t seed) {
   return {.size = size, .upper_steps = 20, .epochs = 2, .batch = 256, .lower_rate = 1e-4, .seed = seed};
 }
@@ -199,6 +207,53 @@ std::vector<ClassTrial> class_trials(const Lab& lab, const Original& original, c
     for (const std::string& name : methods) c.methods[name] = lab.unlearned(method_of(name, rates), members);
     out.push_back(std::move(c));
   }
+  return out;
+}
+
+std::vector<Lira> likelihood_ratios(const Lab& lab, const std::vector<Trial>& trials,
+                                    const std::vector<std::string>& methods, const std::map<std::string, double>& rates,
+                                    std::int64_t models, std::uint64_t seed) {
+  const unlearn::Shadows shadows = lab.shadows(models, seed);
+  std::vector<Lira> out;
+  for (const Trial& t : trials) {
+    if (t.kind != "random" && t.kind != "worst") continue;
+    const auto scored = [&](const Tensor<double>& confidence) {
+      std::vector<double> of_set;
+      for (const double v : confidence.values())
+        if (!std::isfinite(v)) return of_set;
+      const Tensor<double> all = unlearn::lira_scores(shadows, confidence);
+      for (const std::int64_t row : t.set) of_set.push_back(all(row));
+      return of_set;
+    };
+    const std::vector<double> retrained = scored(lab.unlearned_confidence(method_of("retrain", rates), t.set));
+    const auto add = [&](const std::string& name, const std::vector<double>& score) {
+      Lira l{.kind = t.kind, .method = name};
+      if (!score.empty() && !retrained.empty()) {
+        const auto strangers = std::count_if(score.begin(), score.end(), [](double s) { return s <= 0; });
+        l.efficacy = 100 * double(strangers) / double(score.size());
+        l.auc = unlearn::attack_auc(score, retrained);
+      }
+      out.push_back(std::move(l));
+    };
+    add("original", scored(lab.original_confidence()));
+    for (const std::string& name : methods)
+      add(name, name == "retrain" ? retrained : scored(lab.unlearned_confidence(method_of(name, rates), t.set)));
+  }
+  return out;
+}
+
+std::vector<Start> starts(const Lab& lab, std::int64_t size, std::uint64_t seed) {
+  std::vector<Start> out;
+  for (const bool binary : {true, false})
+    for (const double rate : {1e-3, 1e-1, 10.0, 1e4, 0.0}) {
+      unlearn::WorstCase w = search_options(size, seed);
+      w.binary_start = binary, w.upper_rate = rate, w.upper_steps = 10;
+      unlearn::WorstCase before = w;
+      before.upper_steps = 0;
+      const Rows first = lab.search(before).groups, set = lab.search(w).groups;
+      out.push_back(
+          {seed, rate, binary, lab.unlearned(unlearn::method_named("retrain"), set).ua, 1 - share_in(set, first)});
+    }
   return out;
 }
 

@@ -56,6 +56,23 @@ struct Coreset {
   std::map<std::string, double> accuracy;  // by how the kept samples were chosen
 };
 
+/// What a likelihood-ratio attack by shadow models says of one set after one method.
+struct Lira {
+  std::string kind, method;
+  double efficacy = NAN;  // share of the set that it takes for samples never seen, in percent
+  double auc = NAN;       // P(a sample's score is above one of the retrained model's on the set): ½ is like retrained
+};
+
+/// An upper step and start of the search, as claim C11 has them.
+struct Start {
+  std::uint64_t seed = 1;
+  double rate = 0;  // 0: normalised
+  bool binary = false;
+  double ua = NAN, moved = NAN;  // UA after retraining without the set; share of the set that is not in the first one
+
+  NLOHMANN_DEFINE_TYPE_INTRUSIVE(Start, seed, rate, binary, ua, moved)
+};
+
 void to_json(nlohmann::json& j, const Trial& t);
 void from_json(const nlohmann::json& j, Trial& t);
 void to_json(nlohmann::json& j, const Original& o);
@@ -64,6 +81,8 @@ void to_json(nlohmann::json& j, const ClassTrial& c);
 void from_json(const nlohmann::json& j, ClassTrial& c);
 void to_json(nlohmann::json& j, const Coreset& c);
 void from_json(const nlohmann::json& j, Coreset& c);
+void to_json(nlohmann::json& j, const Lira& l);
+void from_json(const nlohmann::json& j, Lira& l);
 
 /// The share of these rows that is among the others.
 double share_in(const Rows& rows, const Rows& others);
@@ -94,6 +113,15 @@ std::vector<ClassTrial> class_trials(const Lab& lab, const Original& original, c
                                      const std::map<std::string, double>& rates);
 
 Coreset coreset(const Lab& lab, const Original& original, double kept, std::uint64_t seed);
+
+/// The attack on the random and the worst sets among the trials, before and after each method. A method that has
+/// diverged has no figures.
+std::vector<Lira> likelihood_ratios(const Lab& lab, const std::vector<Trial>& trials,
+                                    const std::vector<std::string>& methods, const std::map<std::string, double>& rates,
+                                    std::int64_t models, std::uint64_t seed);
+
+/// What comes of steps from 1e-3 to 1e4 and of normalised ones, from binary and from uniform starts.
+std::vector<Start> starts(const Lab& lab, std::int64_t size, std::uint64_t seed);
 
 /// The same figure of all trials of a kind, seed by seed.
 template <class F>

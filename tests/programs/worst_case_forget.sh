@@ -20,6 +20,12 @@ cp out.txt figures.txt
 check "four rows" test "$(wc -l <figures.txt)" = 5
 # shellcheck disable=SC2016
 check "the set is not forgotten" awk '$1 == "retrain" { exit !($2 <= 1) }' figures.txt
+check "unlearns it by all" "$program" evaluate "${data[@]}" --forget set.json --methods all
+cp out.txt all.txt
+check "samples held out for a method are not judged by" grep -qx "test set: 180 samples to judge by, 180 held out for reference" all.txt
+check "all of them" test "$(wc -l <all.txt)" = 17
+# shellcheck disable=SC2016
+check "and the last one, too" awk '$1 == "reference" { found = $4 > 80 && $5 > 50 } END { exit !found }' all.txt
 check "a study" "$program" --quick "${data[@]}" --seeds 2 --out report
 check "its figures" python3 -c 'import json; m = json.load(open("report/metrics.json")); assert m["example"] == "worst_case_forget" and {"C1", "C2", "C4", "C8", "C10"} <= {c["id"] for c in m["claims"]}'
 check "its page" grep -q "Worst-case forget sets" report/report.html

@@ -55,3 +55,32 @@ TEST_CASE("empirical Fisher: the inverse of what its gradients make") {
   CHECK(s.report.converged);
   CHECK(s.report.products == 1);
 }
+
+TEST_CASE("streamed Fisher: after each gradient the inverse of what came, at the end that of all at once") {
+  using Pair = std::vector<Vector>;
+  const std::int64_t n = 7;  // more than the dimension of a leaf
+  std::vector<Pair> gradients;
+  for (std::uint32_t i = 0; i < n; ++i) gradients.push_back({noise({2, 3}, 2 * i), noise({1}, 2 * i + 1)});
+  const Pair b{noise({2, 3}, 100), noise({1}, 101)};
+  StreamedFisher<Pair> streamed(n, 0.05);
+  for (std::int64_t k = 0; k <= n; ++k) {
+    // F x = b with the gradients so far, of n
+    const Pair x = streamed.inverse(b);
+    Pair back = clone(x);
+    scale_(back, 0.05);
+    for (std::int64_t i = 0; i < k; ++i) {
+      const Pair& g = gradients[std::size_t(i)];
+      axpy_(inner(g, x) / double(n), g, back);
+    }
+    axpy_(-1, b, back);
+    CAPTURE(k);
+    CHECK(norm(back) < 1e-11 * norm(b));
+    if (k < n) streamed.add(gradients[std::size_t(k)]);
+  }
+  CHECK(streamed.size() == n);
+  Pair apart = streamed.inverse(b);
+  axpy_(-1, EmpiricalFisher<Pair>{gradients, 0.05}.inverse(b), apart);
+  CHECK(norm(apart) < 1e-11 * norm(b));
+  CHECK_THROWS_AS(StreamedFisher<Pair>(0, 1), ValueError);
+  CHECK_THROWS_AS(StreamedFisher<Pair>(1, 0), ValueError);
+}

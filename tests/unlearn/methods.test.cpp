@@ -19,7 +19,7 @@ const std::vector<Centre> three{{0.2, 0.2, 0}, {0.8, 0.2, 1}, {0.2, 0.8, 2}};
 }  // namespace
 
 TEST_CASE("methods: names lead back, four relabel, all but one train") {
-  std::set<std::string> names, relabelling, still;
+  std::set<std::string> names, relabelling, still, referring;
   for (Method m : all_methods()) {
     const std::string name(name_of(m));
     CHECK(names.insert(name).second);
@@ -27,10 +27,12 @@ TEST_CASE("methods: names lead back, four relabel, all but one train") {
     CHECK(method_named(name).index() == m.index());
     if (relabels(m)) relabelling.insert(name);
     if (!training_of(m)) still.insert(name);
+    if (wants_held_out(m)) referring.insert(name);
   }
   CHECK(names.size() == std::variant_size_v<Method>);
   CHECK(relabelling == std::set<std::string>{"rl", "bs", "be", "salun"});
   CHECK(still == std::set<std::string>{"iu"});
+  CHECK(referring == std::set<std::string>{"reference"});
   CHECK_THROWS_WITH_AS(method_named("magic"),
                        "unlearn: no method 'magic'; want one of retrain, ft, l1-sparse, eu-k, cf-k, scrub, rl, bs, be, "
                        "salun, ga, neggrad+, iu, reference",
@@ -60,6 +62,10 @@ TEST_CASE("methods: each gives a model of the same form, twice the same bits, an
     Request bad = r;
     bad.forget = {};
     CHECK_THROWS_AS(unlearned(method, bad), ValueError);
+    Request alone = r;
+    alone.held_out = nullptr;
+    if (wants_held_out(method)) CHECK_THROWS_AS(unlearned(method, alone), ValueError);
+    else CHECK(bits(unlearned(method, alone)) == bits(one));
   }
   set_threads(was);
 }

@@ -79,4 +79,44 @@ struct EmpiricalFisher {
   const V operator()(const V& r) const { return inverse(r); }  // as a preconditioner
 };
 
+/// The same inverse from gradients that come one by one and need not stay:
+///   F₀ = δ I,  F_{k+1}⁻¹ = F_k⁻¹ − u_k u_kᵀ / (n + ⟨g_k, u_k⟩),  u_k = F_k⁻¹ g_k.
+///   count    n, how many gradients there will be; with fewer it is the inverse of δ I + Σ g gᵀ / n
+///   Cost     k inner products for the k-th gradient, and for an inverse.   Memory  u of each.
+///   Source   Singh, Alistarh 2020 (WoodFisher), the recursion of Hassibi, Stork 1993.
+template <Tree V>
+class StreamedFisher {
+ public:
+  StreamedFisher(std::int64_t count, double damping) : count_(count), damping_(damping) {
+    require(count > 0 && damping > 0, "streamed Fisher: of ", count, " gradients, damped by ", damping,
+            "; want positive numbers");
+  }
+
+  void add(const V& gradient) {
+    V u = inverse(gradient);
+    over_.push_back(double(count_) + inner(gradient, u));
+    u_.push_back(std::move(u));
+  }
+  std::int64_t size() const { return std::int64_t(u_.size()); }
+
+  /// F⁻¹ b of the gradients so far.
+  V inverse(const V& b) const {
+    V x = clone(b);
+    scale_(x, 1 / damping_);
+    for (std::size_t k = 0; k < u_.size(); ++k) axpy_(-inner(u_[k], b) / over_[k], u_[k], x);
+    return x;
+  }
+  template <LinearOperator<V> A>
+  LinearSolution<V> operator()(A&&, const V& b, const V& = {}) const {
+    return {inverse(b), {}};
+  }
+  V operator()(const V& r) const { return inverse(r); }  // as a preconditioner
+
+ private:
+  std::int64_t count_;
+  double damping_;
+  std::vector<V> u_;
+  std::vector<double> over_;
+};
+
 }  // namespace tenzo

@@ -37,6 +37,10 @@ inline bool relabels(const Method& m) {
   return std::visit([](const auto& method) { return method.relabels; }, m);
 }
 
+/// Whether it wants held-out samples in the request. Whoever judges it by samples among them measures how well it knows
+/// them.
+inline bool wants_held_out(const Method& m) { return std::holds_alternative<ReferenceGuided>(m); }
+
 /// The method of this name. Throws ValueError for any other, with the list of names.
 inline Method method_named(std::string_view name) {
   std::string names;

@@ -141,6 +141,11 @@ class BatchOracle {
   UpperGradients<X, Y> upper(const X& x, const Y& y, std::int64_t j) {
     return ask(0, j, [&](auto& o) { return o.upper_gradients(x, y); });
   }
+  /// g, ∇_x g, ∇_y g.
+  template <Tree X, Tree Y>
+  UpperGradients<X, Y> lower(const X& x, const Y& y, std::int64_t i) {
+    return ask(i, 0, [&](auto& o) { return o.lower_gradients(x, y); });
+  }
 
   /// The terms of g at a point, each of its own batch.
   template <Tree X, Tree Y>
