@@ -2,7 +2,7 @@
 
 set(config_dir ${CMAKE_INSTALL_LIBDIR}/cmake/tenzo)
 
-install(TARGETS tenzo tenzo_native tenzo_images EXPORT tenzo-targets FILE_SET HEADERS)
+install(TARGETS tenzo tenzo_native tenzo_images tenzo_mri EXPORT tenzo-targets FILE_SET HEADERS)
 if(TARGET tenzo_io)
   install(TARGETS tenzo_io EXPORT tenzo-targets)
 endif()
@@ -29,6 +29,13 @@ foreach(library ZLIB PNG JPEG)
     string(APPEND needs "find_dependency(${library})\n")
   endif()
 endforeach()
+if(TARGET tenzo::hdf5)
+  install(FILES cmake/FindTenzoHdf5.cmake DESTINATION ${config_dir})
+  string(APPEND needs "include(\${CMAKE_CURRENT_LIST_DIR}/FindTenzoHdf5.cmake)\n")
+  string(APPEND needs "if(NOT TARGET tenzo::hdf5)\n  set(tenzo_FOUND FALSE)\n"
+                      "  set(tenzo_NOT_FOUND_MESSAGE \"tenzo: HDF5, with which this tenzo was built, was not found\")\n"
+                      "  return()\nendif()\n")
+endif()
 configure_package_config_file(cmake/tenzo-config.cmake.in tenzo-config.cmake INSTALL_DESTINATION ${config_dir})
 write_basic_package_version_file(tenzo-config-version.cmake COMPATIBILITY SameMinorVersion)
 install(FILES ${CMAKE_CURRENT_BINARY_DIR}/tenzo-config.cmake ${CMAKE_CURRENT_BINARY_DIR}/tenzo-config-version.cmake

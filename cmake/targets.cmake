@@ -1,6 +1,6 @@
 # What users link: tenzo::tenzo (headers, Eigen, threads); tenzo::io with the readers that need a JSON library and, where
 # there is zlib, PNG files; tenzo::images for the readers of data sets, with zlib, libpng and libjpeg as
-# far as they are there.
+# far as they are there; tenzo::mri for those of scans, with zlib and HDF5 likewise.
 
 find_package(Eigen3 3.4 REQUIRED NO_MODULE)
 find_package(Threads REQUIRED)
@@ -8,11 +8,12 @@ find_package(nlohmann_json 3.10 QUIET)
 find_package(ZLIB QUIET)
 find_package(PNG QUIET)
 find_package(JPEG QUIET)
+include(${CMAKE_CURRENT_LIST_DIR}/FindTenzoHdf5.cmake)
 if(TENZO_OPENMP AND NOT TENZO_STD_THREADS)
   find_package(OpenMP QUIET COMPONENTS CXX)
 endif()
 
-file(GLOB_RECURSE tenzo_headers CONFIGURE_DEPENDS include/tenzo/*.hpp)
+file(GLOB_RECURSE tenzo_headers CONFIGURE_DEPENDS include/tenzo/*.hpp include/tenzo/*.h)
 
 add_library(tenzo INTERFACE)
 add_library(tenzo::tenzo ALIAS tenzo)
@@ -64,4 +65,13 @@ endif()
 if(TARGET JPEG::JPEG)
   target_link_libraries(tenzo_images INTERFACE JPEG::JPEG)
   target_compile_definitions(tenzo_images INTERFACE TENZO_JPEG)
+endif()
+
+add_library(tenzo_mri INTERFACE)
+add_library(tenzo::mri ALIAS tenzo_mri)
+set_target_properties(tenzo_mri PROPERTIES EXPORT_NAME mri)
+target_link_libraries(tenzo_mri INTERFACE tenzo $<TARGET_NAME_IF_EXISTS:ZLIB::ZLIB>)
+if(TARGET tenzo::hdf5)
+  target_link_libraries(tenzo_mri INTERFACE tenzo::hdf5)
+  target_compile_definitions(tenzo_mri INTERFACE TENZO_HDF5)
 endif()

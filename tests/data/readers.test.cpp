@@ -15,6 +15,7 @@ using namespace tenzo;
 namespace {
 
 using Text = std::string;
+using namespace std::string_literals;
 
 /// Calls f with a copy of exactly these bytes, so that a sanitizer sees a read beyond the end.
 template <class F>
@@ -161,6 +162,10 @@ TEST_CASE("npy: arrays of all kinds") {
   CHECK(parse(npy("{'descr': '<f8'" + end, Bytes().put(0.25).put(-3.0).str()))(1) == -3);
   CHECK(parse(npy("{'descr': '<f4'" + end, Bytes().put(0.25f).put(5.f).str()))(0) == 0.25);
   CHECK(parse(npy("{'descr': '|u1'" + end, "\xff\2"))(0) == 255);
+  CHECK(parse(npy("{'descr': '|b1'" + end, Text("\0\1", 2)))(1) == 1);
+  CHECK(parse(npy("{'descr': '|i1'" + end, "\xff\2"))(0) == -1);
+  CHECK(parse(npy("{'descr': '<i2'" + end, "\xfe\xff\0\1"s))(0) == -2);
+  CHECK(parse(npy("{'descr': '<u2'" + end, "\xfe\xff\0\1"s))(0) == 65534);
   CHECK(parse(npy("{'descr': '<i4'" + end, Bytes().put(-7).put(8).str()))(0) == -7);
   CHECK(parse(npy("{'descr': '<i8'" + end, Bytes().put(std::int64_t(-7)).put(std::int64_t(8)).str(), 2))(1) == 8);
   CHECK(parse(npy("{\"shape\":(),\"descr\":\"<f8\",\"fortran_order\":False}", Bytes().put(2.5).str(), 3)).item() ==
@@ -182,7 +187,7 @@ TEST_CASE("npy: damaged files are one line") {
   CHECK(npy_refusal(npy("{'descr", "")) == "f: offset 11: the header: a text without its end");
   CHECK(with("'|u1'", "True", "(3,)", "abc").ends_with("columns before rows (fortran_order); want rows first"));
   CHECK(with("'>f8'", "False", "(3,)", "abc") ==
-        "f: offset 10: elements '>f8'; want '<f4', '<f8', '|u1', '<i4' or '<i8'");
+        "f: offset 10: elements '>f8'; want <f4, <f8, |u1, |b1, |i1, <u2, <i2, <i4 or <i8");
   CHECK(with("'|u1'", "False", "(-3,)", "abc").ends_with("the header: want a size"));
   CHECK(with("'|u1'", "False", "(99999999999999999999,)", "abc").ends_with("the header: want a size"));
   CHECK(with("'|u1'", "False", "(1,1,1,1,1,1,1,1,1)", "a").ends_with("the header: more than 8 axes"));

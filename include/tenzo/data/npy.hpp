@@ -4,11 +4,13 @@
 //           The header is a Python dictionary: {'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }.
 #pragma once
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <iterator>
 #include <span>
 #include <string>
 #include <string_view>
@@ -22,10 +24,10 @@ namespace tenzo {
 /// An array as it lies in a file.
 struct NpyArray {
   Shape shape;
-  std::string type;  // "f4", "f8", "u1", "i4", "i8"
+  std::string type;  // "f4", "f8", "u1", "b1", "i1", "u2", "i2", "i4", "i8"
   std::span<const std::byte> bytes;
 
-  /// The elements as T: those of "u1" as they are, 0 to 255.
+  /// The elements as T: whole numbers as they are, truth values ("b1") as 0 and 1.
   template <Real T>
   Tensor<T> as() const {
     Tensor<T> out(shape);
@@ -38,7 +40,10 @@ struct NpyArray {
     };
     if (type == "f4") convert(float());
     else if (type == "f8") convert(double());
-    else if (type == "u1") convert(std::uint8_t());
+    else if (type == "u1" || type == "b1") convert(std::uint8_t());
+    else if (type == "i1") convert(std::int8_t());
+    else if (type == "u2") convert(std::uint16_t());
+    else if (type == "i2") convert(std::int16_t());
     else if (type == "i4") convert(std::int32_t());
     else convert(std::int64_t());
     return out;
@@ -127,7 +132,7 @@ class NpyHeader {
 }  // namespace detail
 
 /// The array of a file; its elements stay where they are.
-///   Throws FileError where the file is no whole array of f4, f8, u1, i4 or i8, little-endian, rows first.
+///   Throws FileError where the file is no whole array of one of NpyArray's types, little-endian, rows first.
 inline NpyArray parse_npy(std::span<const std::byte> bytes, const std::string& path) {
   ByteReader file(bytes, path);
   const auto magic = file.take(6, "the magic number");
@@ -143,8 +148,9 @@ inline NpyArray parse_npy(std::span<const std::byte> bytes, const std::string& p
   header.parse();
 
   const std::string_view type = header.type;
-  const bool known = type == "<f4" || type == "<f8" || type == "|u1" || type == "<i4" || type == "<i8";
-  if (!known) file.fail(at, "elements ", printable(type), "; want '<f4', '<f8', '|u1', '<i4' or '<i8'");
+  constexpr std::string_view known[] = {"<f4", "<f8", "|u1", "|b1", "|i1", "<u2", "<i2", "<i4", "<i8"};
+  if (std::find(std::begin(known), std::end(known), type) == std::end(known))
+    file.fail(at, "elements ", printable(type), "; want <f4, <f8, |u1, |b1, |i1, <u2, <i2, <i4 or <i8");
   std::uint64_t size = std::uint64_t(type[2] - '0');
   for (const std::int64_t n : header.sizes) {
     if (n > 0 && size > (std::uint64_t(1) << 62) / std::uint64_t(n)) file.fail(at, "more bytes than 62 bits count");
