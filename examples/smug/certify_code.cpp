@@ -1,0 +1,81 @@
+#include "certify_denoise.hpp"
+#include "tenzo/models/autoencoder.hpp"
+#include "tenzo/nn/init.hpp"
+#include "tenzo/ops/loss.hpp"
+
+namespace smug::certify {
+
+using namespace tenzo;
+using namespace tenzo::smoothing;
+
+namespace {
+
+using F = Tensor<float>;
+
+template <class V>
+struct Autoencoder {
+  ConvEncoder<V> encoder;
+  ConvDecoder<V> decoder;
+
+  static void visit(auto&& f, auto&... self) {
+    f("encoder", self.encoder...);
+    f("decoder", self.decoder...);
+  }
+  template <Value X>
+  auto operator()(const X& x) const {  // (n, channels, h, w) -> the same
+    return decoder(encoder(x));
+  }
+};
+
+/// What is known of the defence: the images that it cleans, as codes.
+template <class V>
+struct WhitePart {
+  DnCnn<V> denoiser;
+  ConvEncoder<V> encoder;
+
+  static void visit(auto&& f, auto&... self) {
+    f("denoiser", self.denoiser...);
+    f("encoder", self.encoder...);
+  }
+  template <Value X>
+  auto operator()(const X& x, BatchStatistics<plain_t<X>>* training = nullptr) const {  // -> (n, code)
+    return encoder(denoiser(x, training));
+  }
+  template <Plain P>
+  void update_running_(const BatchStatistics<P>& s) {
+    denoiser.update_running_(s);
+  }
+};
+
+Autoencoder<F> autoencoder(const Setup& setup, const AutoencoderConfig& config, std::uint64_t seed) {
+  Autoencoder<F> m = initialised<float>(Autoencoder<Expected>{encoder_spec(config), decoder_spec(config)}, seed + 31);
+  Adam::State<Autoencoder<F>> state;
+  for_noisy_batches(setup, 0, seed, setup.sizes.autoencoder_steps, [&](const F& clean, const F&, std::uint32_t) {
+    Adam{.lr = 2e-3}.step(state, m, grad([&](const auto& model) { return mse_loss(model(clean), clean); }, m));
+  });
+  return m;
+}
+
+}  // namespace
+
+std::vector<DenoisedRun> denoised_by_code(const Setup& setup, const Network& network, const Denoiser& begin,
+                                          std::uint64_t seed) {
+  // a code of 48 numbers, 3 x 4 x 4 of 28 x 28 pixels
+  const AutoencoderConfig config{.channels = setup.config.channels, .image = setup.config.image, .widths = {12, 24, 3}};
+  const Autoencoder<F> halves = autoencoder(setup, config, seed);
+  const auto answer = [&](const F& code) { return network(halves.decoder(code)); };
+  const std::pair<std::string, CodeGradient> kinds[] = {{"ZO-AE-DS, RGE 20", {.queries = 20}},
+                                                        {"ZO-AE-DS, RGE d", {.queries = int(config.code())}},
+                                                        {"ZO-AE-DS, CGE", {.kind = CodeGradient::Kind::cge}}};
+  std::vector<DenoisedRun> out;
+  for (const auto& [name, how] : kinds) {
+    std::int64_t queries = 0;
+    const WhitePart<F> white =
+        through_answers(setup, network, WhitePart<F>{begin, halves.encoder}, answer, how, seed, queries);
+    out.push_back(denoised_run(
+        setup, name, queries, [&](const F& x) { return answer(white(x)); }, seed));
+  }
+  return out;
+}
+
+}  // namespace smug::certify

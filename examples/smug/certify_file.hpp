@@ -1,0 +1,14 @@
+// Certification outside a study: a network of a file, and logs.
+#pragma once
+
+#include "certify.hpp"
+
+namespace smug::certify {
+
+/// Certifies the test images by the network of --model, writes the log and prints what it says.
+int certify_model(const Options& o);
+
+/// Prints what logs say: certified accuracy by radius, average radius, abstentions, and the best of all.
+int analyze(const Options& o);
+
+}  // namespace smug::certify

@@ -1,0 +1,49 @@
+// The networks of a study: each is trained once, and kept in a file of the run's folder.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "certify_study.hpp"
+#include "tenzo/io/stages.hpp"
+#include "tenzo/smoothing/train.hpp"
+
+namespace smug::certify {
+
+/// The trainings that are compared, the first of which sees no noise.
+inline const std::vector<std::string> methods = {
+    "no noise", "Gaussian", "Stability", "MACER", "Consistency", "SmoothAdv", "SmoothAdv + Consistency"};
+
+/// How a method trains for noise of a deviation: the settings published for MNIST, with fewer copies and attack steps.
+tenzo::smoothing::SmoothedTraining training_of(const std::string& method, double sigma, std::int64_t epochs);
+
+/// A fresh network of a setup.
+Network fresh(const Setup& setup, std::uint64_t seed);
+
+tenzo::TrainOptions train_options(const Setup& setup, std::uint64_t seed);
+
+class Networks {
+ public:
+  Networks(const Setup& setup, tenzo::Stages& stages, std::string folder)
+      : setup_(setup), stages_(stages), folder_(std::move(folder)) {}
+
+  /// The network of a training; that without noise is the same for all deviations.
+  const Network& operator()(const std::string& method, double sigma, std::uint64_t seed);
+  /// The same of noise that no method has: made by `train` and kept under `name`.
+  const Network& operator()(const std::string& name, const std::function<Network()>& train);
+
+ private:
+  const Setup& setup_;
+  tenzo::Stages& stages_;
+  std::string folder_;
+  std::map<std::string, Network> known_;
+};
+
+/// Certificates of the judged images by so many copies, and what the network says of others in noise.
+Certified certified(const Setup& setup, const Network& network, const std::string& method,
+                    const tenzo::smoothing::AdditiveNoise& noise, std::int64_t samples, std::uint64_t seed);
+
+}  // namespace smug::certify

@@ -1,0 +1,26 @@
+// Runs of one's own: a network trained and kept in a file, and attacked.
+#pragma once
+
+#include <string>
+
+#include "options.hpp"
+
+namespace smug {
+
+struct Train : Options {
+  std::string method = "SMUG", save = "network.safetensors";
+  double acceleration = 4, sigma = 0.05;
+  int steps = 5, samples = 4;
+  std::int64_t iterations = 1200, tuning = 120, width = 64, coils = 4, channels = 16;
+};
+int train(const Train& o);
+
+struct Attack : Train {
+  std::string model, domain = "kspace", norm = "l2";
+  double eps = 0.2;  // l2: a share of ‖y‖; l∞: in units of the image
+  int iterations_of_attack = 10, draws = 1, restarts = 1;
+  bool masked = false;
+};
+int attack(const Attack& o);
+
+}  // namespace smug

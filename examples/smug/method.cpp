@@ -1,0 +1,56 @@
+#include "method.hpp"
+
+#include "tenzo/core/error.hpp"
+
+namespace smug {
+
+using tenzo::mri::Smoothing;
+
+namespace {
+
+const std::vector<Method>& table() {
+  static const std::vector<Method> all = {
+      {.name = "vanilla", .from = "fresh"},
+      {.name = "vanilla, longer"},
+      {.name = "RS-E2E", .smoothing = Smoothing::input, .loss = Loss::each},
+      {.name = "RS-E2E, to vanilla", .smoothing = Smoothing::input, .loss = Loss::vanilla},
+      {.name = "RS-E2E, k-space", .smoothing = Smoothing::measurements, .loss = Loss::each},
+      {.name = "SMUG", .smoothing = Smoothing::denoiser},
+      {.name = "SMUG, stability", .smoothing = Smoothing::denoiser, .loss = Loss::stability},
+      {.name = "SMUGv0", .smoothing = Smoothing::step, .loss = Loss::stability},
+      {.name = "weighted SMUG", .smoothing = Smoothing::denoiser, .weighted = true},
+      {.name = "jittering", .smoothing = Smoothing::denoiser, .samples = 1, .longer = 2},
+      {.name = "adversarial", .adversarial = true},
+      {.name = "SMUG, σ 0.02", .smoothing = Smoothing::denoiser, .sigma = 0.02},
+      {.name = "SMUG, σ 0.1", .smoothing = Smoothing::denoiser, .sigma = 0.1},
+      {.name = "denoiser", .from = "fresh", .smoothing = Smoothing::denoiser, .loss = Loss::denoiser, .longer = 3},
+      {.name = "SMUG, from denoiser",
+       .from = "denoiser",
+       .smoothing = Smoothing::denoiser,
+       .loss = Loss::stability,
+       .lr_factor = 0.3},
+  };
+  return all;
+}
+
+}  // namespace
+
+Method method_named(const std::string& name) {
+  for (const Method& m : table())
+    if (m.name == name) return m;
+  tenzo::require(false, "there is no method '", name, "'");
+  return {};
+}
+
+std::vector<std::string> methods_of(bool full) {
+  if (!full) return {"vanilla", "RS-E2E", "SMUG"};
+  return all_methods();
+}
+
+std::vector<std::string> all_methods() {
+  std::vector<std::string> names;
+  for (const Method& m : table()) names.push_back(m.name);
+  return names;
+}
+
+}  // namespace smug
