@@ -11,6 +11,9 @@
 #include "tenzo/ops/loss.hpp"
 #include "tenzo/ops/pool.hpp"
 #include "tenzo/optim/optimizers.hpp"
+#include "tenzo/rl/fixed_q.hpp"
+#include "tenzo/rl/q_network.hpp"
+#include "tenzo/tree/ravel.hpp"
 #include "workloads.hpp"
 #include "zo_steps.hpp"
 
@@ -158,6 +161,18 @@ void resnet20_forward(benchmark::State& s) {
   repeat<D>(s, [&] { benchmark::DoNotOptimize(m(x).data()); });
 }
 
+/// By the network that is compiled for its sizes.
+void fixed_dqn_update(benchmark::State& s) {
+  const auto now = noise<Cpu>({32, 4}, 100), next = noise<Cpu>({32, 4}, 101), reward = noise<Cpu>({32}, 102);
+  const std::vector<float> discount(32, 0.99f);
+  std::vector<std::int32_t> action(32);
+  for (std::int32_t i = 0; i < 32; ++i) action[std::size_t(i)] = i * 7 % 2;
+  rl::FixedQ<rl::FixedQNetwork<false, false, 4, 64, 64, 2>, 32> q(ravel(dense_network<Cpu>({4, 64, 64, 2})),
+                                                                  {.lr = 1e-3});
+  const rl::Batch batch{now.values(), next.values(), action, reward.values(), discount};
+  repeat<Cpu>(s, [&] { benchmark::DoNotOptimize(q.update(batch, {}).loss); });
+}
+
 template <class D>
 void dqn_update(benchmark::State& s) {
   using T = Tensor<float, D>;
@@ -242,7 +257,12 @@ const bench::Workloads workloads([](auto device) {
   add("cnn_train/mnist/b64", cnn_train<D>);
   add("resnet20_train/cifar/b64", resnet20_train<D>);
   add("resnet20_forward/cifar/b64", resnet20_forward<D>);
-  add("dqn_update/4-64-64-2/b32", dqn_update<D>);
+  if constexpr (HostDevice<D>) {
+    add("dqn_update/4-64-64-2/b32", fixed_dqn_update);
+    add("dqn_update_taped/4-64-64-2/b32", dqn_update<D>);
+  } else {
+    add("dqn_update/4-64-64-2/b32", dqn_update<D>);
+  }
   add("hvp/784-128-10/b64", hessian_product<D>);
   bench::add_zo_step<D>("zo_step", "784-256-256-10/b64", zo_step<D>);
   if constexpr (HostDevice<D>) add("spsa/quadratic_1e6", spsa_quadratic);

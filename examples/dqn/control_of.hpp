@@ -1,0 +1,196 @@
+// A run of an agent in one environment with one kind of network; included where that kind is compiled.
+#pragma once
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <cstdio>
+#include <filesystem>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "study.hpp"
+#include "tenzo/io/atomic_file.hpp"
+#include "tenzo/nn/init.hpp"
+#include "tenzo/optim/radam.hpp"
+#include "tenzo/rl/batched.hpp"
+#include "tenzo/rl/checkpoint.hpp"
+#include "tenzo/rl/dqn.hpp"
+#include "tenzo/rl/evaluation.hpp"
+#include "tenzo/rl/fixed_q.hpp"
+#include "tenzo/rl/pqn.hpp"
+#include "tenzo/rl/q_file.hpp"
+#include "tenzo/rl/q_network.hpp"
+#include "tenzo/stats/interval.hpp"
+#include "tenzo/tree/ravel.hpp"
+
+namespace dqn {
+
+using namespace tenzo;
+using namespace tenzo::rl;
+
+using Watch = std::function<void(std::int64_t)>;
+
+inline DqnOptions agent_options(const Control& c) {
+  DqnOptions o;
+  o.exploration = parse_exploration(c.epsilon);
+  o.gamma = c.gamma, o.batch = c.batch, o.buffer = c.buffer, o.learning_starts = c.learning_starts;
+  o.train_every = c.train_every, o.target_every = c.target_every, o.tau = c.tau, o.n_step = c.n_step;
+  o.rule = {.double_q = c.double_q, .huber = c.huber};
+  if (c.prioritized) o.priorities = Priorities{};
+  o.beta_steps = c.steps, o.seed = c.seed;
+  return o;
+}
+
+/// What is noted along a run: kept in its checkpoint.
+struct Notes {
+  std::vector<double> step, greedy, episode_end, episode_return;
+  std::vector<std::uint8_t> log;
+
+  static void fields(auto&& f, auto& n) {
+    f("step", n.step), f("greedy", n.greedy), f("episode_end", n.episode_end);
+    f("episode_return", n.episode_return), f("log", n.log);
+  }
+
+  void write(std::int64_t at, const char* kind, double total, const TdFigures& figures, double epsilon) {
+    char line[160];
+    const int n = std::snprintf(line, sizeof line, "%lld,%s,%.6g,%.6g,%.6g,%.6g\n", static_cast<long long>(at), kind,
+                                total, figures.loss, figures.mean_q, epsilon);
+    log.insert(log.end(), line, line + n);
+  }
+  void ended(const Episode& e, const TdFigures& figures, double epsilon) {
+    episode_end.push_back(double(e.step)), episode_return.push_back(e.total);
+    write(e.step, "episode", e.total, figures, epsilon);
+  }
+
+  Course course(const Control& c) const {
+    Course out;
+    out.seed = c.seed, out.epsilon = c.epsilon;
+    out.step = step, out.greedy = greedy, out.episode_end = episode_end, out.episode_return = episode_return;
+    if (!greedy.empty()) {
+      out.first = greedy.front(), out.last = greedy.back();
+      out.best = *std::max_element(greedy.begin(), greedy.end());
+      for (std::size_t i = 0; i < greedy.size() && std::isnan(out.solved); ++i)
+        if (greedy[i] >= 475) out.solved = step[i];
+    }
+    const std::size_t n = std::min<std::size_t>(100, episode_return.size());
+    if (n > 0) out.last_hundred = mean_of(std::span(episode_return).last(n));
+    return out;
+  }
+};
+
+template <class S>
+struct Saved {
+  S agent;
+  Notes notes;
+
+  static void fields(auto&& f, auto& s) { f("agent", s.agent), f("notes", s.notes); }
+};
+
+inline void write_log(const Control& c, const Notes& notes) {
+  if (!c.log.empty())
+    write_file(c.log, "step,kind,return,loss,mean_q,epsilon\n" + std::string(notes.log.begin(), notes.log.end()));
+}
+
+/// The mean return of greedy episodes, which are the same at each evaluation.
+template <class D, class Q>
+double judged(const Control& c, const D& dynamics, Q& q) {
+  return mean_of(greedy_returns(dynamics, q, c.episodes, c.seed ^ 0x9e3779b97f4a7c15, 5000));
+}
+
+/// A run of DQN.   save(q)  writes the weights
+template <class Stored, class D, class Q, class Save>
+Course dqn_course(const Control& c, const D& dynamics, Q q, Save&& save, const Watch& watch) {
+  const auto start = std::chrono::steady_clock::now();
+  using Agent = Dqn<Batched<D>, Q, Stored>;
+  Agent agent(Batched<D>(1, dynamics), std::move(q), agent_options(c));
+  const std::string run = nlohmann::json(c).dump();
+  Notes notes;
+  if (c.resume && std::filesystem::exists(c.checkpoint)) {
+    Saved<typename Agent::State> saved{agent.state(), {}};
+    load_run(c.checkpoint, saved, run);
+    try {
+      agent.restore(std::move(saved.agent));
+    } catch (const Error& error) {
+      throw FileError(c.checkpoint, -1, error.what());
+    }
+    notes = std::move(saved.notes);
+  }
+  if (notes.step.empty()) notes.step.push_back(0), notes.greedy.push_back(judged(c, dynamics, agent.q));
+  while (agent.steps() < c.steps) {
+    agent.step([&](const Episode& e) { notes.ended(e, agent.figures(), agent.epsilon()); });
+    if (agent.steps() % c.evaluate_every == 0) {
+      notes.step.push_back(double(agent.steps())), notes.greedy.push_back(judged(c, dynamics, agent.q));
+      notes.write(agent.steps(), "greedy", notes.greedy.back(), agent.figures(), agent.epsilon());
+      if (watch) watch(agent.steps());
+    }
+    if (!c.checkpoint.empty() && (agent.steps() % c.save_every == 0 || agent.steps() >= c.steps)) {
+      save_run(c.checkpoint, Saved<typename Agent::State>{agent.state(), notes}, run);
+      write_log(c, notes);
+    }
+  }
+  write_log(c, notes);
+  if (!c.weights.empty()) save(agent.q);
+  Course out = notes.course(c);
+  out.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  return out;
+}
+
+/// A run of PQN in four environments.
+template <class D, class Q, class Save>
+Course pqn_course(const Control& c, const D& dynamics, Q q, Save&& save, const Watch& watch) {
+  const auto start = std::chrono::steady_clock::now();
+  PqnOptions o;
+  o.exploration = parse_exploration(c.epsilon);
+  o.gamma = c.gamma, o.anneal = c.steps, o.seed = c.seed;
+  Pqn<Batched<D>, Q> agent(Batched<D>(4, dynamics), std::move(q), o);
+  Notes notes;
+  notes.step.push_back(0), notes.greedy.push_back(judged(c, dynamics, agent.q));
+  for (std::int64_t next = c.evaluate_every; agent.steps() < c.steps;) {
+    agent.iterate([&](const Episode& e) { notes.ended(e, agent.figures(), o.exploration(double(e.step))); });
+    if (agent.steps() < next) continue;
+    next += c.evaluate_every;
+    notes.step.push_back(double(agent.steps())), notes.greedy.push_back(judged(c, dynamics, agent.q));
+    notes.write(agent.steps(), "greedy", notes.greedy.back(), agent.figures(), o.exploration(double(agent.steps())));
+    if (watch) watch(agent.steps());
+  }
+  write_log(c, notes);
+  if (!c.weights.empty()) save(agent.q);
+  Course out = notes.course(c);
+  out.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  return out;
+}
+
+inline QNetworkConfig network_of(const Control& c, std::int64_t size, std::int32_t actions) {
+  QNetworkConfig n{.widths = {size}, .norm = c.norm || c.pqn, .dueling = c.dueling};
+  n.widths.insert(n.widths.end(), c.hidden.begin(), c.hidden.end());
+  n.widths.push_back(actions);
+  return n;
+}
+
+/// What writes the weights of an agent's network.
+inline auto saving(const Control& c, const QNetwork<Tensor<float>>& form) {
+  return [&c, form](const auto& q) { save_q(c.weights, unravel(q.parameters, form), c.environment); };
+}
+
+/// A run with the network of these sizes, compiled for them.
+template <int B, int... widths, class D>
+Course fixed_course(const Control& c, const D& dynamics, const Watch& watch) {
+  const auto start =
+      initialised<float>(q_network_spec(network_of(c, dynamics.observation_size(), dynamics.actions())), c.seed);
+  if (!c.pqn)
+    return dqn_course<float>(c, dynamics, FixedQ<FixedQNetwork<false, false, widths...>, B>(ravel(start), {.lr = c.lr}),
+                             saving(c, start), watch);
+  FixedQ<FixedQNetwork<true, false, widths...>, B, RAdam> q(ravel(start), {.lr = c.lr});
+  q.gradient_limit = 10;
+  return pqn_course(c, dynamics, std::move(q), saving(c, start), watch);
+}
+
+Course cartpole_course(const Control& c, const Watch& watch);
+Course classic_course(const Control& c, const Watch& watch);
+Course tensor_course(const Control& c, const Watch& watch);
+Course game_course(const Control& c, const Watch& watch);
+Course emulator_course(const Control& c, const Watch& watch);
+
+}  // namespace dqn
