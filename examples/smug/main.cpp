@@ -36,7 +36,7 @@ std::string weights_file(const Options& o, std::uint64_t seed, const std::string
 
 int claims(const Options& o) {
   const auto start = std::chrono::steady_clock::now();
-  check_folder(o.out, {"stages.json", "metrics.json", "report.html", "networks"});
+  check_folder(o.out, {"stages.json", "metrics.json", "report.html"});
   const Sizes s = Sizes::of(o.full);
   const auto lab = make_lab(o.denoiser, s);
   const auto scans = load_scans(o, s);

@@ -9,16 +9,18 @@ work_apart
 
 small=(--width 32 --coils 2 --channels 4 --steps 3)
 check "trains a network" "$program" train "${small[@]}" --iterations 60 --tuning 20 --save net.safetensors
+cp out.txt trained.txt
 # shellcheck disable=SC2016
-check "better than zero-filled" awk '/^zero-filled/ { found = $5 + 0 > $2 + 0 } END { exit !found }' out.txt
+check "better than zero-filled" awk '/^zero-filled/ { found = $5 + 0 > $2 + 0 } END { exit !found }' trained.txt
 check "the same on one thread" "$program" train "${small[@]}" --iterations 60 --tuning 20 --threads 1 --save again.safetensors
 check "the same bits" cmp net.safetensors again.safetensors
 for how in "--domain kspace --norm l2 --eps 0.2" "--domain kspace --norm linf --eps 0.02 --eot 2" \
   "--domain image --norm linf --eps 0.01 --masked"; do
   # shellcheck disable=SC2086
   check "attacks it, $how" "$program" attack "${small[@]}" --model net.safetensors --iters 4 $how
+  cp out.txt attacked.txt
   # shellcheck disable=SC2016
-  check "it is worse then, $how" awk '/attacked/ { found = $6 + 0 < $3 + 0 } END { exit !found }' out.txt
+  check "it is worse then, $how" awk '/attacked/ { found = $6 + 0 < $3 + 0 } END { exit !found }' attacked.txt
 done
 check "weighted ones have files, too" "$program" train "${small[@]}" --method "weighted SMUG" --iterations 4 --tuning 2 --save weighted.safetensors
 check "and are read" "$program" attack "${small[@]}" --method "weighted SMUG" --model weighted.safetensors --iters 1
@@ -50,7 +52,7 @@ mkdir empty
 wrong "no volumes" "holds no volumes" "$program" --data empty --out x
 mkdir cut && head -c 200000 "$volumes/ch2.nii.gz" >cut/ch2.nii.gz
 wrong "a cut volume" "cut/ch2.nii.gz" "$program" --data cut --out x
-mkdir junk && printf 'not a scan' >junk/a.h5
+mkdir junk && printf 'not a scan' | tee junk/a.h5 >junk/b.h5
 wrong "no HDF5" "junk/a.h5" "$program" --data junk --out x
 wrong "no such denoiser" "want cnn, unet or didn" "$program" --denoiser transformer --out x
 wrong "no such method" "no method" "$program" train --method SMUGGER
