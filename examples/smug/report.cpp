@@ -78,7 +78,7 @@ void add_pictures(Report& page, const Results& r) {
       grid.notes.push_back("");
     }
     grid.row_names = {"magnitude", "error × 5"};
-    page.image_grid(grid, cat("One slice ", row.name, ": truth and reconstructions, and below them where they err."));
+    page.image_grid(grid, cat("One slice, ", row.name, ": truth and reconstructions, and below them where they err."));
   }
 }
 

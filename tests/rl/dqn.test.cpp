@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "../tree/same_bits.hpp"
 #include "tenzo/nn/init.hpp"
 #include "tenzo/rl/batched.hpp"
 #include "tenzo/rl/checkpoint.hpp"
@@ -17,7 +18,6 @@
 #include "tenzo/rl/fixed_q.hpp"
 #include "tenzo/rl/q_network.hpp"
 #include "tenzo/tree/ravel.hpp"
-#include "../tree/same_bits.hpp"
 
 using namespace tenzo;
 using namespace tenzo::rl;

@@ -12,13 +12,13 @@
 #include <string>
 #include <vector>
 
+#include "../tree/same_bits.hpp"
 #include "tenzo/nn/init.hpp"
 #include "tenzo/rl/dqn.hpp"
 #include "tenzo/rl/evaluation.hpp"
 #include "tenzo/rl/fixed_q.hpp"
 #include "tenzo/rl/q_file.hpp"
 #include "tenzo/tree/ravel.hpp"
-#include "../tree/same_bits.hpp"
 
 using namespace tenzo;
 using namespace tenzo::rl;

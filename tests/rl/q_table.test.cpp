@@ -6,6 +6,7 @@
 #include <cmath>
 #include <vector>
 
+#include "../tree/same_bits.hpp"
 #include "tenzo/nn/init.hpp"
 #include "tenzo/optim/rmsprop.hpp"
 #include "tenzo/rl/batched.hpp"
@@ -15,7 +16,6 @@
 #include "tenzo/rl/environments/cliff.hpp"
 #include "tenzo/rl/evaluation.hpp"
 #include "tenzo/rl/tensor_q.hpp"
-#include "../tree/same_bits.hpp"
 
 using namespace tenzo;
 using namespace tenzo::rl;
