@@ -71,7 +71,7 @@ figure { margin: 0 0 22px; }
 .pair > figure { margin: 0; }
 figcaption { color: var(--soft); font-size: .93rem; line-height: 1.5; margin-top: 14px; max-width: 54em; }
 figcaption b { color: var(--ink); font-weight: 640; }
-.scroll { overflow-x: auto; }
+.scroll { overflow: auto hidden; }
 .footnote { font-size: .88rem; color: var(--faint); margin: 12px 0 0; max-width: 60em; }
 )";
 
