@@ -6,6 +6,7 @@
 #include <map>
 #include <set>
 
+#include "../shared/claims.hpp"
 #include "../shared/text.hpp"
 #include "tenzo/core/error.hpp"
 #include "tenzo/stats/bootstrap.hpp"
@@ -13,6 +14,7 @@
 namespace dqn {
 
 using namespace tenzo;
+using program_claims::log_slope;
 using program_text::fixed;
 
 namespace {
@@ -311,17 +313,6 @@ Measured final_return(const std::vector<Course>& courses, const std::string& eps
   for (const Course& c : courses)
     if (c.epsilon == epsilon) x.push_back(c.last);
   return bootstrap(x, interquartile_mean);
-}
-
-double log_slope(const std::vector<double>& x, const std::vector<double>& y) {
-  double x1 = 0, y1 = 0, xx = 0, xy = 0;
-  const double n = double(x.size());
-  for (std::size_t i = 0; i < x.size(); ++i) x1 += std::log(x[i]) / n, y1 += std::log(y[i]) / n;
-  for (std::size_t i = 0; i < x.size(); ++i) {
-    const double dx = std::log(x[i]) - x1;
-    xx += dx * dx, xy += dx * (std::log(y[i]) - y1);
-  }
-  return xy / xx;
 }
 
 std::vector<Claim> judge(const Results& r) {

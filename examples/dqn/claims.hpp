@@ -23,7 +23,5 @@ double mean_of_cells(const std::vector<Region>& cells, double delta, const std::
                      double Region::*figure);
 /// The interquartile mean over seeds of the last greedy return with this ε.
 tenzo::Measured final_return(const std::vector<Course>& courses, const std::string& epsilon);
-/// The slope of log y by log x.
-double log_slope(const std::vector<double>& x, const std::vector<double>& y);
 
 }  // namespace dqn

@@ -13,6 +13,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include "../shared/claims.hpp"
 #include "../shared/command_line.hpp"
 #include "../shared/text.hpp"
 #include "claims.hpp"
@@ -170,9 +171,7 @@ int claims(const Options& o) {
     episodes.emplace_back(rendered("minatar-breakout", in(o.out, "breakout.safetensors"), o.seed + 1, 200),
                           "Breakout: a greedy episode.");
   const std::vector<Claim> verdicts = judge(r);
-  for (const Claim& c : verdicts)
-    std::printf("%-4s %-9s %s\n     %s\n", c.id.c_str(), c.holds ? "holds" : "fails", c.statement.c_str(),
-                c.reason.c_str());
+  for (const Claim& c : verdicts) program_claims::print(c);
   write_report(o, r, verdicts, episodes,
                std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
   stages.clear();

@@ -1,8 +1,13 @@
 // Claims about figures that were measured on several seeds.
 #pragma once
 
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <cstdio>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "tenzo/io/claim.hpp"
 #include "tenzo/stats/interval.hpp"
@@ -26,6 +31,31 @@ inline tenzo::Claim about(const std::string& id, const std::string& statement, s
                  .relation = relation};
   c.holds = relation == "≥" ? m.value >= threshold : relation == ">" ? m.value > threshold : m.value <= threshold;
   return c;
+}
+
+/// Prints a claim: how it came out, and why.
+inline void print(const tenzo::Claim& c) {
+  std::printf("%-4s %-9s %s\n     %s\n", c.id.c_str(), c.holds ? "holds" : "fails", c.statement.c_str(),
+              c.reason.c_str());
+}
+
+/// Seed by seed, as far as both go.
+inline std::vector<double> minus(std::span<const double> a, std::span<const double> b) {
+  std::vector<double> d(std::min(a.size(), b.size()));
+  for (std::size_t i = 0; i < d.size(); ++i) d[i] = a[i] - b[i];
+  return d;
+}
+
+/// The slope of log y against log x by least squares.
+inline double log_slope(std::span<const double> x, std::span<const double> y) {
+  double x1 = 0, y1 = 0, xx = 0, xy = 0;
+  const double n = double(x.size());
+  for (std::size_t i = 0; i < x.size(); ++i) x1 += std::log(x[i]) / n, y1 += std::log(y[i]) / n;
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    const double dx = std::log(x[i]) - x1;
+    xx += dx * dx, xy += dx * (std::log(y[i]) - y1);
+  }
+  return xy / xx;
 }
 
 }  // namespace program_claims

@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <tuple>
 
+#include "../shared/claims.hpp"
 #include "../shared/command_line.hpp"
 #include "../shared/data.hpp"
 #include "certify_file.hpp"
@@ -135,9 +136,7 @@ int study(const Options& o) {
   }
   bar.finish();
   const std::vector<Claim> verdicts = judge(setup, r);
-  for (const Claim& c : verdicts)
-    std::printf("%-4s %-9s %s\n     %s\n", c.id.c_str(), c.holds ? "holds" : "fails", c.statement.c_str(),
-                c.reason.c_str());
+  for (const Claim& c : verdicts) program_claims::print(c);
   write_report(o, setup, r, verdicts, std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count());
   stages.clear();
   std::printf("report: %s\n", (folder / "certify.html").c_str());

@@ -12,7 +12,7 @@ namespace smug::certify {
 
 using namespace tenzo;
 using namespace tenzo::smoothing;
-using program_claims::about;
+using program_claims::about, program_claims::minus;
 using program_text::fixed;
 
 namespace {
@@ -34,12 +34,6 @@ std::vector<double> radii(const std::vector<Certified>& runs) {
 double in_noise(const std::vector<Certified>& runs, std::size_t i) {
   return mean_of(each(runs, [&](const Certified& c) { return 100 * c.in_noise.at(i); }));
 }
-std::vector<double> minus(const std::vector<double>& a, const std::vector<double>& b) {
-  std::vector<double> d(std::min(a.size(), b.size()));
-  for (std::size_t i = 0; i < d.size(); ++i) d[i] = a[i] - b[i];
-  return d;
-}
-
 /// The difference of two methods' radii with an interval over images within seeds, which share images and noise.
 Measured paired(const std::vector<Certified>& a, const std::vector<Certified>& b) {
   std::vector<std::vector<double>> seeds;

@@ -9,15 +9,9 @@
 namespace smug {
 
 using namespace tenzo;
-using program_claims::about, program_claims::points;
+using program_claims::about, program_claims::minus, program_claims::points;
 
 namespace {
-
-std::vector<double> minus(const std::vector<double>& a, const std::vector<double>& b) {
-  std::vector<double> d;
-  for (std::size_t i = 0; i < std::min(a.size(), b.size()); ++i) d.push_back(a[i] - b[i]);
-  return d;
-}
 
 /// With the reason, which every claim has: it says what was measured.
 Claim with(Claim c, std::string reason) {
@@ -171,13 +165,10 @@ class Judge {
       const Judgement* j = find(r_.judged, "SMUG", seed);
       if (!j || !j->numbers.count("samples 10")) return {};
       apart.push_back(std::abs(j->numbers.at("samples 10") - j->numbers.at("samples 20")));
-      // of log spread against log samples, by least squares
-      double n = 0, sx = 0, sy = 0, xx = 0, xy = 0;
-      for (const int m : {1, 2, 5, 10, 20, 40}) {
-        const double x = std::log(double(m)), y = std::log(j->numbers.at(cat("spread ", m)));
-        n += 1, sx += x, sy += y, xx += x * x, xy += x * y;
-      }
-      slope.push_back((n * xy - sx * sy) / (n * xx - sx * sx));
+      const std::vector<double> counts = {1, 2, 5, 10, 20, 40};
+      std::vector<double> spreads;
+      for (const double m : counts) spreads.push_back(j->numbers.at(cat("spread ", m)));
+      slope.push_back(program_claims::log_slope(counts, spreads));
     }
     std::vector<double> off;
     for (const double v : slope) off.push_back(std::abs(v + 0.5));

@@ -10,6 +10,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include "../shared/claims.hpp"
 #include "../shared/command_line.hpp"
 #include "certify.hpp"
 #include "commands.hpp"
@@ -102,9 +103,7 @@ int claims(const Options& o) {
   }
   bar.finish();
   const std::vector<Claim> verdicts = judge_claims(r, s);
-  for (const Claim& c : verdicts)
-    std::printf("%-4s %-9s %s\n     %s\n", c.id.c_str(), c.holds ? "holds" : "fails", c.statement.c_str(),
-                c.reason.c_str());
+  for (const Claim& c : verdicts) program_claims::print(c);
   write_report(o, s, scans->description(), lab->weights(), r, verdicts,
                std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
   stages.clear();

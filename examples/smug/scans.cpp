@@ -2,12 +2,12 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdlib>
 #include <filesystem>
 #include <memory>
 #include <numeric>
 #include <utility>
 
+#include "../shared/data.hpp"
 #include "tenzo/data/nifti.hpp"
 #include "tenzo/mri/augment.hpp"
 #include "tenzo/mri/coil_maps.hpp"
@@ -165,10 +165,7 @@ class Measured final : public Scans {
   Sizes sizes_;
 };
 
-std::string fetched_folder() {
-  const char* place = std::getenv("TENZO_DATA");
-  return (place ? std::string(place) : TENZO_SOURCE_DIR "/data") + "/mri";
-}
+std::string fetched_folder() { return program_data::place_of("mri", ""); }
 
 std::unique_ptr<Scans> fetched(const Options& o, const Sizes& s) {
   const std::string folder = fetched_folder(), name = o.full ? "ch2better" : "ch2";

@@ -9,15 +9,9 @@
 namespace worst_case {
 
 using namespace tenzo;
-using program_claims::about, program_claims::points;
+using program_claims::about, program_claims::minus, program_claims::points;
 
 namespace {
-
-std::vector<double> minus(const std::vector<double>& a, const std::vector<double>& b) {
-  std::vector<double> d(a.size());
-  for (std::size_t i = 0; i < d.size(); ++i) d[i] = a[i] - b[i];
-  return d;
-}
 
 double largest_size(const std::vector<double>& x) {
   double m = 0;

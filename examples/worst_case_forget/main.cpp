@@ -14,6 +14,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include "../shared/claims.hpp"
 #include "../shared/command_line.hpp"
 #include "../shared/data.hpp"
 #include "report.hpp"
@@ -162,9 +163,7 @@ int claims(const Options& o) {
   }
   bar.finish();
   const std::vector<Claim> verdicts = judge(r);
-  for (const Claim& c : verdicts)
-    std::printf("%-4s %-9s %s\n     %s\n", c.id.c_str(), c.holds ? "holds" : "fails", c.statement.c_str(),
-                c.reason.c_str());
+  for (const Claim& c : verdicts) program_claims::print(c);
   write_report(o, data, r, verdicts, std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
   stages.clear();
   std::printf("report: %s\n", (std::filesystem::path(o.out) / "report.html").c_str());

@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "../shared/claims.hpp"
 #include "files.hpp"
 #include "memory.hpp"
 #include "report.hpp"
@@ -238,8 +239,7 @@ int claims(const Claims& o) {
   ReportData report;
   const auto note = [&](Claim v) {
     bar.finish();
-    std::printf("%-4s %-9s %s\n     %s\n", v.id.c_str(), v.holds ? "holds" : "fails", v.statement.c_str(),
-                v.reason.c_str());
+    program_claims::print(v);
     std::fflush(stdout);
     report.verdicts.push_back(std::move(v));
   };
