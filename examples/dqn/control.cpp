@@ -29,20 +29,23 @@ void check(const Control& c) {
   const bool classic = c.environment == "cartpole" || c.environment == "mountaincar" || c.environment == "acrobot";
   const bool usual = c.hidden == std::vector<std::int64_t>{120, 84} ||
                      (c.environment == "cartpole" && c.hidden == std::vector<std::int64_t>{64, 64});
+  require(!c.pqn || c.device == DeviceOption::cpu, "pqn: its networks are compiled for the CPU; want --device cpu");
   require(!c.pqn || (classic && usual && !c.dueling && !c.double_q && !c.prioritized && c.n_step == 1),
           "pqn: has no replay and no target; want cartpole, mountaincar or acrobot, with the usual hidden layers");
 }
 
 Course run_control(const Control& c, const Watch& watch) {
   check(c);
-  if (is_library(c.environment)) return emulator_course(c, watch);
-  if (c.environment == "minatar-breakout") return game_course(c, watch);
+  if (is_library(c.environment)) return on_device(c.device, [&]<class D>(D) { return emulator_course<D>(c, watch); });
+  if (c.environment == "minatar-breakout")
+    return on_device(c.device, [&]<class D>(D) { return game_course<D>(c, watch); });
   const bool large = c.hidden == std::vector<std::int64_t>{120, 84} && c.batch == 128;
   const bool small = c.hidden == std::vector<std::int64_t>{64, 64} && c.batch == 64 && c.environment == "cartpole";
-  const bool fixed = c.pqn || (!c.norm && !c.dueling && (large || small));
+  const bool on_cpu = c.device == DeviceOption::cpu;  // where networks of a known size are faster than any launch
+  const bool fixed = c.pqn || (on_cpu && !c.norm && !c.dueling && (large || small));
   if (fixed && c.environment == "cartpole") return cartpole_course(c, watch);
   if (fixed && (c.environment == "acrobot" || c.environment == "mountaincar")) return classic_course(c, watch);
-  return tensor_course(c, watch);
+  return on_device(c.device, [&]<class D>(D) { return tensor_course<D>(c, watch); });
 }
 
 }  // namespace dqn

@@ -171,7 +171,8 @@ inline QNetworkConfig network_of(const Control& c, std::int64_t size, std::int32
 
 /// What writes the weights of an agent's network.
 inline auto saving(const Control& c, const QNetwork<Tensor<float>>& form) {
-  return [&c, form](const auto& q) { save_q(c.weights, unravel(q.parameters, form), c.environment); };
+  return
+      [&c, form](const auto& q) { save_q(c.weights, unravel(q.parameters.template to<Cpu>(), form), c.environment); };
 }
 
 /// A run with the network of these sizes, compiled for them.
@@ -189,8 +190,13 @@ Course fixed_course(const Control& c, const D& dynamics, const Watch& watch) {
 
 Course cartpole_course(const Control& c, const Watch& watch);
 Course classic_course(const Control& c, const Watch& watch);
+
+/// Of networks of any size; control_….device.cpp are compiled once for each device.
+template <class Device>
 Course tensor_course(const Control& c, const Watch& watch);
+template <class Device>
 Course game_course(const Control& c, const Watch& watch);
+template <class Device>
 Course emulator_course(const Control& c, const Watch& watch);
 
 }  // namespace dqn

@@ -74,7 +74,7 @@ std::vector<Control> sweep_of(const Options& o, int seeds, const std::vector<std
   for (int s = 0; s < seeds; ++s)
     for (const std::string& e : epsilons) {
       Control c;
-      c.epsilon = e, c.seed = o.seed + std::uint64_t(s);
+      c.device = o.device, c.epsilon = e, c.seed = o.seed + std::uint64_t(s);
       if (!o.full) {
         c.steps = 100000, c.hidden = {64, 64}, c.lr = 1e-3, c.batch = 64, c.train_every = 4;
         c.learning_starts = 1000;
@@ -94,6 +94,7 @@ int claims(const Options& o) {
                  {"seed", o.seed},
                  {"seeds", seeds},
                  {"breakout", o.breakout},
+                 {"device", name_of(o.device)},
                  {"version", TENZO_VERSION}},
                 o.resume);
   Progress bar("claims", o.breakout ? 13 : 12);
@@ -129,7 +130,7 @@ int claims(const Options& o) {
     std::vector<Control> runs;
     for (int s = 0; s < seeds; ++s) {
       Control c;
-      c.seed = o.seed + std::uint64_t(s);
+      c.device = o.device, c.seed = o.seed + std::uint64_t(s);
       if (s == 0) c.weights = in(o.out, "cartpole.safetensors");
       runs.push_back(c);
     }
@@ -152,7 +153,7 @@ int claims(const Options& o) {
   if (o.breakout)
     r.game = stage("breakout", [&] {
       Control c;
-      c.environment = "minatar-breakout", c.seed = o.seed, c.epsilon = "linear:1:0.1:100000";
+      c.device = o.device, c.environment = "minatar-breakout", c.seed = o.seed, c.epsilon = "linear:1:0.1:100000";
       c.steps = 1000000, c.evaluate_every = 50000, c.batch = 32, c.buffer = 100000, c.learning_starts = 5000;
       c.train_every = 4, c.target_every = 4000, c.huber = 1, c.weights = in(o.out, "breakout.safetensors");
       return run_all({c});
@@ -300,6 +301,7 @@ int main(int argc, char** argv) {
   app.add_option("--out", claims.out, "Folder for metrics.json and report.html")->check(a_path)->capture_default_str();
   app.add_flag("--resume", claims.resume, "Go on with what an interrupted run has finished");
   add_threads(app, claims.threads);
+  command_line::add_device(app, claims.device);
 
   dqn::Fitted fitted;
   std::string save;
@@ -374,6 +376,7 @@ int main(int argc, char** argv) {
       ->check(a_path);
   c->add_flag("--resume", run.resume, "Go on from the checkpoints of an interrupted run");
   add_threads(*c, command.threads);
+  command_line::add_device(*c, run.device);
 
   return command_line::run("dqn", app, argc, argv, [&] {
     for (const int threads : {claims.threads, fitted_threads, command.threads})

@@ -9,6 +9,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "tenzo/io/device_option.hpp"
+
 namespace dqn {
 
 struct Options {
@@ -16,6 +18,7 @@ struct Options {
   std::uint64_t seed = 1;
   int seeds = 0, threads = 0;
   bool full = false, resume = false, breakout = false;
+  tenzo::DeviceOption device = tenzo::DeviceOption::cpu;
 };
 
 // ── in the limit, and with samples (E1 to E3) ────────────────────────────────────────────────────────────────────────
@@ -99,6 +102,7 @@ struct Control {
   std::string weights, checkpoint, log;  // files; empty: none
   std::int64_t save_every = 50000;       // steps between checkpoints
   bool resume = false;
+  tenzo::DeviceOption device = tenzo::DeviceOption::cpu;
 
   NLOHMANN_DEFINE_TYPE_INTRUSIVE(Control, environment, epsilon, seed, steps, evaluate_every, episodes, hidden, lr,
                                  gamma, huber, tau, batch, buffer, learning_starts, train_every, target_every, n_step,

@@ -15,6 +15,7 @@
 #include <CLI/CLI.hpp>
 
 #include "tenzo/core/error.hpp"
+#include "tenzo/io/device_option.hpp"
 
 namespace command_line {
 
@@ -93,6 +94,13 @@ int run(const char* program, CLI::App& app, int argc, char** argv, Run&& run) {
     std::fprintf(stderr, "%s: %s\n", program, error.what());
     return 2;
   }
+}
+
+/// --device. It is looked at when the command line is: what keeps a GPU from being used is said before any work.
+inline void add_device(CLI::App& app, tenzo::DeviceOption& device) {
+  app.add_option_function<std::string>(
+         "--device", [&device](const std::string& name) { device = tenzo::device_named(name); }, "cpu or cuda")
+      ->default_str("cpu");
 }
 
 /// The number that a text is; NaN where it is none.

@@ -30,7 +30,7 @@ namespace fs = std::filesystem;
 
 Setup setup_of(const Options& o) {
   Setup s;
-  s.sizes = Sizes::of(o.full), s.full = o.full;
+  s.sizes = Sizes::of(o.full), s.full = o.full, s.device = o.device;
   const DataSet data = certifiable(o);
   s.train = data.train;
   if (s.sizes.train < data.train.size()) {
@@ -78,6 +78,7 @@ int study(const Options& o) {
                 {{"seeds", seeds},
                  {"mode", o.full ? "full" : "quick"},
                  {"data", o.data},
+                 {"device", name_of(o.device)},
                  {"path", file_record(program_data::place_of(o.data, o.path))},
                  {"seed", o.seed},
                  {"version", TENZO_VERSION}},
@@ -187,6 +188,8 @@ void add(CLI::App& sub, Options& o) {
       ->capture_default_str();
   sub.add_option("--out", o.out, "Folder for metrics.json and certify.html")->check(a_path)->capture_default_str();
   sub.add_option("--threads", o.threads, "Threads; 0 takes all")->check(CLI::Range(0, 1024))->capture_default_str();
+  command_line::add_device(sub, o.device);
+  sub.get_option("--device")->description("cpu or cuda: where networks answer; they are trained on the CPU");
   sub.add_flag("--resume", o.resume, "Go on with what an interrupted run has finished");
 
   const char* const own = "Certify a network";

@@ -8,6 +8,8 @@
 
 #include <CLI/CLI.hpp>
 
+#include "tenzo/io/device_option.hpp"
+
 namespace smug::certify {
 
 struct Options {
@@ -16,6 +18,7 @@ struct Options {
   std::uint64_t seed = 1;
   int seeds = 0;  // 0: three
   int threads = 0;
+  tenzo::DeviceOption device = tenzo::DeviceOption::cpu;
 
   std::string model, log = "certify.tsv";  // a network of one's own, and where its log goes; empty: the claims
   double sigma = 0.5, alpha = 1e-3;

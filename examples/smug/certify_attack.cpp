@@ -36,7 +36,7 @@ std::vector<Attacked> attacked(const Setup& setup, const Network& network, const
   });
   const std::vector<std::int64_t> chosen = spread_over(order, count);
   std::vector<Attacked> out;
-  const SmoothedClassifier g([&](const F& x) { return network(x); }, noise);
+  const SmoothedClassifier g(answers(network, setup.device), noise);
   // judged by noise that neither the certificate nor the attack has seen
   const CertifyOptions judge{.samples = setup.sizes.samples, .alpha = alpha, .seed = certified.seed + 7919};
   constexpr std::size_t together = 4;
@@ -76,12 +76,13 @@ std::vector<Attacked> attacked(const Setup& setup, const Network& network, const
 
 std::vector<Regressed> regressed(const Setup& setup, const Network& network, std::uint64_t seed) {
   const AdditiveNoise noise{Family::gaussian, regression_sigma};
+  const Answers says = answers(network, setup.device);
   std::vector<Regressed> out;
   for (std::int64_t i = 0; i < std::min(setup.sizes.regressed, setup.judged.size()); ++i) {
     const F x = setup.judged.x.rows(i, i + 1);
     const std::int64_t label = setup.judged.labels(i);
     const auto score = [&](const F& images) {
-      const F s = network(images);
+      const F s = says(images);
       F y(Shape{s.shape()[0]});
       for (std::int64_t r = 0; r < y.size(); ++r) y(r) = s(r, label);
       return y;

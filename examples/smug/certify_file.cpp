@@ -6,7 +6,7 @@
 #include <filesystem>
 
 #include "../shared/data.hpp"
-#include "certify_study.hpp"
+#include "certify_networks.hpp"
 #include "tenzo/io/model_file.hpp"
 #include "tenzo/io/outputs.hpp"
 #include "tenzo/io/progress.hpp"
@@ -67,8 +67,7 @@ int certify_model(const Options& o) {
   const SafetensorsFile file = SafetensorsFile::open(o.model);
   const DataSet data = certifiable(o);
   const Network network = load_model<float>(lenet_spec(form_of(file, o.model, data)), file, o.model);
-  const SmoothedClassifier g([&](const Tensor<float>& x) { return network(x); },
-                             AdditiveNoise{Family::gaussian, o.sigma});
+  const SmoothedClassifier g(answers(network, o.device), AdditiveNoise{Family::gaussian, o.sigma});
   const CertifyOptions how{.selection = o.selection, .samples = o.samples, .alpha = o.alpha, .seed = o.seed};
   CertificateLog log;
   Progress bar("certify", (data.test.size() + o.skip - 1) / o.skip);

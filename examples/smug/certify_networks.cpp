@@ -81,7 +81,7 @@ Certified certified(const Setup& setup, const Network& network, const std::strin
                                setup.held_out.classes};
     out.in_noise.push_back(accuracy(network, noisy));
   }
-  const SmoothedClassifier g([&](const Tensor<float>& x) { return network(x); }, noise);
+  const SmoothedClassifier g(answers(network, setup.device), noise);
   for (std::int64_t i = 0; i < setup.judged.size(); ++i) {
     const auto start = std::chrono::steady_clock::now();
     const Certificate c = g.certify(setup.image(i), i, {.samples = samples, .alpha = alpha, .seed = seed});

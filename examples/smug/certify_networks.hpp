@@ -42,6 +42,10 @@ class Networks {
   std::map<std::string, Network> known_;
 };
 
+/// What a network says of images (n, …), in scores (n, classes), both on the host; it is computed on a device.
+using Answers = std::function<tenzo::Tensor<float>(const tenzo::Tensor<float>&)>;
+Answers answers(const Network& network, tenzo::DeviceOption device);
+
 /// Certificates of the judged images by so many copies, and what the network says of others in noise.
 Certified certified(const Setup& setup, const Network& network, const std::string& method,
                     const tenzo::smoothing::AdditiveNoise& noise, std::int64_t samples, std::uint64_t seed);

@@ -36,7 +36,7 @@ int train(const Train& o) {
   check_outputs({o.data}, {o.save});
   const Sizes s = sizes_of(o);
   const auto scans = load_scans(o, s);
-  const auto lab = make_lab(o.denoiser, s);
+  const auto lab = make_lab(o.denoiser, o.device, s);
   std::printf("%s\n", scans->description().c_str());
   std::vector<Method> chain{m};
   while (chain.back().from != "fresh") chain.push_back(method_named(chain.back().from));
@@ -58,7 +58,7 @@ int attack(const Attack& o) {
   require(o.domain == "kspace" || o.domain == "image", "--domain ", o.domain, "; want kspace or image");
   require(o.norm == "l2" || o.norm == "linf", "--norm ", o.norm, "; want l2 or linf");
   const Sizes s = sizes_of(o);
-  const auto lab = make_lab(o.denoiser, s);
+  const auto lab = make_lab(o.denoiser, o.device, s);
   lab->load(m.name, o.model);
   const auto scans = load_scans(o, s);
   const Acquisition a = scans->judged(o.seed, s.acceleration);

@@ -9,11 +9,13 @@ const std::vector<std::string>& denoisers() {
   return names;
 }
 
-std::unique_ptr<Lab> make_lab(const std::string& denoiser, const Sizes& s) {
-  if (denoiser == "cnn") return cnn_lab(s);
-  if (denoiser == "unet") return unet_lab(s);
-  tenzo::require(denoiser == "didn", "--denoiser ", denoiser, "; want cnn, unet or didn");
-  return didn_lab(s);
+std::unique_ptr<Lab> make_lab(const std::string& denoiser, tenzo::DeviceOption device, const Sizes& s) {
+  return tenzo::on_device(device, [&]<class D>(D) {
+    if (denoiser == "cnn") return cnn_lab<D>(s);
+    if (denoiser == "unet") return unet_lab<D>(s);
+    tenzo::require(denoiser == "didn", "--denoiser ", denoiser, "; want cnn, unet or didn");
+    return didn_lab<D>(s);
+  });
 }
 
 }  // namespace smug

@@ -28,6 +28,7 @@ struct Training {
   std::int64_t denoiser_calls = 0;
 };
 
+/// Images, measurements and what comes back are on the host.
 class Lab {
  public:
   virtual ~Lab() = default;
@@ -63,12 +64,16 @@ class Lab {
   virtual std::int64_t weights() const = 0;
 };
 
-/// A lab for one of `denoisers()`.
-std::unique_ptr<Lab> make_lab(const std::string& denoiser, const Sizes& s);
+/// A lab for one of `denoisers()`, whose networks are trained and called on a device.
+std::unique_ptr<Lab> make_lab(const std::string& denoiser, tenzo::DeviceOption device, const Sizes& s);
 const std::vector<std::string>& denoisers();
 
+/// Of one denoiser; lab_….device.cpp are compiled once for each device.
+template <class Device>
 std::unique_ptr<Lab> cnn_lab(const Sizes& s);
+template <class Device>
 std::unique_ptr<Lab> unet_lab(const Sizes& s);
+template <class Device>
 std::unique_ptr<Lab> didn_lab(const Sizes& s);
 
 }  // namespace smug

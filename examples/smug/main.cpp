@@ -39,7 +39,7 @@ int claims(const Options& o) {
   const auto start = std::chrono::steady_clock::now();
   check_folder(o.out, {"stages.json", "metrics.json", "report.html"});
   const Sizes s = Sizes::of(o.full);
-  const auto lab = make_lab(o.denoiser, s);
+  const auto lab = make_lab(o.denoiser, o.device, s);
   const auto scans = load_scans(o, s);
   std::filesystem::create_directories(std::filesystem::path(o.out) / "networks");
   const int seeds = o.seeds > 0 ? o.seeds : 3;
@@ -47,6 +47,7 @@ int claims(const Options& o) {
                 {{"mode", o.full ? "full" : "quick"},
                  {"data", file_record(place_of_scans(o))},
                  {"denoiser", o.denoiser},
+                 {"device", name_of(o.device)},
                  {"seed", o.seed},
                  {"version", TENZO_VERSION}},
                 o.resume);
@@ -129,6 +130,7 @@ void add_common(CLI::App& app, smug::Options& o) {
       ->check(at_least(0))
       ->capture_default_str();
   app.add_option("--threads", o.threads, "Threads; 0 takes all")->check(CLI::Range(0, 1024))->capture_default_str();
+  command_line::add_device(app, o.device);
 }
 
 void add_network(CLI::App& app, smug::Train& o) {

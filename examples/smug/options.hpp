@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <string>
 
+#include "tenzo/io/device_option.hpp"
+
 namespace smug {
 
 struct Options {
@@ -13,6 +15,7 @@ struct Options {
   std::uint64_t seed = 1;
   int seeds = 0;  // 0: three
   int threads = 0;
+  tenzo::DeviceOption device = tenzo::DeviceOption::cpu;
 };
 
 /// How large everything is.

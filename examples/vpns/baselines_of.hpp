@@ -33,7 +33,7 @@ Chosen<M> one_shot(const M& model, const Samples<float>& train, const Arm& arm, 
   Rows rows = epoch_order(train.size(), seed, 0);
   rows.resize(std::min<std::size_t>(rows.size(), 256));
   const Samples<float> batch = train.at(rows);
-  BatchStatistics<Tensor<float>> unused;
+  BatchStatistics<leaf_t<M>> unused;
   const auto loss = [&](const auto& m) {
     unused.clear();
     return cross_entropy(training_scores(m, batch.x, unused), batch.labels);

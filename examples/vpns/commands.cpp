@@ -19,8 +19,9 @@ DataSet data_of(const Options& o, std::int64_t train) {
 
 }  // namespace
 
-NetOptions net_of_file(const std::string& path, const std::string& arch, std::int64_t image) {
-  make_lab({.arch = arch, .image = std::max<std::int64_t>(32, image)});  // an unknown architecture is said first
+NetOptions net_of_file(const std::string& path, const Options& o) {
+  const std::string& arch = o.arch;
+  make_lab({.arch = arch, .image = std::max<std::int64_t>(32, o.image)});  // an unknown architecture is said first
   const SafetensorsFile file = SafetensorsFile::open(path);
   const auto shape_of = [&](const std::vector<std::string>& names, int rank) {
     for (const std::string& name : names)
@@ -32,7 +33,7 @@ NetOptions net_of_file(const std::string& path, const std::string& arch, std::in
     throw FileError(path, -1, cat("is no network ", arch, ": it has no tensor ", printable(names.front())));
   };
   const bool cnn = arch == "cnn", resnet = arch == "resnet18";
-  NetOptions net{.arch = arch, .image = image};
+  NetOptions net{.arch = arch, .image = o.image, .device = o.device};
   net.channels = shape_of({cnn ? "blocks.0.conv.weight" : resnet ? "conv1.weight" : "features.0.weight"}, 4)[1];
   net.classes = shape_of(cnn      ? std::vector<std::string>{"fc.0.weight"}
                          : resnet ? std::vector<std::string>{"fc.weight"}
@@ -47,7 +48,7 @@ int pretrain(const Pretrain& o) {
   check_outputs({o.source_path}, {o.save});
   check_file(o.save);
   const DataSet source = source_of(o, o.seed);
-  NetOptions net{.arch = o.arch, .image = o.image};
+  NetOptions net{.arch = o.arch, .image = o.image, .device = o.device};
   net.channels = source.train.x.shape()[1], net.classes = source.train.classes, net.recipe.epochs = o.epochs;
   const auto lab = make_lab(net);
   lab->pretrain(source.train, o.seed);
@@ -74,7 +75,7 @@ int sparsify(const Sparsify& o) {
   require(arm.input <= o.image, "--input ", arm.input, " is more than --image ", o.image);
   arm.find_epochs = arm.tune_epochs = o.epochs;
   arm.mean_scores = arm.structured && (arm.method == "vpns" || arm.method == "hydra");
-  const auto lab = make_lab(net_of_file(o.model, o.arch, o.image));
+  const auto lab = make_lab(net_of_file(o.model, o));
   lab->load(o.model);
   const std::string given = o.mask.empty() ? std::string() : lab->read_mask(o.mask);
   const DataSet target = data_of(o, o.train);
@@ -89,7 +90,7 @@ int sparsify(const Sparsify& o) {
 }
 
 int evaluate(const Evaluate& o) {
-  const auto lab = make_lab(net_of_file(o.files.net, o.arch, o.image));
+  const auto lab = make_lab(net_of_file(o.files.net, o));
   const Outcome out = lab->judge(o.files, data_of(o, 0));
   std::printf("%lld of %lld weights\naccuracy %.2f %%", static_cast<long long>(out.kept),
               static_cast<long long>(out.total), out.accuracy);

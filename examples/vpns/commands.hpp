@@ -10,7 +10,7 @@
 namespace vpns {
 
 /// The channels and classes of a network in a file. Throws FileError where it lacks its first or last layer.
-NetOptions net_of_file(const std::string& path, const std::string& arch, std::int64_t image);
+NetOptions net_of_file(const std::string& path, const Options& o);
 
 struct Pretrain : Options {
   std::int64_t epochs = 4;

@@ -8,6 +8,7 @@
 
 #include "arm.hpp"
 #include "tenzo/data/data_set.hpp"
+#include "tenzo/io/device_option.hpp"
 
 namespace vpns {
 
@@ -50,6 +51,7 @@ class Lab {
   /// The counts K of the label mapping of the network as it is.
   virtual tenzo::Tensor<std::int64_t> counts(const tenzo::Samples<float>& samples) const = 0;
 
+  /// Of the CPU, dense and sparse.
   virtual std::vector<Latency> latencies(const std::vector<double>& densities) const = 0;
   virtual std::vector<Queries> by_queries(const tenzo::DataSet& target, double density, const std::string& prompt,
                                           const Rates& rates, std::uint64_t seed) = 0;
@@ -68,10 +70,16 @@ struct NetOptions {
   std::string arch = "cnn";
   std::int64_t channels = 1, classes = 20, image = 32;
   Recipe recipe = {};
+  tenzo::DeviceOption device = tenzo::DeviceOption::cpu;  // where networks are trained and called
 };
 std::unique_ptr<Lab> make_lab(const NetOptions& o);
+
+/// Of one architecture; lab_….device.cpp are compiled once for each device.
+template <class Device>
 std::unique_ptr<Lab> cnn_lab(const NetOptions& o);
+template <class Device>
 std::unique_ptr<Lab> resnet_lab(const NetOptions& o);
+template <class Device>
 std::unique_ptr<Lab> vgg_lab(const NetOptions& o);
 
 }  // namespace vpns

@@ -1,4 +1,4 @@
-// A laboratory for networks of one type; included where that type's is compiled.
+// A laboratory for networks of one type on one device; included where those are compiled.
 #pragma once
 
 #include <algorithm>
@@ -13,8 +13,7 @@
 #include "lab.hpp"
 #include "tenzo/data/augment.hpp"
 #include "tenzo/io/json.hpp"
-#include "tenzo/io/safetensors.hpp"
-#include "tenzo/io/safetensors_writer.hpp"
+#include "tenzo/io/model_file.hpp"
 #include "tenzo/prompt/black_box.hpp"
 #include "tenzo/prompt/prompt_file.hpp"
 #include "tenzo/prompt/sparsify.hpp"
@@ -26,27 +25,32 @@
 namespace vpns {
 
 /// Compiled apart, in the architecture's baselines files.
+#define VPNS_MODEL(Net) prompt::Prompted<Net>::Model<Tensor<float, TENZO_DEVICE>>
 #define VPNS_BASELINES(which, Net)                                                                           \
-  which template Chosen<prompt::Prompted<Net>::Model<Tensor<float>>> one_shot(                               \
-      const prompt::Prompted<Net>::Model<Tensor<float>>&, const Samples<float>&, const Arm&, std::uint64_t); \
-  which template Chosen<prompt::Prompted<Net>::Model<Tensor<float>>> by_training(                            \
-      prompt::Prompted<Net>::Model<Tensor<float>>&, const Samples<float>&, const Arm&, const Rates&, std::uint64_t);
-#define VPNS_GRASP(which, Net)                                              \
-  which template Chosen<prompt::Prompted<Net>::Model<Tensor<float>>> grasp( \
-      const prompt::Prompted<Net>::Model<Tensor<float>>&, const Samples<float>&, const Arm&, std::uint64_t);
+  which template Chosen<VPNS_MODEL(Net)> one_shot(const VPNS_MODEL(Net)&, const Samples<float>&, const Arm&, \
+                                                  std::uint64_t);                                            \
+  which template Chosen<VPNS_MODEL(Net)> by_training(VPNS_MODEL(Net)&, const Samples<float>&, const Arm&,    \
+                                                     const Rates&, std::uint64_t);
+#define VPNS_GRASP(which, Net)                                                                            \
+  which template Chosen<VPNS_MODEL(Net)> grasp(const VPNS_MODEL(Net)&, const Samples<float>&, const Arm&, \
+                                               std::uint64_t);
+#define VPNS_QUERIES(which, Net)                                                                            \
+  which template std::int64_t prompt_by_queries(VPNS_MODEL(Net)&, const Samples<float>&, prompt::Estimator, \
+                                                std::int64_t, std::int64_t, std::uint64_t);
 
-/// Compiled apart, in the architecture's file for more (lab_more_of.hpp).
-template <class N>
-std::vector<Latency> latencies_of(const N& net, const Shape& image, const std::vector<double>& densities);
+/// Compiled apart, in the architecture's queries file.
 template <class M>
 std::int64_t prompt_by_queries(M& model, const Samples<float>& train, prompt::Estimator estimator, std::int64_t batch,
                                std::int64_t updates, std::uint64_t seed);
+/// Compiled apart, in the architecture's file for the CPU (lab_host_of.hpp).
+template <class N>
+std::vector<Latency> latencies_of(const N& net, const Shape& image, const std::vector<double>& densities);
 template <class N, class K>
 Compact compact_of(const N& net, const K& mask, const N& dense, const Tensor<float>& x);
 
-template <template <class> class Net>
+template <template <class> class Net, class Device>
 class LabOf final : public Lab {
-  using F = Tensor<float>;
+  using F = Tensor<float, Device>;
   using U = Tensor<std::uint8_t>;
   using M = typename prompt::Prompted<Net>::template Model<F>;
   using K = prune::Mask<M>;
@@ -58,7 +62,7 @@ class LabOf final : public Lab {
       : o_(o), spec_(std::move(spec)), head_(std::move(head)), chain_(chain) {}
 
   void pretrain(const Samples<float>& source, std::uint64_t seed) override {
-    dense_ = M{.prompt = {}, .net = initialised<float>(spec_, seed), .norm = {}, .mapping = {}};
+    dense_ = M{.prompt = {}, .net = to_device<Device>(initialised<float>(spec_, seed)), .norm = {}, .mapping = {}};
     train_(dense_, canvas(source, o_.image),
            {.epochs = o_.recipe.epochs,
             .batch = o_.recipe.batch,
@@ -68,19 +72,7 @@ class LabOf final : public Lab {
   bool trained() const override { return has_leaves(dense_); }
   void load(const std::string& path) override {
     const SafetensorsFile file = SafetensorsFile::open(path);
-    const auto stored = load_tree<Net>(
-        spec_, [&](const std::string& name) { return file.tensors().find(name); }, path);
-    dense_ = M{.prompt = {},
-               .net = map_tree<F>(stored,
-                                  [&](const Path& at, const StoredTensor& t) {
-                                    F v = t.to<float>().clone();
-                                    for (const float x : v.values())
-                                      if (!std::isfinite(x))
-                                        throw FileError(path, -1, cat(printable(at.str()), " holds ", x));
-                                    return v;
-                                  }),
-               .norm = {},
-               .mapping = {}};
+    dense_ = M{.prompt = {}, .net = to_device<Device>(load_model<float>(spec_, file, path)), .norm = {}, .mapping = {}};
     // What this program has written says how its pixels were normalised, if they were; the ecosystem's files do not,
     // and were trained on ImageNet's.
     if (file.metadata().count("vpns")) dense_.norm = norm_of(file.metadata(), path);
@@ -112,10 +104,11 @@ class LabOf final : public Lab {
     const Samples<float> train = canvas(target.train, input), test = canvas(target.test, input);
     M m = clone(dense_);
     if (!arm.prompt.empty()) {
-      m.prompt = prompt::begin_prompt<float>(prompt::parse_prompt(arm.prompt, o_.channels, o_.image, input), seed);
+      m.prompt = begun(arm.prompt, input, seed);
       if (arm.noise) {
         m.prompt.delta =
-            random_uniform<float>(m.prompt.delta.shape(), initial_key(seed, std::string_view("noise")), 0, 1);
+            random_uniform<float>(m.prompt.delta.shape(), initial_key(seed, std::string_view("noise")), 0, 1)
+                .template to<Device>();
         if (arm.noise_norm > 0) scale_(m.prompt.delta, arm.noise_norm / norm(m.prompt.image()));
       }
     }
@@ -142,7 +135,7 @@ class LabOf final : public Lab {
     } else {
       prune::zero_pruned_(m, mask);
     }
-    const F scores_of_test = scores(judged(m, arm.tune), test.x);
+    const Tensor<float> scores_of_test = scores(judged(m, arm.tune), test.x);
     out.accuracy = 100 * share_right(scores_of_test, test.labels);
     out.ece = 100 * calibration_error(scores_of_test, test.labels);
     out.with_prompt = out.without_prompt = out.accuracy;
@@ -152,7 +145,7 @@ class LabOf final : public Lab {
       out.dead = prompt::dead_share(m.prompt, train.x);
       out.prompt_norm = norm(m.prompt.image());
       if (arm.keep_prompt) {
-        const F image = m.prompt.image();
+        const Tensor<float> image = m.prompt.image().template to<Cpu>();
         out.prompt.assign(image.values().begin(), image.values().end());
       }
     }
@@ -170,7 +163,7 @@ class LabOf final : public Lab {
   }
 
   std::vector<Latency> latencies(const std::vector<double>& densities) const override {
-    return latencies_of(dense_.net, {o_.channels, o_.image, o_.image}, densities);
+    return latencies_of(to_device<Cpu>(dense_.net), {o_.channels, o_.image, o_.image}, densities);
   }
   std::vector<Queries> by_queries(const DataSet& target, double density, const std::string& text, const Rates& rates,
                                   std::uint64_t seed) override {
@@ -185,7 +178,7 @@ class LabOf final : public Lab {
     out.push_back(judged_prompt("back-propagation", last_.model, train, test, seed, updates));
     for (const prompt::Estimator e : {prompt::Estimator::random, prompt::Estimator::coordinate}) {
       M m = found;
-      m.prompt = prompt::begin_prompt<float>(prompt::parse_prompt(text, o_.channels, o_.image, o_.image), seed);
+      m.prompt = begun(text, o_.image, seed);
       const std::int64_t asked = prompt_by_queries(m, train, e, batch, updates, seed);
       out.push_back(judged_prompt(e == prompt::Estimator::random ? "random directions" : "coordinates", m, train, test,
                                   seed, asked));
@@ -195,7 +188,7 @@ class LabOf final : public Lab {
   Compact compact(const DataSet& target) const override {
     require(chain_, "channels are taken out of chains alone; this network has branches");
     const Samples<float> test = canvas(target.test, o_.image);
-    return compact_of(last_.model.net, last_.mask.net, dense_.net,
+    return compact_of(to_device<Cpu>(last_.model.net), last_.mask.net, to_device<Cpu>(dense_.net),
                       test.x.rows(0, std::min<std::int64_t>(64, test.size())));
   }
 
@@ -203,7 +196,7 @@ class LabOf final : public Lab {
     const auto& [m, mask] = last_;
     if (!files.mask.empty())
       prune::save_mask(files.mask, mask.net, {{"method", arm.method}, {"density", cat(arm.density)}});
-    if (!files.prompt.empty()) prompt::save_prompt(files.prompt, m.prompt);
+    if (!files.prompt.empty()) prompt::save_prompt(files.prompt, to_device<Cpu>(m.prompt));
     if (!files.mapping.empty())
       write_file(
           files.mapping,
@@ -216,7 +209,7 @@ class LabOf final : public Lab {
     m.mapping = read_mapping(files.mapping, target.train.classes);
     std::int64_t input = o_.image;
     if (!files.prompt.empty()) {
-      m.prompt = prompt::load_prompt(files.prompt);
+      m.prompt = to_device<Device>(prompt::load_prompt(files.prompt));
       const prompt::PromptConfig& c = m.prompt.config;
       if (c.channels != o_.channels || c.image != o_.image)
         throw FileError(files.prompt, -1,
@@ -249,6 +242,11 @@ class LabOf final : public Lab {
  private:
   static constexpr std::int64_t batch = 32;
 
+  prompt::VisualPrompt<F> begun(const std::string& name, std::int64_t input, std::uint64_t seed) const {
+    return to_device<Device>(
+        prompt::begin_prompt<float>(prompt::parse_prompt(name, o_.channels, o_.image, input), seed));
+  }
+
   static Queries judged_prompt(const std::string& way, const M& m, const Samples<float>& train,
                                const Samples<float>& test, std::uint64_t seed, std::int64_t forwards) {
     return {way, seed, 100 * tenzo::accuracy(m, test), double(cross_entropy(scores(m, train.x), train.labels).item()),
@@ -278,7 +276,7 @@ class LabOf final : public Lab {
     Tensor<float> x = s.x;
     if (have != want) {
       require(have == 1 || have == 3, "images of ", have, " channels; want 1 or 3");
-      x = F(s.x.shape().with(1, want));
+      x = Tensor<float>(s.x.shape().with(1, want));
       for (std::int64_t i = 0; i < s.size(); ++i)
         for (std::int64_t c = 0; c < want; ++c)
           for (std::int64_t p = 0; p < plane; ++p) {
@@ -426,18 +424,10 @@ class LabOf final : public Lab {
   }
 
   static void save_net(const std::string& path, const Net<F>& net, const prompt::Normalisation& norm) {
-    std::vector<TensorSpec> specs;
-    std::vector<F> leaves;
-    for_each_leaf(
-        [&](const Path& at, const F& w) {
-          specs.push_back({at.str(), DType::f32, w.shape()});
-          leaves.push_back(w);
-        },
-        net);
     std::map<std::string, std::string> notes{{"vpns", "1"}};
     if (!norm.mean.empty())
       notes["mean"] = nlohmann::json(norm.mean).dump(), notes["deviation"] = nlohmann::json(norm.deviation).dump();
-    write_safetensors(path, notes, specs, [&](std::size_t i) { return StoredTensor::from(leaves[i]); });
+    save_model(path, to_device<Cpu>(net), notes);
   }
 
   NetOptions o_;

@@ -33,9 +33,9 @@ namespace {
 
 /// A laboratory whose network is that of --model, or is to be pretrained on the source.
 std::unique_ptr<Lab> lab_of(const Options& o) {
-  NetOptions net{.arch = o.arch, .image = o.image};
+  NetOptions net{.arch = o.arch, .image = o.image, .device = o.device};
   if (!o.model.empty()) {
-    net = net_of_file(o.model, o.arch, o.image);
+    net = net_of_file(o.model, o);
   } else {
     const DataSet source = source_of(o, o.seed);
     net.channels = source.train.x.shape()[1], net.classes = source.train.classes;
@@ -68,7 +68,7 @@ int claims(const Options& o) {
   require(target.train.classes <= lab->classes(), "--data ", o.data, " has ", target.train.classes,
           " classes; the network has ", lab->classes());
   std::filesystem::create_directories(o.out);
-  const int seeds = o.seeds > 0 ? o.seeds : o.full ? 5 : 3;
+  const int seeds = o.seeds > 0 ? o.seeds : 3;
   Stages stages((std::filesystem::path(o.out) / "stages.json").string(),
                 {{"mode", o.full ? "full" : "quick"},
                  {"data", o.data},
@@ -78,6 +78,7 @@ int claims(const Options& o) {
                  {"source path",
                   o.model.empty() ? file_record(program_data::place_of(o.source, o.source_path)) : nlohmann::json()},
                  {"arch", o.arch},
+                 {"device", name_of(o.device)},
                  {"model", file_record(o.model)},
                  {"faces", o.full ? file_record(program_data::place_of("faces", "")) : nlohmann::json()},
                  {"image", o.image},
@@ -216,6 +217,7 @@ void add_common(CLI::App& app, vpns::Options& o) {
       ->capture_default_str();
   app.add_option("--seed", o.seed, "Seed of splits, training and masks")->check(at_least(0))->capture_default_str();
   app.add_option("--threads", o.threads, "Threads; 0 takes all")->check(CLI::Range(0, 1024))->capture_default_str();
+  command_line::add_device(app, o.device);
 }
 void add_source(CLI::App& app, vpns::Options& o) {
   app.add_option("--source", o.source, "What the network is pretrained on, a name as of --data")->capture_default_str();
@@ -239,10 +241,11 @@ int main(int argc, char** argv) {
   bool quick = false;
   auto* const q =
       app.add_flag("--quick", quick, "A small study: three seeds, two sparsities, six methods (the default)");
-  app.add_flag("--full", claims.full,
-               "All: five seeds, six sparsities, eleven methods, prompt forms, mappings, transfer, channels, queries")
+  app.add_flag(
+         "--full", claims.full,
+         "All: a network a seed, six sparsities, eleven methods, prompt forms, mappings, transfer, channels, queries")
       ->excludes(q);
-  app.add_option("--seeds", claims.seeds, "Seeds to judge the claims on; 0: three, or five with --full")
+  app.add_option("--seeds", claims.seeds, "Seeds to judge the claims on; 0: three")
       ->check(at_least(0))
       ->capture_default_str();
   app.add_option("--out", claims.out, "Folder for metrics.json and report.html")->check(a_path)->capture_default_str();

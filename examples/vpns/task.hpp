@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "tenzo/data/data_set.hpp"
+#include "tenzo/io/device_option.hpp"
 
 namespace vpns {
 
@@ -17,8 +18,9 @@ struct Options {
   std::string arch = "cnn", model, out = "vpns-out";
   std::int64_t image = 32;
   std::uint64_t seed = 1;
-  int seeds = 0;  // 0: three in quick, five in full
+  int seeds = 0;  // 0: three
   int threads = 0;
+  tenzo::DeviceOption device = tenzo::DeviceOption::cpu;
 };
 
 /// As program_data::set_of, and with samples to judge by.

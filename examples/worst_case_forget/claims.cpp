@@ -235,8 +235,10 @@ class Judge {
                     "with the implicit and the unrolled one",
                     least, "≥", 0.9);
     const auto seconds = [&](const char* name) { return points(mean_of(of(name, &Derivative::seconds))); };
+    const auto memory = [&](const char* name) { return points(mean_of(of(name, &Derivative::megabytes))); };
     c.reason = cat("cosines ", points(mean_of(unrolled)), " and ", points(mean_of(implicit)), "; seconds: signs ",
-                   seconds("signs"), ", unrolled ", seconds("unrolled"), ", implicit ", seconds("implicit"));
+                   seconds("signs"), ", unrolled ", seconds("unrolled"), ", implicit ", seconds("implicit"),
+                   "; peak MB: ", memory("signs"), ", ", memory("unrolled"), ", ", memory("implicit"));
     return c;
   }
 

@@ -7,14 +7,16 @@ const std::vector<std::string>& architectures() {
   return all;
 }
 
-std::unique_ptr<Lab> make_lab(const std::string& arch, const tenzo::DataSet& data, const Recipe& recipe,
-                              const tenzo::Samples<float>* held_out) {
-  if (arch == "mlp") return mlp_lab(data, recipe, held_out);
-  if (arch == "cnn") return cnn_lab(data, recipe, held_out);
-  if (arch == "resnet18") return resnet_lab(data, recipe, held_out);
-  std::string known;
-  for (const std::string& a : architectures()) known += (known.empty() ? "" : ", ") + a;
-  throw tenzo::ValueError(tenzo::cat("unknown architecture ", tenzo::printable(arch), "; known are ", known));
+std::unique_ptr<Lab> make_lab(const std::string& arch, tenzo::DeviceOption device, const tenzo::DataSet& data,
+                              const Recipe& recipe, const tenzo::Samples<float>* held_out) {
+  return tenzo::on_device(device, [&]<class D>(D) {
+    if (arch == "mlp") return mlp_lab<D>(data, recipe, held_out);
+    if (arch == "cnn") return cnn_lab<D>(data, recipe, held_out);
+    if (arch == "resnet18") return resnet_lab<D>(data, recipe, held_out);
+    std::string known;
+    for (const std::string& a : architectures()) known += (known.empty() ? "" : ", ") + a;
+    throw tenzo::ValueError(tenzo::cat("unknown architecture ", tenzo::printable(arch), "; known are ", known));
+  });
 }
 
 }  // namespace worst_case

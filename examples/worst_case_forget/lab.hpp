@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 
 #include "tenzo/data/data_set.hpp"
+#include "tenzo/io/device_option.hpp"
 #include "tenzo/unlearn/evaluation.hpp"
 #include "tenzo/unlearn/lira.hpp"
 #include "tenzo/unlearn/methods.hpp"
@@ -34,9 +35,10 @@ struct Recipe {
 struct Derivative {
   std::string name;
   double seconds = 0, cosine = NAN;
+  double megabytes = 0;  // most that it took beside what was there; 0: not known, on a GPU
   std::vector<double> gradient;
 
-  NLOHMANN_DEFINE_TYPE_INTRUSIVE(Derivative, name, seconds, cosine, gradient)
+  NLOHMANN_DEFINE_TYPE_INTRUSIVE(Derivative, name, seconds, cosine, megabytes, gradient)
 };
 
 /// What a study asks of a model, whatever its type.
@@ -75,14 +77,19 @@ class Lab {
 };
 
 /// The architectures: mlp, cnn, resnet18. The data has to outlive the laboratory.
+///   device     where models are trained and called
 ///   held_out   samples for methods that want some which the model has not seen, apart from those that it is judged on;
 ///              null where none does
-std::unique_ptr<Lab> make_lab(const std::string& arch, const tenzo::DataSet& data, const Recipe& recipe,
-                              const tenzo::Samples<float>* held_out = nullptr);
+std::unique_ptr<Lab> make_lab(const std::string& arch, tenzo::DeviceOption device, const tenzo::DataSet& data,
+                              const Recipe& recipe, const tenzo::Samples<float>* held_out = nullptr);
 const std::vector<std::string>& architectures();
 
+/// Of one architecture; lab_….device.cpp are compiled once for each device.
+template <class Device>
 std::unique_ptr<Lab> mlp_lab(const tenzo::DataSet& data, const Recipe& recipe, const tenzo::Samples<float>* held_out);
+template <class Device>
 std::unique_ptr<Lab> cnn_lab(const tenzo::DataSet& data, const Recipe& recipe, const tenzo::Samples<float>* held_out);
+template <class Device>
 std::unique_ptr<Lab> resnet_lab(const tenzo::DataSet& data, const Recipe& recipe,
                                 const tenzo::Samples<float>* held_out);
 

@@ -1,4 +1,4 @@
-// A laboratory for models of one type; included where that type's is compiled.
+// A laboratory for models of one type on one device; included where those are compiled.
 #pragma once
 
 #include <chrono>
@@ -9,19 +9,24 @@
 #include "lab.hpp"
 #include "tenzo/bilevel/implicit.hpp"
 #include "tenzo/bilevel/unroll.hpp"
+#include "tenzo/core/pool.hpp"
+#include "tenzo/models/spec.hpp"
 #include "tenzo/train/classifier.hpp"
 
 namespace worst_case {
 
 using namespace tenzo;
 
-template <Tree M>
+template <template <class> class Net, class Device>
 class LabOf final : public Lab {
+  using M = Net<Tensor<float, Device>>;
+
  public:
-  /// fresh(seed)   the model before training
-  LabOf(const DataSet& data, const Recipe& recipe, const Samples<float>* held_out,
-        std::function<M(std::uint64_t)> fresh)
-      : data_(data), recipe_(recipe), held_out_(held_out), fresh_(std::move(fresh)) {}
+  /// spec   what the model is like; before training it is as layers usually begin
+  LabOf(const DataSet& data, const Recipe& recipe, const Samples<float>* held_out, Net<Expected> spec)
+      : data_(data), recipe_(recipe), held_out_(held_out), fresh_([spec = std::move(spec)](std::uint64_t seed) {
+          return to_device<Device>(initialised<float>(spec, seed));
+        }) {}
 
   void train(std::uint64_t seed) override {
     seed_ = seed;
@@ -69,7 +74,7 @@ class LabOf final : public Lab {
 
   std::vector<Derivative> derivatives(std::int64_t size) const override {
     using namespace tenzo::bilevel;
-    using X = Tensor<float>;
+    using X = Tensor<float, Device>;
     const Samples<float>& s = data_.train;
     const X w = X::full(Shape{s.size()}, float(size) / float(s.size()));
     const auto losses_of = [&](const auto& m) {
@@ -85,11 +90,17 @@ class LabOf final : public Lab {
     std::vector<Derivative> out;
     const auto measure = [&](const std::string& name, const auto& make) {
       Oracle oracle(problem);
+      Pool& pool = Pool::instance();
+      pool.reset_peak();
+      const std::size_t held = pool.statistics().in_use;
       const auto start = std::chrono::steady_clock::now();
       const auto h = make(oracle);
       const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-      Derivative d{
-          .name = name, .seconds = seconds, .gradient = {h.gradient.values().begin(), h.gradient.values().end()}};
+      const auto gradient = h.gradient.template to<Cpu>();
+      Derivative d{.name = name,
+                   .seconds = seconds,
+                   .megabytes = HostDevice<Device> ? double(pool.statistics().peak - held) / 1e6 : 0,
+                   .gradient = {gradient.values().begin(), gradient.values().end()}};
       if (!out.empty()) {
         double ab = 0, aa = 0, bb = 0;
         for (std::size_t i = 0; i < d.gradient.size(); ++i) {

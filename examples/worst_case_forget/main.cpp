@@ -40,10 +40,10 @@ Recipe recipe_of(const Options& o) {
 }
 
 /// Sets that were found on one architecture, retrained from another seed, and on another architecture.
-std::vector<Trial> transferred(const DataSet& data, const std::string& other, const Recipe& recipe,
+std::vector<Trial> transferred(const DataSet& data, const std::string& other, DeviceOption device, const Recipe& recipe,
                                const std::vector<Trial>& from, Lab& own, double ratio) {
   std::vector<Trial> out;
-  const std::unique_ptr<Lab> lab = make_lab(other, data, recipe);
+  const std::unique_ptr<Lab> lab = make_lab(other, device, data, recipe);
   for (const Trial& t : from) {
     if (t.kind != "worst" || t.ratio != ratio) continue;
     for (Lab* each : {&own, lab.get()}) {
@@ -73,7 +73,7 @@ int claims(const Options& o) {
   check_folder(o.out, {"stages.json", "metrics.json", "report.html"});
   const DataSet data = data_of(o);
   const Recipe recipe = recipe_of(o);
-  const auto lab = make_lab(o.arch, data, recipe);
+  const auto lab = make_lab(o.arch, o.device, data, recipe);
   std::filesystem::create_directories(o.out);
   const int seeds = o.seeds > 0 ? o.seeds : o.full ? 5 : 3;
   Stages stages((std::filesystem::path(o.out) / "stages.json").string(),
@@ -82,6 +82,7 @@ int claims(const Options& o) {
                  {"path", file_record(program_data::place_of(o.data, o.path))},
                  {"samples", data.train.size()},
                  {"arch", o.arch},
+                 {"device", name_of(o.device)},
                  {"seed", o.seed},
                  {"version", TENZO_VERSION}},
                 o.resume);
@@ -158,8 +159,9 @@ int claims(const Options& o) {
     r.other_arch = o.arch == "mlp" ? "cnn" : "mlp";
     Options other = o;
     other.arch = r.other_arch;
-    r.transfers = stages(cat("transfer of ", seeds, " seeds"),
-                         [&] { return transferred(data, r.other_arch, recipe_of(other), r.trials, *lab, 0.1); });
+    r.transfers = stages(cat("transfer of ", seeds, " seeds"), [&] {
+      return transferred(data, r.other_arch, o.device, recipe_of(other), r.trials, *lab, 0.1);
+    });
   }
   bar.finish();
   const std::vector<Claim> verdicts = judge(r);
@@ -182,7 +184,7 @@ int search(const Search& o) {
   check_outputs({o.path}, {o.save});
   require(o.start == "uniform" || o.start == "binary", "--w-init ", o.start, "; want uniform or binary");
   const DataSet data = data_of(o);
-  const auto lab = make_lab(o.arch, data, recipe_of(o));
+  const auto lab = make_lab(o.arch, o.device, data, recipe_of(o));
   const std::int64_t groups = o.classes ? data.train.classes : data.train.size();
   unlearn::WorstCase w = search_options(std::int64_t(std::llround(o.ratio * double(groups))), o.seed);
   w.upper_steps = o.steps, w.epochs = o.epochs, w.lower_rate = o.lower_rate, w.upper_rate = o.upper_rate,
@@ -247,7 +249,7 @@ int evaluate(const Judgement& o) {
     std::printf("test set: %lld samples to judge by, %lld held out for reference\n",
                 static_cast<long long>(judged.test.size()), static_cast<long long>(held_out.size()));
   }
-  const auto lab = make_lab(o.arch, judged, recipe_of(o), wanted ? &held_out : nullptr);
+  const auto lab = make_lab(o.arch, o.device, judged, recipe_of(o), wanted ? &held_out : nullptr);
   lab->train(o.seed);
   const Evaluation exact = lab->unlearned(unlearn::method_named("retrain"), set);
   std::printf("%-20s %7s %7s %7s %7s %7s\n", "method", "UA", "MIA", "RA", "TA", "gap");
@@ -278,6 +280,7 @@ void add_common(CLI::App& app, worst_case::Options& o) {
   app.add_option("--arch", o.arch, "mlp, cnn or resnet18")->capture_default_str();
   app.add_option("--seed", o.seed, "Seed of training, sets and methods")->check(at_least(0))->capture_default_str();
   app.add_option("--threads", o.threads, "Threads; 0 takes all")->check(CLI::Range(0, 1024))->capture_default_str();
+  command_line::add_device(app, o.device);
 }
 
 }  // namespace

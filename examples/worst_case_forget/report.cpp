@@ -278,12 +278,14 @@ void write_report(const Options& o, const DataSet& data, const Results& r, const
     page.section("Three derivatives of the lower level");
     std::vector<TableRow> rows;
     for (std::size_t i = 0; i < r.derivatives.front().size(); ++i) {
-      std::vector<double> cosine, time;
-      for (const auto& seed : r.derivatives) cosine.push_back(seed[i].cosine), time.push_back(seed[i].seconds);
-      rows.push_back({r.derivatives.front()[i].name, program_text::spread(cosine, 3), spread(time) + " s"});
+      std::vector<double> cosine, time, memory;
+      for (const auto& seed : r.derivatives)
+        cosine.push_back(seed[i].cosine), time.push_back(seed[i].seconds), memory.push_back(seed[i].megabytes);
+      rows.push_back({r.derivatives.front()[i].name, program_text::spread(cosine, 3), spread(time) + " s",
+                      mean_of(memory) > 0 ? spread(memory) + " MB" : std::string("–")});
     }
     page.table(
-        {"lower level", "cosine with the losses", "time of an upper gradient"}, rows,
+        {"lower level", "cosine with the losses", "time of an upper gradient", "peak memory beside the model"}, rows,
         {.caption =
              "The sign has no derivative, so that the upper gradient is the losses; unrolled gradient steps and the "
              "implicit function add what the set's weight does to the model."});

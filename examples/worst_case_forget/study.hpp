@@ -19,6 +19,7 @@ struct Options {
   std::uint64_t seed = 1;
   int seeds = 0;  // 0: three in quick, five in full
   int threads = 0;
+  tenzo::DeviceOption device = tenzo::DeviceOption::cpu;
 };
 
 /// How the sets are chosen, in the order in which they are shown.

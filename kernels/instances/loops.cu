@@ -3,6 +3,7 @@
 #include "../loops.cuh"
 #include "number.hpp"
 #include "tenzo/ops/functions.hpp"
+#include "tenzo/ops/prelu.hpp"
 
 namespace tenzo::cuda {
 
@@ -13,6 +14,9 @@ TENZO_BROADCAST(Number, Minus)
 TENZO_BROADCAST(Number, Times)
 TENZO_BROADCAST(Number, Over)
 TENZO_BROADCAST(Number, First)
+TENZO_BROADCAST(Number, ParametricRelu)
+TENZO_BROADCAST(Number, ParametricReluSlope)
+TENZO_BROADCAST(Number, NegativePart)
 TENZO_BROADCAST(std::complex<Number>, ComplexProduct<Number>)
 
 template void sum_middle(Device, std::int64_t, std::int64_t, std::int64_t, const Number*, Number*);

@@ -160,7 +160,9 @@ struct SignStep {
     auto g = detail::gradient_of(lower, x0, y0);
     for_each_leaf(
         [](const Path&, auto& v) {
-          for (auto& e : v.values()) e = e > 0 ? 1 : e < 0 ? -1 : e;
+          auto host = v.template to<Cpu>();
+          for (auto& e : host.values()) e = e > 0 ? 1 : e < 0 ? -1 : e;  // NaN stays
+          v = host.template to<typename std::remove_cvref_t<decltype(v)>::device>();
         },
         g);
     return std::array{project(set, detail::plus_scaled(s[0], -lr, g))};

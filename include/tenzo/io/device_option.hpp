@@ -7,13 +7,15 @@
 #include "tenzo/core/device.hpp"
 #include "tenzo/core/error.hpp"
 #ifdef TENZO_CUDA
-#include "tenzo/cuda.hpp"
+#include "tenzo/cuda/operations.hpp"
 #endif
 
 namespace tenzo {
 
 /// What `--device` says. GPUs are for programs that link tenzo::cuda.
 enum class DeviceOption { cpu, cuda };
+
+inline const char* name_of(DeviceOption device) { return device == DeviceOption::cpu ? "cpu" : "cuda"; }
 
 /// Throws ValueError for another name than cpu and cuda, for cuda in a program without it, and on a machine that has no
 /// GPU.

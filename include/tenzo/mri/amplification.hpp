@@ -67,7 +67,7 @@ template <class F, Plain P>
 Amplification<P> measured_amplification(F&& f, const P& y, int iterations = 20, std::uint64_t seed = 1) {
   require(iterations > 0, "amplification: ", iterations, " iterations");
   Amplification<P> best;
-  P v = random_normal<scalar_t<P>>(y.shape(), initial_key(seed, "amplification"));
+  P v = random_normal<scalar_t<P>>(y.shape(), initial_key(seed, "amplification")).template to<typename P::device>();
   for (int i = 0; i < iterations; ++i) {
     const double size = norm(v);
     if (!(size > 0)) break;

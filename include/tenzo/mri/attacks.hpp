@@ -6,6 +6,7 @@
 
 #include <cmath>
 #include <cstdint>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -42,9 +43,11 @@ X image_losses(const X& x, const P& truth) {
 
 /// Perturbations of `at` that make ‖f_θ − t‖² of each image large: of y (n, C, H, W, 2) or of z (n, H, W, 2), as the
 /// options say; zero on lines that are not sampled.
-///   noise  its seed and images; draws of the attack are counted from its own on, and iterates are judged by held_out
-///   noise Cost   a gradient with all samples a step and draw, a reconstruction a score. Throws ValueError where the
-///   threat can not be, ShapeError where images and truth differ.
+///   at, truth  on the host, whatever the device of model and solver, and so is what comes back
+///   noise      its seed and images; draws of the attack are counted from its own on, and iterates are judged by
+///              held_out noise
+///   Cost    a gradient with all samples a step and draw, a reconstruction a score.
+///   Throws  ValueError where the threat can not be, ShapeError where images and truth differ.
 template <class Model, class S, Real T>
 attack::PgdResult<T> worst_perturbation(const Model& model, const S& solver, const Tensor<T>& at,
                                         const Tensor<T>& truth, const AttackOptions& o = {},
@@ -53,26 +56,31 @@ attack::PgdResult<T> worst_perturbation(const Model& model, const S& solver, con
   const bool kspace = o.domain == AttackDomain::kspace;
   expect(kspace ? at.rank() == 5 && e.image_shape(at.dim(0)) == truth.shape() : at.shape() == truth.shape(),
          "attack: of ", at.shape(), " with a truth ", truth.shape());
+  using P = std::remove_cvref_t<decltype(e.mask)>;
+  using D = typename P::device;
+  const P at_there = at.template to<D>(), truth_there = truth.template to<D>();
   const auto image = [&](const auto& delta) {
-    const auto moved = add(delta, at);
+    const auto moved = add(delta, at_there);
     return kspace ? e.adjoint(moved) : moved;
   };
   const Model plainly = without_smoothing(model);
   const auto gradient = [&](const Tensor<T>& delta, const attack::PgdQuery& q) {
     const auto draw = noise.draw + std::uint32_t(((q.restart * o.pgd.steps + q.step) * o.pgd.draws + q.draw));
+    const P delta_there = delta.template to<D>();
     const auto losses = [&](const auto& d) {
       if (o.gradient == AttackGradient::masked)
-        return detail::image_losses(plainly.unroll(solver, image(delta), image(d)), truth);
-      return detail::image_losses(model(solver, image(d), noise.at_draw(draw)), truth);
+        return detail::image_losses(plainly.unroll(solver, image(delta_there), image(d)), truth_there);
+      return detail::image_losses(model(solver, image(d), noise.at_draw(draw)), truth_there);
     };
-    auto g = vjp(losses, delta, Tensor<T>::ones({truth.dim(0)}));
-    return attack::LossesAndGradient<T>{g.value, g.grad};
+    auto g = vjp(losses, delta_there, P::ones({truth.dim(0)}));
+    return attack::LossesAndGradient<T>{g.value.template to<Cpu>(), g.grad.template to<Cpu>()};
   };
   const auto score = [&](const Tensor<T>& delta) {
     const bool masked = o.gradient == AttackGradient::masked;
-    return detail::image_losses((masked ? plainly : model)(solver, image(delta), noise.held_out()), truth);
+    const auto x = (masked ? plainly : model)(solver, image(delta.template to<D>()), noise.held_out());
+    return detail::image_losses(x, truth_there).template to<Cpu>();
   };
-  return attack::pgd(at, o.threat, o.pgd, gradient, score, kspace ? e.lines() : Tensor<T>{});
+  return attack::pgd(at, o.threat, o.pgd, gradient, score, kspace ? e.lines().template to<Cpu>() : Tensor<T>{});
 }
 
 /// ρ ‖y_i‖ of each sample: radii relative to the measurements.

@@ -88,8 +88,8 @@ class UnrolledCg {
   /// a / b, and zero where b is: an image whose residual has vanished stays as it is.
   template <Value V>
   static V quotient(const V& a, const V& b) {
-    plain_t<V> vanished = plain(b).clone();
-    for (auto& v : vanished.values()) v = v == 0;
+    plain_t<V> vanished(b.shape());
+    map(device_t<V>{}, vanished.size(), vanished.data(), fn::IsZero{}, plain(b).data());
     return div(a, add(b, vanished));
   }
 

@@ -73,7 +73,8 @@ Encoding<P> encoding(P maps, P mask) {
   require(mask.defined() && mask.shape() == Shape{maps.dim(-2)}, "encoding: the mask is ", mask.shape(),
           ", coil maps are ", maps.shape(), "; want one number a line, (", maps.dim(-2), ")");
   std::int64_t sampled = 0;
-  for (const auto m : mask.values()) {
+  const auto lines = mask.template to<Cpu>();
+  for (const auto m : lines.values()) {
     require(m == 0 || m == 1, "encoding: the mask has a number ", m, "; want zeros and ones");
     sampled += m == 1;
   }
@@ -84,9 +85,9 @@ Encoding<P> encoding(P maps, P mask) {
 /// One coil that sees everything alike: maps of one for images of H x W.
 template <Plain P>
 P single_coil(std::int64_t h, std::int64_t w) {  // (1, H, W, 2)
-  P maps = P::zeros({1, h, w, 2});
+  auto maps = Tensor<scalar_t<P>>::zeros({1, h, w, 2});
   for (std::int64_t i = 0; i < h * w; ++i) maps(2 * i) = 1;
-  return maps;
+  return maps.template to<typename P::device>();
 }
 
 }  // namespace tenzo::mri

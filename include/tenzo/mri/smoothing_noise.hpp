@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "tenzo/core/random.hpp"
-#include "tenzo/core/tensor.hpp"
+#include "tenzo/ops/value.hpp"
 
 namespace tenzo::mri {
 
@@ -38,6 +38,11 @@ struct SmoothingNoise {
       add_scaled_(z.data() + i * size, 1, size, Law::normal, key, sigma);
     }
     return z;
+  }
+  /// The same numbers as a tensor P, of any device.
+  template <Plain P>
+  P on(const Shape& batch, double sigma, std::uint32_t step, std::uint32_t sample) const {
+    return operator()<scalar_t<P>>(batch, sigma, step, sample).template to<typename P::device>();
   }
 };
 

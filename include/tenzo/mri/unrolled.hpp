@@ -117,8 +117,9 @@ struct Unrolled {
       if (settings.smoothing == Smoothing::measurements) {
         const auto& e = solver.encoding();
         const Shape& s = z.shape();
-        const X noisy = lift<X>(add(z, e.adjoint(noise.operator()<scalar_t<Z>>({s[0], e.coils(), s[1], s[2], 2},
-                                                                               settings.sigma, 0, std::uint32_t(m)))));
+        const auto eta =
+            noise.template on<plain_t<Z>>({s[0], e.coils(), s[1], s[2], 2}, settings.sigma, 0, std::uint32_t(m));
+        const X noisy = lift<X>(add(z, e.adjoint(eta)));
         return X(unroll(solver, noisy, noisy, noise, watch, training));
       }
       return X(unroll(solver, z, lift<X>(noisy_input(z, noise, 0, m)), noise, watch, training));
@@ -142,7 +143,7 @@ struct Unrolled {
     /// x + η, clamped: what a denoiser sees.
     template <Value X>
     X noisy_input(const X& x, const SmoothingNoise& noise, int n, int m) const {
-      const X v = add(x, noise.operator()<scalar_t<X>>(x.shape(), settings.sigma, std::uint32_t(n), std::uint32_t(m)));
+      const X v = add(x, noise.template on<plain_t<X>>(x.shape(), settings.sigma, std::uint32_t(n), std::uint32_t(m)));
       return settings.clamp ? clamp(v, -1, 1) : v;
     }
 

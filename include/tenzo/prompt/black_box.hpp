@@ -30,14 +30,14 @@ struct BlackBoxOptions {
 };
 
 /// The elements of δ and of the factor that can make a difference, in order.
-template <Real T>
-std::vector<zo::Coordinate> prompt_coordinates(const VisualPrompt<Tensor<T>>& p) {
+template <Plain P>
+std::vector<zo::Coordinate> prompt_coordinates(const VisualPrompt<P>& p) {
   std::vector<zo::Coordinate> all;
   const bool region = p.config.form == Form::pad || p.config.form == Form::expansive;
   const Tensor<std::uint8_t> m = region ? prompt_region(p.config) : Tensor<std::uint8_t>{};
   std::uint32_t leaf = 0;
   for_each_leaf(
-      [&](const Path&, const Tensor<T>& v) {
+      [&](const Path&, const P& v) {
         for (std::int64_t i = 0; i < v.size(); ++i)
           if (!region || m(i)) all.push_back({leaf, i});
         ++leaf;
@@ -50,10 +50,10 @@ std::vector<zo::Coordinate> prompt_coordinates(const VisualPrompt<Tensor<T>>& p)
 ///   loss(prompt, update)   a number; of the batch of that update, say
 ///   Returns                how many losses were asked for: two a query.
 ///   Bits                   a function of the prompt, the losses and the options.
-template <Real T, class Loss>
-std::int64_t train_by_queries_(VisualPrompt<Tensor<T>>& p, Loss&& loss, const BlackBoxOptions& o) {
+template <Plain V, class Loss>
+std::int64_t train_by_queries_(VisualPrompt<V>& p, Loss&& loss, const BlackBoxOptions& o) {
   require(o.queries > 0 && o.updates >= 0, "black box: ", o.queries, " queries, ", o.updates, " updates");
-  using P = VisualPrompt<Tensor<T>>;
+  using P = VisualPrompt<V>;
   const std::vector<zo::Coordinate> all = prompt_coordinates(p);
   const Schedule schedule{.kind = o.schedule, .steps = o.updates};
   Adam::State<P> state;

@@ -27,13 +27,13 @@ struct Normalisation {
     const auto channels = std::int64_t(mean.size());
     expect(x.shape().rank() == 4 && x.shape()[1] == channels && mean.size() == deviation.size(),
            "normalisation: images are ", x.shape(), "; want ", channels, " channels");
-    using P = plain_t<X>;
-    P scale(Shape{channels, 1, 1}), shift(Shape{channels, 1, 1});
+    Tensor<scalar_t<X>> scale(Shape{channels, 1, 1}), shift(Shape{channels, 1, 1});
     for (std::int64_t c = 0; c < channels; ++c) {
       scale(c) = scalar_t<X>(1 / deviation[std::size_t(c)]);
       shift(c) = scalar_t<X>(-mean[std::size_t(c)] / deviation[std::size_t(c)]);
     }
-    return add(mul(x, scale), shift);
+    using D = device_t<X>;
+    return add(mul(x, scale.template to<D>()), shift.template to<D>());
   }
 };
 

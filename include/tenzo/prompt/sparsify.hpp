@@ -97,7 +97,7 @@ prune::LearnedMask<M> find_(M& model, const Samples<T>& s, const FindOptions& o,
   prune::LearnedMask<M> l = prune::begin_scores(model, o.scores.cut, prunable);
   Adam::State<P> state;
   const auto joint = [&](const Samples<T>& batch, double factor) {
-    BatchStatistics<Tensor<T>> statistics;
+    BatchStatistics<leaf_t<M>> statistics;
     auto g = value_and_grad(
         [&](const auto& learnt) {
           auto m = prune::straight_through(model, learnt.first, l.mask);
@@ -158,7 +158,7 @@ std::int64_t tune_(M& model, const K& mask, const Samples<T>& s, const TuneOptio
                     if (prompted && model.prompt.config.form == Form::random)
                       model.prompt.at = random_place(model.prompt.config, o.passes.seed, number);
                     M seen = prompted ? model : without_prompt(model);
-                    BatchStatistics<Tensor<T>> statistics;
+                    BatchStatistics<leaf_t<M>> statistics;
                     auto g = value_and_grad(
                         [&](const auto& m) {
                           statistics.clear();

@@ -258,11 +258,11 @@ inline Tensor<float> on_canvas(const Tensor<float>& x, std::int64_t input, std::
 /// How many of a prompt's pixels no image lets a gradient through to: u < 0 or u > 1 for all of them. Zero where
 /// nothing is clipped.
 ///   Source  our own; a pad prompt over black borders dies where δ becomes negative.
-template <Real T>
-double dead_share(const VisualPrompt<Tensor<T>>& p, const Tensor<T>& x) {
+template <Plain P, Real T>
+double dead_share(const VisualPrompt<P>& p, const Tensor<T>& x) {
   const PromptConfig& c = p.config;
   if (!p.present() || !c.clip || x.shape()[0] == 0) return 0;
-  const Tensor<T> u = p.sum_with(x);
+  const Tensor<T> u = p.sum_with(x.template to<device_t<P>>()).template to<Cpu>();
   const Tensor<std::uint8_t> counts = prompt_region(c, p.at);
   std::int64_t dead = 0, all = 0;
   const std::int64_t pixels = counts.size();

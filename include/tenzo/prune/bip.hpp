@@ -14,7 +14,7 @@ namespace tenzo::prune {
 
 namespace detail {
 
-/// A tree of f(θ, m, g) element by element; undefined where g is.
+/// A tree of f(θ, m, g) element by element, on the host; undefined where g is.
 template <Tree M, Tree K, class F>
 M combined(const M& theta, const K& mask, const M& g, F&& f) {
   using V = leaf_t<M>;
@@ -24,9 +24,11 @@ M combined(const M& theta, const K& mask, const M& g, F&& f) {
       [&](const Path& at, const V& gz, const V& w, const auto& m) {
         expect(w.shape() == gz.shape() && m.shape() == gz.shape(), "bip: ", at.str(), " is ", w.shape(), ", its mask ",
                m.shape(), ", its gradient ", gz.shape());
-        V out(gz.shape());
-        for (std::int64_t i = 0; i < out.size(); ++i) out(i) = f(w(i), T(m(i)), gz(i));
-        return out;
+        const Tensor<T> wh = w.template to<Cpu>(), gh = gz.template to<Cpu>();
+        const auto mh = m.template to<Cpu>();
+        Tensor<T> out(gz.shape());
+        for (std::int64_t i = 0; i < out.size(); ++i) out(i) = f(wh(i), T(mh(i)), gh(i));
+        return out.template to<device_t<V>>();
       },
       theta, mask);
 }
@@ -124,7 +126,7 @@ LearnedMask<M> bip_(M& model, const Samples<T>& s, const BipOptions& o, Prunable
     const Rows order = epoch_order(n, o.seed, epoch), reversed(order.rbegin(), order.rend());
     for (std::int64_t b = 0; b < steps_of_epoch; ++b) {
       const double factor = schedule(epoch * steps_of_epoch + b);
-      BatchStatistics<Tensor<T>> statistics;
+      BatchStatistics<leaf_t<M>> statistics;
       const auto gradient_on = [&](const Rows& rows) {  // by z
         const Samples<T> batch = s.at(std::span<const std::int64_t>(rows).subspan(
             std::size_t(b * o.batch), std::size_t(std::min(o.batch, n - b * o.batch))));

@@ -34,26 +34,22 @@ struct StraightThrough {
 
   template <class T, class D>
   Values<Tensor<T, D>, 1> eval(const Values<Tensor<T, D>, 2>& x) const {
-    return {kept(x[0])};
+    return {detail::kept(mask, x[0])};
   }
   template <class V>
   Values<V, 1> jvp(const Values<V, 2>& x, const Values<V, 2>& dx, const Values<V, 1>&) const {
-    return {plus(dx[0].defined() ? kept(dx[0]) : V{}, times(dx[1], slope(x)))};
+    return {plus(dx[0].defined() ? detail::kept(mask, dx[0]) : V{}, times(dx[1], slope(x)))};
   }
   template <class V>
   Values<V, 2> vjp(const Values<V, 2>& x, const Values<V, 1>&, const Values<V, 1>& gy,
                    const Values<bool, 2>& need) const {
     Values<V, 2> g;
-    if (need[0]) g[0] = kept(gy[0]);
+    if (need[0]) g[0] = detail::kept(mask, gy[0]);
     if (need[1]) g[1] = mul(gy[0], slope(x));
     return g;
   }
 
  private:
-  template <class V>
-  V kept(const V& x) const {
-    return dispatch(Where<Cpu>{mask, mask.shape(), mask.shape()}, Values<V, 2>{x, V{}})[0];
-  }
   template <class V>
   static V slope(const Values<V, 2>& x) {
     return mul(sign(x[1]), x[0]);
@@ -87,7 +83,8 @@ M initial_scores(const M& model, Prunable&& prunable = is_prunable) {
     const bool turned = in_out[leaf++];
     if (!prunable(at, w.shape())) return V{};
     double top = 0;
-    for (const auto x : w.values()) top = std::max(top, std::abs(double(x)));
+    const auto host = w.template to<Cpu>();
+    for (const auto x : host.values()) top = std::max(top, std::abs(double(x)));
     const double fan_in = double(turned ? w.shape()[0] : w.shape().inner(0));
     return top > 0 ? scale(w, std::sqrt(6 / fan_in) / top) : V::zeros(w.shape());
   });
@@ -144,7 +141,7 @@ auto score_gradient(Loss&& loss, const M& model, const LearnedMask<M>& l) {
 ///   model   its running statistics follow the batch; all else keeps its bits
 template <class M, Real T>
 void score_update_(M& model, LearnedMask<M>& l, const Samples<T>& batch, const ScoreOptions& o, double lr_factor = 1) {
-  BatchStatistics<Tensor<T>> statistics;
+  BatchStatistics<leaf_t<M>> statistics;
   auto g = score_gradient(
       [&](const auto& m) {
         statistics.clear();

@@ -13,8 +13,8 @@
 
 namespace tenzo::prune {
 
-/// One where a weight is kept, zero where it is pruned. A leaf that is undefined is dense: none of it is pruned, and
-/// none of it is counted.
+/// One where a weight is kept, zero where it is pruned, on the host whatever the model's device. A leaf that is
+/// undefined is dense: none of it is pruned, and none of it is counted.
 template <Tree M>
 using Mask = rebind_t<Tensor<std::uint8_t>, M>;
 
@@ -40,6 +40,16 @@ Mask<M> dense_mask(const M& model, Prunable&& prunable = is_prunable) {
                      [&](const Path& at, const auto& w) { return prunable(at, w.shape()) ? U::ones(w.shape()) : U{}; });
 }
 
+namespace detail {
+
+/// x where the mask keeps, zero elsewhere. A mask stays as it is once it has been used: devices keep it.
+template <Value V>
+V kept(const Tensor<std::uint8_t>& mask, const V& x) {
+  return dispatch(Where<Cpu>{mask, mask.shape(), mask.shape()}, Values<V, 2>{x, V{}})[0];
+}
+
+}  // namespace detail
+
 /// θ where the mask keeps, zero where it prunes; leaves without a mask as they are. On any value type: the derivative
 /// by θ is the mask. A pruned weight has no influence whatever it is, a NaN included.
 ///   Throws ShapeError where a mask has another shape than its leaf.
@@ -51,7 +61,7 @@ M masked(const M& model, const K& mask) {
       [](const Path& at, const V& w, const Tensor<std::uint8_t>& keep) {
         if (!keep.defined()) return w;
         expect(w.shape() == keep.shape(), "mask: ", at.str(), " is ", w.shape(), ", its mask ", keep.shape());
-        return dispatch(Where<Cpu>{keep, w.shape(), w.shape()}, Values<V, 2>{w, V{}})[0];
+        return detail::kept(keep, w);
       },
       mask);
 }
@@ -64,8 +74,14 @@ void zero_pruned_(M& tree, const K& mask) {
         if (!w.defined()) return;
         expect(w.shape() == keep.shape(), "mask: ", at.str(), " is ", w.shape(), ", its mask ", keep.shape());
         auto* to = w.data();
-        for (std::int64_t i = 0; i < keep.size(); ++i)
-          if (!keep(i)) to[i] = 0;
+        using D = device_t<leaf_t<M>>;
+        if constexpr (HostDevice<D>) {
+          for (std::int64_t i = 0; i < keep.size(); ++i)
+            if (!keep(i)) to[i] = 0;
+        } else {
+          const auto zeroed = detail::kept(keep, w);
+          copy_elements(D{}, w.size(), zeroed.data(), to);
+        }
       },
       mask, tree);
 }

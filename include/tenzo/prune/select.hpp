@@ -72,7 +72,8 @@ Mask<S> largest(const S& scores, const Cut& cut, const Mask<S>* among = nullptr)
   using U = Tensor<std::uint8_t>;
   std::vector<T> all;
   std::vector<std::int64_t> ends;  // of groups that compete
-  const auto gather = [&](const Path& at, const V& s, const U* allowed) {
+  const auto gather = [&](const Path& at, const V& there, const U* allowed) {
+    const Tensor<T> s = there.template to<Cpu>();
     expect(!allowed || !allowed->defined() || allowed->shape() == s.shape(), "prune: the scores of ", at.str(), " are ",
            s.shape(), ", its mask ", allowed ? allowed->shape() : Shape{});
     const std::int64_t rows = cut.scope == Scope::per_row && s.rank() > 0 ? s.shape()[0] : 1,

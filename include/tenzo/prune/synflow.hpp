@@ -17,13 +17,13 @@ namespace tenzo::prune {
 template <Tree M>
 using InDouble = rebind_t<Tensor<double>, M>;
 
-/// The network of absolute weights, in double: |θ| for weights, no biases, and norms that change nothing (weight and
-/// variance one, bias and mean zero). A norm's eps is left, a factor that all scores share.
+/// The network of absolute weights, in double and on the host: |θ| for weights, no biases, and norms that change
+/// nothing (weight and variance one, bias and mean zero). A norm's eps is left, a factor that all scores share.
 template <Tree M>
 InDouble<M> absolute_network(const M& model) {
   using D = Tensor<double>;
   return map_tree<D>(model, [](const Path& at, const auto& w) {
-    if (w.rank() >= 2) return abs(w.template cast<double>());
+    if (w.rank() >= 2) return abs(w.template to<Cpu>().template cast<double>());
     const bool one = at.name == "weight" || at.name == "running_var";
     return D::full(w.shape(), one ? 1 : 0);
   });

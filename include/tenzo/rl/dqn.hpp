@@ -85,7 +85,9 @@ class Dqn {
   using Snapshot = typename detail::SnapshotOf<E>::type;
   static constexpr bool resumable = !std::is_same_v<Snapshot, detail::NoSnapshot>;
 
-  /// What a run needs to go on: for rl/checkpoint.hpp.
+  using P = std::remove_cvref_t<decltype(std::declval<Q&>().parameters)>;  // of Q's device
+
+  /// What a run needs to go on, on the host: for rl/checkpoint.hpp.
   struct State {
     std::int64_t steps = 0, updates = 0, optimizer_step = 0;
     Tensor<float> parameters, target;
@@ -164,9 +166,18 @@ class Dqn {
   }
 
   State state() const requires resumable {
-    State s{steps_, updates_, q.state.step, q.parameters, q.target, {}, environment.snapshot(), replay_.contents(),
-            {},     totals_,  lengths_};
-    for (const Tensor<float>* m : moments(q.state)) s.moments.push_back(m->defined() ? *m : zeros());
+    State s{.steps = steps_,
+            .updates = updates_,
+            .optimizer_step = q.state.step,
+            .parameters = q.parameters.template to<Cpu>(),
+            .target = q.target.template to<Cpu>(),
+            .moments = {},
+            .environment = environment.snapshot(),
+            .replay = replay_.contents(),
+            .waiting = {},
+            .totals = totals_,
+            .lengths = lengths_};
+    for (const P* m : moments(q.state)) s.moments.push_back(m->defined() ? m->template to<Cpu>() : zeros());
     for (const NStep& each : n_step_) s.waiting.push_back(each.waiting());
     return s;
   }
@@ -177,9 +188,9 @@ class Dqn {
     require(s.moments.size() == all.size() && s.waiting.size() == n_step_.size() && s.totals.size() == totals_.size() &&
                 s.lengths.size() == lengths_.size() && s.steps >= 0,
             "dqn: the state of another run");
-    const auto taken = [&](Tensor<float>& to, const Tensor<float>& from) {
+    const auto taken = [&](P& to, const Tensor<float>& from) {
       require(from.shape() == q.parameters.shape(), "dqn: parameters ", from.shape(), "; want ", q.parameters.shape());
-      to = from.clone();
+      to = from.clone().template to<typename P::device>();
     };
     taken(q.parameters, s.parameters), taken(q.target, s.target);
     for (std::size_t i = 0; i < all.size(); ++i) taken(*all[i], s.moments[i]);
@@ -195,7 +206,7 @@ class Dqn {
   /// The tensors that an optimizer's state holds beside its step.
   template <class S>
   static auto moments(S& s) {
-    using T = std::conditional_t<std::is_const_v<S>, const Tensor<float>, Tensor<float>>;
+    using T = std::conditional_t<std::is_const_v<S>, const P, P>;
     if constexpr (requires { s.square; }) return std::vector<T*>{&s.square, &s.mean};
     else if constexpr (requires { s.first; }) return std::vector<T*>{&s.first, &s.second};
     else return std::vector<T*>{&s.momentum};

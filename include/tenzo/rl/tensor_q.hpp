@@ -17,15 +17,19 @@
 
 namespace tenzo::rl {
 
-/// Q by a model whose call maps (n, …) to (n, actions). Parameters, target and moments are tensors of one axis as
-/// FixedQ's, in the order of the leaves, so that a run can be saved from one and gone on with by the other.
+/// Q by a model whose call maps (n, …) to (n, actions), on the model's device; observations and values are on the host.
+/// Parameters, target and moments are tensors of one axis as FixedQ's, in the order of the leaves, so that a run can be
+/// saved from one and gone on with by the other.
 ///   sample  the shape of one observation: rows of (size) are given to the model as (n, sample…)
 template <Tree Model, class Optimizer = Adam>
 class TensorQ {
+  using P = leaf_t<Model>;
+  using D = typename P::device;
+
  public:
-  Tensor<float> parameters, target;
+  P parameters, target;
   Optimizer optimizer;
-  typename Optimizer::template State<Tensor<float>> state;
+  typename Optimizer::template State<P> state;
   double gradient_limit = 0;
 
   TensorQ(const Model& start, Shape sample, std::int32_t actions, Optimizer o = {})
@@ -44,7 +48,7 @@ class TensorQ {
     const auto n = std::int64_t(x.size()) / observation_size();
     expect(std::int64_t(to.size()) == n * actions_, "tensor q: ", n, " observations, room for ", to.size(),
            " values of ", actions_, " actions");
-    const Tensor<float> q = model()(rows(x, n));
+    const Tensor<float> q = model()(rows(x, n)).template to<Cpu>();
     std::copy_n(q.data(), q.size(), to.data());
   }
 
@@ -53,8 +57,9 @@ class TensorQ {
     const std::int64_t n = b.size();
     expect(errors.empty() || std::int64_t(errors.size()) == n, "tensor q: ", errors.size(), " errors of ", n);
     const Model now = model();
-    const Tensor<float> next = rows(b.next, n), after = unravel(target, form_)(next);
-    const Tensor<float> judge = rule.double_q ? now(next) : after;
+    const P next = rows(b.next, n);
+    const Tensor<float> after = unravel(target, form_)(next).template to<Cpu>(),
+                        judge = rule.double_q ? now(next).template to<Cpu>() : after;
     Tensor<float> goal(Shape{n}), weight(Shape{n});
     Indices action(Shape{n, 1});
     for (std::int64_t i = 0; i < n; ++i) {
@@ -64,22 +69,23 @@ class TensorQ {
       weight(i) = b.weight.empty() ? 1.f : b.weight[k];
       action(i, 0) = b.action[k];
     }
-    const Tensor<float> x = rows(b.observation, n);
-    Tensor<float> taken;
+    const P x = rows(b.observation, n), goal_there = goal.to<D>(), weight_there = weight.to<D>();
+    P taken_there;
     const auto g = value_and_grad(
         [&](const auto& m) {
           using V = leaf_t<std::remove_cvref_t<decltype(m)>>;
           const V q = reshape(gather(m(lift<V>(x)), 1, action), Shape{n});
-          taken = q.value;
-          const V each =
-              rule.huber > 0 ? huber_loss(q, goal, rule.huber, Reduction::none) : mse_loss(q, goal, Reduction::none);
-          return mean(mul(each, weight));
+          taken_there = q.value;
+          const V each = rule.huber > 0 ? huber_loss(q, goal_there, rule.huber, Reduction::none)
+                                        : mse_loss(q, goal_there, Reduction::none);
+          return mean(mul(each, weight_there));
         },
         now);
-    Tensor<float> slope = ravel(g.grad);
+    P slope = ravel(g.grad);
+    const Tensor<float> taken = taken_there.template to<Cpu>();
     TdFigures figures{double(g.value.item()), 0, NAN};
     for (std::int64_t i = 0; i < n; ++i) {
-      const float q = std::as_const(taken)(i);
+      const float q = taken(i);
       figures.mean_q += double(q) / double(n);
       if (!errors.empty()) errors[std::size_t(i)] = q - std::as_const(goal)(i);
     }
@@ -89,18 +95,16 @@ class TensorQ {
   }
 
   void follow(double tau) {
-    float* const to = target.data();
-    const float *const from = std::as_const(parameters).data(), t = float(tau);
-    for (std::int64_t i = 0; i < parameters.size(); ++i) to[i] = tau == 1 ? from[i] : to[i] + t * (from[i] - to[i]);
+    if (tau == 1) copy_elements(D{}, parameters.size(), std::as_const(parameters).data(), target.data());
+    else axpy_(tau, sub(parameters, target), target);
   }
 
  private:
-  Tensor<float> rows(std::span<const float> x, std::int64_t n) const {
+  P rows(std::span<const float> x, std::int64_t n) const {
     Tensor<float> t(Shape{n, observation_size()});
     expect(std::int64_t(x.size()) == t.size(), "tensor q: ", x.size(), " numbers of observations ", sample_);
     std::copy(x.begin(), x.end(), t.data());
-    if (sample_.rank() == 1) return t;
-    return t.reshaped(sample_.inserted(0, n));
+    return t.reshaped(sample_.inserted(0, n)).to<D>();
   }
 
   Model form_;

@@ -1,4 +1,5 @@
-// Training and judging classifiers: any tree whose call gives scores of classes.
+// Training and judging classifiers: any tree whose call gives scores of classes, on any device. Samples lie on the
+// host; a batch goes to the model's device when it is read, and scores that are judged come back.
 #pragma once
 
 #include <cmath>
@@ -22,30 +23,45 @@ concept HasBatchNorm = requires(const M& m, const X& x, BatchStatistics<plain_t<
   m(x, s);
 };
 
-/// The pass as in deployment. Inputs are lifted to the model's values: a layer may want both of one type.
+namespace detail {
+
+/// Inputs where the model's leaves are. Values above tensors are there already; callables without leaves are on the
+/// host.
+template <class M, Value X>
+auto beside(const X& x) {
+  if constexpr (Plain<X> && Tree<M>) return x.template to<device_t<leaf_t<M>>>();
+  else return x;
+}
+
+}  // namespace detail
+
+/// The pass as in deployment. Inputs are lifted to the model's values: a layer may want both of one type. Tensors may
+/// be on the host whatever the model's device.
 template <class M, Value X>
 auto deployed_scores(const M& m, const X& x) {
-  return m(lift<promote_t<leaf_t<M>, X>>(x));
+  const auto there = detail::beside<M>(x);
+  return m(lift<promote_t<leaf_t<M>, decltype(detail::beside<M>(x))>>(there));
 }
 
 /// The training pass: batch statistics where the model has such layers, which are noted in `s`.
 template <class M, Value X>
-auto training_scores(const M& m, const X& x, BatchStatistics<plain_t<X>>& s) {
-  using V = promote_t<leaf_t<M>, X>;
-  if constexpr (HasBatchNorm<M, V>) return m(lift<V>(x), &s);
-  else return m(lift<V>(x));
+auto training_scores(const M& m, const X& x, BatchStatistics<plain_t<leaf_t<M>>>& s) {
+  const auto there = detail::beside<M>(x);
+  using V = promote_t<leaf_t<M>, decltype(detail::beside<M>(x))>;
+  if constexpr (HasBatchNorm<M, V>) return m(lift<V>(there), &s);
+  else return m(lift<V>(there));
 }
 
 /// Whether a leaf is trained: all but running statistics.
 inline bool is_trained(const Path& leaf) { return !is_running_statistic(leaf); }
 
-/// Scores of all samples as in deployment: (n, classes).
+/// Scores of all samples as in deployment, on the host: (n, classes).
 template <class M, Real T>
 Tensor<T> scores(const M& model, const Tensor<T>& x, std::int64_t batch = 256) {
   Tensor<T> out;
   for (std::int64_t i = 0; i < x.shape()[0]; i += batch) {
     const std::int64_t end = std::min(x.shape()[0], i + batch);
-    const Tensor<T> part = model(x.rows(i, end));
+    const Tensor<T> part = plain(model(detail::beside<M>(x.rows(i, end)))).template to<Cpu>();
     if (!out.defined()) out = Tensor<T>(Shape{x.shape()[0], part.shape()[1]});
     std::copy_n(part.data(), part.size(), out.data() + i * part.shape()[1]);
   }
@@ -81,7 +97,7 @@ double accuracy(const M& model, const Samples<T>& s) {
   return s.size() == 0 ? std::nan("") : share_right(scores(model, s.x), s.labels);
 }
 
-/// The cross entropy of each sample as in deployment: (n).
+/// The cross entropy of each sample as in deployment, on the host: (n).
 template <class M, Real T>
 Tensor<T> sample_losses(const M& model, const Samples<T>& s) {
   if (s.size() == 0) return Tensor<T>(Shape{0});
@@ -134,7 +150,7 @@ void train_epoch_(M& model, TrainState<M>& state, const Samples<T>& s, const Tra
     const auto rows = std::span<const std::int64_t>(order).subspan(std::size_t(b * o.batch),
                                                                    std::size_t(std::min(o.batch, n - b * o.batch)));
     const Samples<T> batch = s.at(rows);
-    BatchStatistics<Tensor<T>> statistics;
+    BatchStatistics<leaf_t<M>> statistics;
     auto g = value_and_grad(
         [&](const auto& m) {
           statistics.clear();

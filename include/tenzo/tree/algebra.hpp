@@ -102,6 +102,12 @@ X clone(const X& x) {
   return map_tree<leaf_t<X>>(x, [](const auto& v) { return v.clone(); });
 }
 
+/// x with its leaves on another device; x itself, leaves shared, where that is this one.
+template <class Device, Tree X>
+auto to_device(const X& x) {
+  return map_tree<Tensor<scalar_t<leaf_t<X>>, Device>>(x, [](const auto& v) { return v.template to<Device>(); });
+}
+
 /// Gives elements of their own to leaves that share them with each other or with the caller: a gradient may be changed
 /// in place.
 template <class T>

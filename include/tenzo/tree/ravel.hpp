@@ -1,8 +1,6 @@
 // A tree as one vector of numbers, in the order of its leaves, and back.
 #pragma once
 
-#include <algorithm>
-
 #include "tenzo/tree/tree.hpp"
 
 namespace tenzo {
@@ -13,7 +11,12 @@ leaf_t<X> ravel(const X& x) {
   using V = leaf_t<X>;
   V all(Shape{count_elements(x)});
   auto* to = all.data();
-  for_each_leaf([&](const Path&, const V& v) { to = std::copy_n(v.data(), v.size(), to); }, x);
+  for_each_leaf(
+      [&](const Path&, const V& v) {
+        copy_elements(device_t<V>{}, v.size(), v.data(), to);
+        to += v.size();
+      },
+      x);
   return all;
 }
 
@@ -25,7 +28,7 @@ X unravel(const leaf_t<X>& all, const X& like) {
   const auto* from = all.data();
   return map_tree<V>(like, [&](const V& v) {
     V part(v.shape());
-    std::copy_n(from, part.size(), part.data());
+    copy_elements(device_t<V>{}, part.size(), from, part.data());
     from += part.size();
     return part;
   });

@@ -51,7 +51,7 @@ struct GradientDifference {
       const Samples<T> batch =
           forget.at(std::span<const std::int64_t>(order).subspan(std::size_t(at), std::size_t(size)));
       at += size;
-      BatchStatistics<Tensor<T>> unused;  // running statistics are the retain set's
+      BatchStatistics<leaf_t<M>> unused;  // running statistics are the retain set's
       const auto up = value_and_grad(
           [&](const auto& q) {
             if (!o.batch_statistics) return cross_entropy(deployed_scores(q, batch.x), batch.labels);

@@ -25,7 +25,7 @@ struct SignAttack {
     const auto loss = [&](const auto& x) {
       return cross_entropy(deployed_scores(model, x), s.labels, {.reduction = Reduction::sum});
     };
-    const Tensor<T> g = grad(loss, s.x);
+    const Tensor<T> g = grad(loss, s.x.template to<device_t<leaf_t<M>>>()).template to<Cpu>();
     Tensor<T> out(s.x.shape());
     for (std::int64_t i = 0; i < out.size(); ++i) {
       double v = double(s.x(i)) + epsilon * (double(g(i) > 0) - double(g(i) < 0));
@@ -97,9 +97,11 @@ M resized_outputs(const M& model, std::int64_t classes, std::int64_t outputs, st
     const bool of_last = (at.parent ? at.parent->str() : std::string()) == last;
     if (!of_last || v.shape().rank() == 0 || v.shape()[0] != classes) return v.clone();
     const Shape shape = v.shape().with(0, outputs);
-    V out = outputs > classes ? random_uniform<T>(shape, initial_key(seed, at.str()), -bound, bound) : V(shape);
-    std::copy_n(v.data(), std::min(v.size(), out.size()), out.data());
-    return out;
+    const Tensor<T> old = v.template to<Cpu>();
+    Tensor<T> out =
+        outputs > classes ? random_uniform<T>(shape, initial_key(seed, at.str()), -bound, bound) : Tensor<T>(shape);
+    std::copy_n(old.data(), std::min(old.size(), out.size()), out.data());
+    return out.template to<device_t<V>>();
   });
 }
 

@@ -16,14 +16,14 @@ namespace tenzo::unlearn {
 
 namespace detail {
 
-/// These rows of a table (n, classes).
-template <Real T>
-Tensor<T> rows_of(const Tensor<T>& table, std::span<const std::int64_t> rows) {
+/// These rows of a table (n, classes), on a device.
+template <class Device, Real T>
+Tensor<T, Device> rows_of(const Tensor<T>& table, std::span<const std::int64_t> rows) {
   const std::int64_t k = table.shape()[1];
   Tensor<T> out(Shape{std::int64_t(rows.size()), k});
   for (std::size_t i = 0; i < rows.size(); ++i)
     std::copy_n(table.data() + rows[i] * k, k, out.data() + std::int64_t(i) * k);
-  return out;
+  return out.template to<Device>();
 }
 
 }  // namespace detail
@@ -50,8 +50,9 @@ struct Scrub {
     require(temperature > 0, "scrub: temperature ", temperature);
     const Samples<T> forget = r.forget_samples(), retain = r.retain_samples();
     const Tensor<T> of_forget = scores(r.model, forget.x), of_retain = scores(r.model, retain.x);
+    using D = device_t<leaf_t<M>>;
     const auto distance = [&](const auto& z, const Tensor<T>& teacher, std::span<const std::int64_t> rows) {
-      return scale(kl_div(scale(z, 1 / temperature), scale(detail::rows_of(teacher, rows), 1 / temperature)),
+      return scale(kl_div(scale(z, 1 / temperature), scale(detail::rows_of<D>(teacher, rows), 1 / temperature)),
                    temperature * temperature);
     };
     M m = clone(r.model);
@@ -109,7 +110,8 @@ struct ReferenceGuided {
     M m = clone(r.model);
     train_(m, all, detail::with_seed(train, r.seed),
            [&](const auto& z, const Samples<T>&, std::span<const std::int64_t> rows) {
-             return scale(sum(mul(log_softmax(z, 1), detail::rows_of(target, rows))), -1 / double(rows.size()));
+             const auto wanted = detail::rows_of<device_t<leaf_t<M>>>(target, rows);
+             return scale(sum(mul(log_softmax(z, 1), wanted)), -1 / double(rows.size()));
            });
     return m;
   }

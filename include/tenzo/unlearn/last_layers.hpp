@@ -88,7 +88,7 @@ struct ExactLast {
     detail::train_leaves_(m, r, train, last, [&](std::int64_t epoch) {
       if (!anew_every_epoch || epoch == 0) return false;
       const std::uint64_t seed = r.seed + std::uint64_t(epoch);
-      detail::take_leaves_(m, r.fresh ? r.fresh(seed) : initialised<T>(r.model, seed), last);
+      detail::take_leaves_(m, r.untrained(seed), last);
       return true;
     });
     return m;

@@ -75,7 +75,8 @@ M largest_elements(const M& g, double share) {
   for_each_leaf(
       [&](const Path& at, const V& v) {
         if (!is_trained(at)) return;
-        for (const auto x : v.values()) size.push_back(std::abs(x));
+        const auto host = v.template to<Cpu>();
+        for (const auto x : std::as_const(host).values()) size.push_back(std::abs(x));
       },
       g);
   std::vector<std::int64_t> order(size.size());
@@ -90,10 +91,10 @@ M largest_elements(const M& g, double share) {
   for (std::ptrdiff_t i = 0; i < count; ++i) kept[std::size_t(order[std::size_t(i)])] = true;
   std::size_t next = 0;
   return map_tree<V>(g, [&](const Path& at, const V& v) {
-    V mask = V::zeros(v.shape());
-    if (!is_trained(at)) return mask;
-    for (auto& x : mask.values()) x = kept[next++] ? 1 : 0;
-    return mask;
+    auto mask = Tensor<scalar_t<V>>::zeros(v.shape());
+    if (is_trained(at))
+      for (auto& x : mask.values()) x = kept[next++] ? 1 : 0;
+    return mask.template to<device_t<V>>();
   });
 }
 
@@ -115,12 +116,12 @@ struct SalUn {
     const M mask = largest_elements(sum_gradient(r.model, r.forget_samples()), share);
     M m = clone(r.model);
     TrainOptions o = train;
-    const T decay = T(decay_all ? 0 : o.sgd.weight_decay);
+    const double decay = decay_all ? 0 : o.sgd.weight_decay;
     if (!decay_all) o.sgd.weight_decay = 0;
     detail::train_with_random_labels_(m, r, o, only_wrong, [&](M& g) {
       for_each_leaf(
           [decay](const Path&, V& slope, const V& keep, const V& theta) {
-            for (std::int64_t i = 0; i < slope.size(); ++i) slope(i) = keep(i) * (slope(i) + decay * theta(i));
+            if (slope.defined()) slope = mul(keep, add(slope, scale(theta, decay)));
           },
           g, mask, std::as_const(m));
     });

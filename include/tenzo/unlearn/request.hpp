@@ -27,7 +27,10 @@ struct Request {
 
   Samples<T> forget_samples() const { return samples.at(forget); }
   Samples<T> retain_samples() const { return samples.at(retain); }
-  M untrained() const { return fresh ? fresh(seed) : initialised<T>(model, seed); }
+  M untrained() const { return untrained(seed); }
+  M untrained(std::uint64_t other_seed) const {
+    return fresh ? fresh(other_seed) : to_device<device_t<leaf_t<M>>>(initialised<T>(model, other_seed));
+  }
 };
 
 /// Throws ValueError unless both sets have samples, all numbers are in range, and none is in both or twice in one.

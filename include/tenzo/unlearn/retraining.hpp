@@ -55,13 +55,12 @@ struct L1Sparse {
     const Samples<T> retain = r.retain_samples();
     TrainState<M> state;
     while (state.epoch < o.epochs) {
-      const T a = T(alpha * (1 - double(state.epoch) / double(o.epochs)));
+      const double a = alpha * (1 - double(state.epoch) / double(o.epochs));
       train_epoch_(m, state, retain, o, CrossEntropyLoss{}, [&](M& g) {
-        for_each_leaf(
-            [a](const Path&, V& slope, const V& theta) {
-              for (std::int64_t i = 0; i < slope.size(); ++i) slope(i) += a * (T(theta(i) > 0) - T(theta(i) < 0));
-            },
-            g, std::as_const(m));
+        axpy_(a,
+              map_tree<V>(
+                  g, [](const V& slope, const V& theta) { return slope.defined() ? sign(theta) : V{}; }, m),
+              g);
       });
     }
     return m;

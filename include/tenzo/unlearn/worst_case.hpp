@@ -74,12 +74,13 @@ void unlearn_by_signs_(M& model, const Samples<T>& s, const std::vector<double>&
       const Samples<T> part = s.at(rows);
       Tensor<T> weight(Shape{part.size()});
       for (std::int64_t i = 0; i < part.size(); ++i) weight(i) = T(c[std::size_t(rows[std::size_t(i)])]);
-      BatchStatistics<Tensor<T>> statistics;
+      const auto weight_there = weight.template to<device_t<leaf_t<M>>>();
+      BatchStatistics<leaf_t<M>> statistics;
       const auto g = value_and_grad(
           [&](const auto& m) {
             statistics.clear();
             const auto z = training_scores(m, part.x, statistics);
-            return sum(mul(cross_entropy(z, part.labels, {.reduction = Reduction::none}), weight));
+            return sum(mul(cross_entropy(z, part.labels, {.reduction = Reduction::none}), weight_there));
           },
           model, is_trained);
       method.step(state, model, g.grad);
@@ -94,8 +95,8 @@ Tensor<T> losses_in_training(const M& model, const Samples<T>& s, std::int64_t b
   Tensor<T> out(Shape{s.size()});
   for (std::int64_t i = 0; i < s.size(); i += batch) {
     const std::int64_t end = std::min(s.size(), i + batch);
-    BatchStatistics<Tensor<T>> statistics;
-    const Tensor<T> z = training_scores(model, s.x.rows(i, end), statistics);
+    BatchStatistics<leaf_t<M>> statistics;
+    const Tensor<T> z = training_scores(model, s.x.rows(i, end), statistics).template to<Cpu>();
     const Tensor<T> part = cross_entropy(z, s.labels.rows(i, end), {.reduction = Reduction::none});
     std::copy_n(part.data(), part.size(), out.data() + i);
   }

@@ -11,22 +11,26 @@ namespace dqn {
 
 namespace {
 
-template <class D>
+template <class Device, class D>
 Course any_course(const Control& c, const D& dynamics, const Watch& watch) {
   const auto start =
       initialised<float>(q_network_spec(network_of(c, dynamics.observation_size(), dynamics.actions())), c.seed);
-  TensorQ<QNetwork<Tensor<float>>> q(start, Shape{dynamics.observation_size()}, dynamics.actions(), {.lr = c.lr});
+  TensorQ<QNetwork<Tensor<float, Device>>> q(to_device<Device>(start), Shape{dynamics.observation_size()},
+                                             dynamics.actions(), {.lr = c.lr});
   return dqn_course<float>(c, dynamics, std::move(q), saving(c, start), watch);
 }
 
 }  // namespace
 
+template <class Device>
 Course tensor_course(const Control& c, const Watch& watch) {
-  if (c.environment == "cartpole") return any_course(c, CartPole<float>{}, watch);
-  if (c.environment == "mountaincar") return any_course(c, MountainCar<float>{}, watch);
-  if (c.environment == "acrobot") return any_course(c, Acrobot<float>{}, watch);
-  if (c.environment == "cliff") return any_course(c, Cliff{.steps = 200}, watch);
-  return any_course(c, DeepSea{.side = c.side, .map = 1}, watch);
+  if (c.environment == "cartpole") return any_course<Device>(c, CartPole<float>{}, watch);
+  if (c.environment == "mountaincar") return any_course<Device>(c, MountainCar<float>{}, watch);
+  if (c.environment == "acrobot") return any_course<Device>(c, Acrobot<float>{}, watch);
+  if (c.environment == "cliff") return any_course<Device>(c, Cliff{.steps = 200}, watch);
+  return any_course<Device>(c, DeepSea{.side = c.side, .map = 1}, watch);
 }
+
+template Course tensor_course<TENZO_DEVICE>(const Control&, const Watch&);
 
 }  // namespace dqn

@@ -1,8 +1,8 @@
-#include "lab_more_of.hpp"
+#include "lab_host_of.hpp"
 #include "tenzo/models/vgg.hpp"
 
 namespace vpns {
 
-VPNS_MORE(Vgg)
+VPNS_HOST(Vgg)
 
 }  // namespace vpns

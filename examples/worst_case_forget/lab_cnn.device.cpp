@@ -3,6 +3,7 @@
 
 namespace worst_case {
 
+template <class Device>
 std::unique_ptr<Lab> cnn_lab(const DataSet& data, const Recipe& recipe, const Samples<float>* held_out) {
   const Shape& image = data.train.x.shape();
   SmallCnnConfig config;
@@ -10,8 +11,9 @@ std::unique_ptr<Lab> cnn_lab(const DataSet& data, const Recipe& recipe, const Sa
   config.image = {image[2], image[3]};
   config.classes = data.train.classes;
   const auto spec = small_cnn_spec(config);
-  return std::make_unique<LabOf<SmallCnn<Tensor<float>>>>(
-      data, recipe, held_out, [spec](std::uint64_t seed) { return initialised<float>(spec, seed); });
+  return std::make_unique<LabOf<SmallCnn, Device>>(data, recipe, held_out, spec);
 }
+
+template std::unique_ptr<Lab> cnn_lab<TENZO_DEVICE>(const DataSet&, const Recipe&, const Samples<float>*);
 
 }  // namespace worst_case

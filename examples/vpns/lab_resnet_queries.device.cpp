@@ -1,8 +1,8 @@
-#include "lab_more_of.hpp"
+#include "queries_of.hpp"
 #include "tenzo/models/resnet.hpp"
 
 namespace vpns {
 
-VPNS_MORE(ResNet)
+VPNS_QUERIES(, ResNet)
 
 }  // namespace vpns

@@ -1,12 +1,27 @@
-#include "lab_of.hpp"
+// Bounds of denoisers for inputs in [−1, 1].
+#pragma once
+
+#include <cmath>
+#include <cstdint>
+#include <limits>
+#include <utility>
+
+#include <Eigen/SVD>
+
+#include "scans.hpp"
 #include "tenzo/models/residual_cnn.hpp"
 
 namespace smug {
 
-namespace {
+/// (sup ‖D(x)‖₂, Lipschitz constant). Infinite where none is known.
+template <class D>
+std::pair<double, double> bounds_of(const D&, std::int64_t) {
+  constexpr double infinity = std::numeric_limits<double>::infinity();
+  return {infinity, infinity};
+}
 
 /// An upper bound of ‖conv‖₂: the sum over its taps of their matrices' norms, as a shift has norm one.
-double norm_bound(const F& weight) {  // (out, in, h, w)
+inline double norm_bound(const F& weight) {  // (out, in, h, w)
   const std::int64_t out = weight.dim(0), in = weight.dim(1), taps = weight.dim(2) * weight.dim(3);
   double total = 0;
   for (std::int64_t t = 0; t < taps; ++t) {
@@ -18,11 +33,8 @@ double norm_bound(const F& weight) {  // (out, in, h, w)
   return total;
 }
 
-}  // namespace
-
 /// Layer by layer: a relu makes nothing larger, a bias b adds ‖b‖ times the root of the pixels.
-template <>
-std::pair<double, double> bounds_of(const tenzo::ResidualCnn<F>& d, std::int64_t width) {
+inline std::pair<double, double> bounds_of(const tenzo::ResidualCnn<F>& d, std::int64_t width) {
   const double pixels = double(width * width), start = std::sqrt(2 * pixels);
   double size = start, steep = 1;
   for (const auto& layer : d.layers) {
@@ -31,11 +43,6 @@ std::pair<double, double> bounds_of(const tenzo::ResidualCnn<F>& d, std::int64_t
     steep *= s;
   }
   return {start + size, 1 + steep};
-}
-
-std::unique_ptr<Lab> cnn_lab(const Sizes& s) {
-  return std::make_unique<LabOf<tenzo::ResidualCnn>>(
-      tenzo::residual_cnn_spec({.channels = 2, .width = s.channels, .depth = 5}), s, false);
 }
 
 }  // namespace smug

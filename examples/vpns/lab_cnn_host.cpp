@@ -1,8 +1,8 @@
-#include "lab_more_of.hpp"
+#include "lab_host_of.hpp"
 #include "tenzo/models/small_cnn.hpp"
 
 namespace vpns {
 
-VPNS_MORE(SmallCnn)
+VPNS_HOST(SmallCnn)
 
 }  // namespace vpns

@@ -5,7 +5,9 @@ namespace vpns {
 
 VPNS_BASELINES(extern, SmallCnn)
 VPNS_GRASP(extern, SmallCnn)
+VPNS_QUERIES(extern, SmallCnn)
 
+template <class Device>
 std::unique_ptr<Lab> cnn_lab(const NetOptions& o) {
   SmallCnnConfig config;
   config.channels = o.channels;
@@ -13,7 +15,9 @@ std::unique_ptr<Lab> cnn_lab(const NetOptions& o) {
   config.classes = o.classes;
   config.blocks = {16, 32, 64};
   config.norm = true;
-  return std::make_unique<LabOf<SmallCnn>>(o, small_cnn_spec(config), "fc.0.weight", true);
+  return std::make_unique<LabOf<SmallCnn, Device>>(o, small_cnn_spec(config), "fc.0.weight", true);
 }
+
+template std::unique_ptr<Lab> cnn_lab<TENZO_DEVICE>(const NetOptions&);
 
 }  // namespace vpns

@@ -1,10 +1,10 @@
-// Times, prompts by queries, and networks without their pruned channels; included where one network's are compiled.
+// Times of sparse networks and networks without their pruned channels, on the CPU; included where one network's are
+// compiled.
 #pragma once
 
 #include <algorithm>
 #include <chrono>
 #include <cmath>
-#include <span>
 #include <vector>
 
 #include "lab_of.hpp"
@@ -42,31 +42,6 @@ std::vector<Latency> latencies_of(const N& net, const Shape& image, const std::v
   return out;
 }
 
-/// Trains a model's prompt by the losses of its batches, eight directions or coordinates an update. The radius 1e-2 and
-/// the step size 1e-2 of random directions are the library's defaults; coordinates take 5e-2, set by hand: an update
-/// moves eight numbers of the prompt alone. `vpns tune` has chosen none of them.
-///   Returns the number of losses.
-template <class M>
-std::int64_t prompt_by_queries(M& model, const Samples<float>& train, prompt::Estimator estimator, std::int64_t batch,
-                               std::int64_t updates, std::uint64_t seed) {
-  const std::int64_t each = (train.size() + batch - 1) / batch;
-  const auto loss = [&](const auto& p, std::int64_t t) {
-    const Rows order = epoch_order(train.size(), seed, t / each);
-    const Samples<float> some = train.at(std::span<const std::int64_t>(order).subspan(
-        std::size_t(t % each * batch), std::size_t(std::min(batch, train.size() - t % each * batch))));
-    M probe = model;
-    probe.prompt = p;
-    return double(cross_entropy(probe(some.x), some.labels).item());
-  };
-  return prompt::train_by_queries_(model.prompt, loss,
-                                   {.estimator = estimator,
-                                    .queries = 8,
-                                    .mu = 1e-2,
-                                    .adam = {.lr = estimator == prompt::Estimator::random ? 1e-2 : 5e-2},
-                                    .updates = updates,
-                                    .seed = seed});
-}
-
 template <class N, class K>
 Compact compact_of(const N& net, const K& mask, const N& dense, const Tensor<float>& x) {
   using F = Tensor<float>;
@@ -91,10 +66,8 @@ Compact compact_of(const N& net, const K& mask, const N& dense, const Tensor<flo
 }
 
 /// What is to be compiled of a network.
-#define VPNS_MORE(Net)                                                                                                \
+#define VPNS_HOST(Net)                                                                                                \
   template std::vector<Latency> latencies_of(const Net<Tensor<float>>&, const Shape&, const std::vector<double>&);    \
-  template std::int64_t prompt_by_queries(prompt::Prompted<Net>::Model<Tensor<float>>&, const Samples<float>&,        \
-                                          prompt::Estimator, std::int64_t, std::int64_t, std::uint64_t);              \
   template Compact compact_of(const Net<Tensor<float>>&, const Net<Tensor<std::uint8_t>>&, const Net<Tensor<float>>&, \
                               const Tensor<float>&);
 

@@ -5,13 +5,17 @@ namespace vpns {
 
 VPNS_BASELINES(extern, ResNet)
 VPNS_GRASP(extern, ResNet)
+VPNS_QUERIES(extern, ResNet)
 
+template <class Device>
 std::unique_ptr<Lab> resnet_lab(const NetOptions& o) {
   ResNetConfig config;
   config.channels = o.channels;
   config.classes = o.classes;
   config.cifar_stem = o.image < 64;
-  return std::make_unique<LabOf<ResNet>>(o, resnet_spec(config), "fc.weight", false);
+  return std::make_unique<LabOf<ResNet, Device>>(o, resnet_spec(config), "fc.weight", false);
 }
+
+template std::unique_ptr<Lab> resnet_lab<TENZO_DEVICE>(const NetOptions&);
 
 }  // namespace vpns

@@ -5,13 +5,15 @@
 
 namespace dqn {
 
+template <class Device>
 Course emulator_course(const Control& c, const Watch& watch) {
   const auto begun = std::chrono::steady_clock::now();
   const EmulatorLibrary library = EmulatorLibrary::open(c.environment);
   const std::int64_t size = library.table->observation_size;
   const auto start = initialised<float>(q_network_spec(network_of(c, size, library.table->actions)), c.seed);
-  TensorQ<QNetwork<Tensor<float>>> q(start, Shape{size}, library.table->actions, {.lr = c.lr});
-  Dqn<Emulators, TensorQ<QNetwork<Tensor<float>>>> agent(Emulators(library, 1), std::move(q), agent_options(c));
+  using Q = TensorQ<QNetwork<Tensor<float, Device>>>;
+  Q q(to_device<Device>(start), Shape{size}, library.table->actions, {.lr = c.lr});
+  Dqn<Emulators, Q> agent(Emulators(library, 1), std::move(q), agent_options(c));
   Notes notes;
   const auto judge = [&] {
     Emulators apart(library, c.episodes, c.seed ^ 0x9e3779b97f4a7c15);
@@ -31,5 +33,7 @@ Course emulator_course(const Control& c, const Watch& watch) {
   out.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begun).count();
   return out;
 }
+
+template Course emulator_course<TENZO_DEVICE>(const Control&, const Watch&);
 
 }  // namespace dqn

@@ -1,0 +1,105 @@
+// Pruning and prompts on the device: scores, masks and their training, beside the CPU's.
+#include "beside.hpp"
+#include "prune/net.hpp"
+#include "tenzo/models/small_cnn.hpp"
+#include "tenzo/prompt/sparsify.hpp"
+#include "tenzo/prune/bip.hpp"
+#include "tenzo/prune/scores.hpp"
+#include "tenzo/prune/synflow.hpp"
+
+using namespace tenzo;
+using namespace tenzo::test;
+
+namespace {
+
+/// The share of weights on which two masks agree.
+template <class K>
+double agreement(const K& a, const K& b) {
+  std::int64_t same = 0, all = 0;
+  for_each_leaf(
+      [&](const Path&, const Tensor<std::uint8_t>& x, const Tensor<std::uint8_t>& y) {
+        for (std::int64_t i = 0; i < x.size(); ++i) same += x(i) == y(i);
+        all += x.size();
+      },
+      a, b);
+  REQUIRE(all > 0);
+  return double(same) / double(all);
+}
+
+}  // namespace
+
+TEST_CASE("pruning on the device: masks of magnitudes to the bit, what they leave, and scores of a loss") {
+  const AtEnd clean;
+  const auto here = conv_net<float>(3);
+  const auto there = to_device<Cuda>(here);
+  const Samples<float> s = stripes<float>(24, 1);
+  const prune::Cut cut{.density = 0.3};
+  const auto mask = prune::largest(prune::magnitude_scores(here), cut);
+  CHECK(agreement(prune::largest(prune::magnitude_scores(there), cut), mask) == 1);
+  CHECK(apart(prune::masked(there, mask), prune::masked(here, mask)) == 0);
+  auto zeroed = clone(there);
+  prune::zero_pruned_(zeroed, mask);
+  CHECK(apart(zeroed, prune::masked(here, mask)) == 0);
+  const auto loss = [&](const auto& m) { return cross_entropy(deployed_scores(m, s.x), s.labels); };
+  CHECK(apart(prune::snip_scores(loss, there), prune::snip_scores(loss, here)) < 1e-4);
+  CHECK(agreement(prune::synflow_mask(there, {1, 8, 8}, 0.3, 5), prune::synflow_mask(here, {1, 8, 8}, 0.3, 5)) == 1);
+}
+
+TEST_CASE("pruning on the device: HYDRA, BiP and training under a mask, as on the CPU") {
+  const AtEnd clean;
+  const Samples<float> s = stripes<float>(48, 1);
+  {
+    auto here = conv_net<float>(3);
+    auto there = to_device<Cuda>(here);
+    const prune::HydraOptions o{
+        .scores = {.cut = {.density = 0.3}, .adam = {.lr = 1e-2}}, .epochs = 1, .batch = 16};
+    const auto want = prune::learn_mask_(here, s, o);
+    const auto got = prune::learn_mask_(there, s, o);
+    CHECK(apart(got.scores, want.scores) < 1e-2);
+    CHECK(agreement(got.mask, want.mask) > 0.98);
+    prune::train_masked_(there, want.mask, s, {.epochs = 1, .batch = 16, .sgd = {.lr = 0.05}});
+    prune::train_masked_(here, want.mask, s, {.epochs = 1, .batch = 16, .sgd = {.lr = 0.05}});
+    CHECK(apart(there, here) < 1e-3);
+    for_each_leaf(
+        [](const Path&, const Tensor<std::uint8_t>& keep, const Tensor<float, Cuda>& w) {
+          const auto host = w.to<Cpu>();
+          for (std::int64_t i = 0; i < keep.size(); ++i)
+            if (!keep(i)) CHECK(host(i) == 0);
+        },
+        want.mask, there);
+  }
+  auto here = conv_net<float>(4);
+  auto there = to_device<Cuda>(here);
+  const prune::BipOptions o{.scores = {.cut = {.density = 0.5}, .adam = {.lr = 1e-3}, .weight_decay = 0},
+                            .theta = {.lr = 0.02, .momentum = 0.9},
+                            .epochs = 1,
+                            .batch = 24};
+  const auto want = prune::bip_(here, s, o);
+    const auto got = prune::bip_(there, s, o);
+  CHECK(apart(there, here) < 1e-2);
+  CHECK(agreement(got.mask, want.mask) > 0.97);
+}
+
+TEST_CASE("prompts on the device: a prompt and a mask learnt together, then tuned, as on the CPU") {
+  const AtEnd clean;
+  const Samples<float> s = stripes<float>(32, 2);
+  using M = prompt::Prompted<ConvNet>::Model<Tensor<float>>;
+  M here{.prompt = prompt::begin_prompt<float>(prompt::parse_prompt("pad:2", 1, 8, 8)),
+         .net = conv_net<float>(6),
+         .norm = {{0.2}, {0.5}},
+         .mapping = prompt::Mapping{2, 0, 1}};
+  auto there = to_device<Cuda>(here);
+  CHECK(apart(scores(there, s.x), scores(here, s.x)) < 1e-5);
+  const prompt::FindOptions find{.passes = {.protocol = prompt::Protocol::code, .epochs = 1, .batch = 16},
+                                 .scores = {.cut = {.density = 0.4}, .adam = {.lr = 1e-2}},
+                                 .prompt = {.lr = 1e-2}};
+  const auto want = prompt::find_(here, s, find);
+    const auto got = prompt::find_(there, s, find);
+  CHECK(apart(there.prompt, here.prompt) < 1e-2);
+  CHECK(agreement(got.mask, want.mask) > 0.98);
+  const prompt::TuneOptions tune{.passes = {.protocol = prompt::Protocol::text, .epochs = 1, .batch = 16}};
+  prompt::tune_(here, want.mask, s, tune);
+  prompt::tune_(there, want.mask, s, tune);
+  CHECK(apart(there, here) < 1e-2);
+  CHECK(prompt::dead_share(there.prompt, s.x) == doctest::Approx(prompt::dead_share(here.prompt, s.x)).epsilon(0.2));
+}
