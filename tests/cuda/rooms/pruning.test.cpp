@@ -51,8 +51,7 @@ TEST_CASE("pruning on the device: HYDRA, BiP and training under a mask, as on th
   {
     auto here = conv_net<float>(3);
     auto there = to_device<Cuda>(here);
-    const prune::HydraOptions o{
-        .scores = {.cut = {.density = 0.3}, .adam = {.lr = 1e-2}}, .epochs = 1, .batch = 16};
+    const prune::HydraOptions o{.scores = {.cut = {.density = 0.3}, .adam = {.lr = 1e-2}}, .epochs = 1, .batch = 16};
     const auto want = prune::learn_mask_(here, s, o);
     const auto got = prune::learn_mask_(there, s, o);
     CHECK(apart(got.scores, want.scores) < 1e-2);
@@ -75,7 +74,7 @@ TEST_CASE("pruning on the device: HYDRA, BiP and training under a mask, as on th
                             .epochs = 1,
                             .batch = 24};
   const auto want = prune::bip_(here, s, o);
-    const auto got = prune::bip_(there, s, o);
+  const auto got = prune::bip_(there, s, o);
   CHECK(apart(there, here) < 1e-2);
   CHECK(agreement(got.mask, want.mask) > 0.97);
 }
@@ -94,7 +93,7 @@ TEST_CASE("prompts on the device: a prompt and a mask learnt together, then tune
                                  .scores = {.cut = {.density = 0.4}, .adam = {.lr = 1e-2}},
                                  .prompt = {.lr = 1e-2}};
   const auto want = prompt::find_(here, s, find);
-    const auto got = prompt::find_(there, s, find);
+  const auto got = prompt::find_(there, s, find);
   CHECK(apart(there.prompt, here.prompt) < 1e-2);
   CHECK(agreement(got.mask, want.mask) > 0.98);
   const prompt::TuneOptions tune{.passes = {.protocol = prompt::Protocol::text, .epochs = 1, .batch = 16}};
