@@ -47,7 +47,7 @@ function(tenzo_device_program target)
       target_link_libraries(${target}_${device} PRIVATE tenzo_own $<TARGET_NAME_IF_EXISTS:tenzo_core>)
       target_compile_definitions(${target}_${device} PRIVATE TENZO_DEVICE=tenzo::${device})
       if(device STREQUAL "Cuda")
-        target_compile_options(${target}_${device} PRIVATE -O1)  # the work is the kernels'
+        target_compile_options(${target}_${device} PRIVATE $<$<CONFIG:Release>:-O1>)  # the work is the kernels'
       endif()
       target_sources(${target} PRIVATE $<TARGET_OBJECTS:${target}_${device}>)
     endforeach()

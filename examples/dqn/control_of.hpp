@@ -105,7 +105,8 @@ Course dqn_course(const Control& c, const D& dynamics, Q q, Save&& save, const W
   const auto start = std::chrono::steady_clock::now();
   using Agent = Dqn<Batched<D>, Q, Stored>;
   Agent agent(Batched<D>(1, dynamics), std::move(q), agent_options(c));
-  const std::string run = nlohmann::json(c).dump();
+  const std::string run =
+      nlohmann::json(c).dump() + (c.device == DeviceOption::cpu ? "" : cat(" on ", name_of(c.device)));
   Notes notes;
   if (c.resume && std::filesystem::exists(c.checkpoint)) {
     Saved<typename Agent::State> saved{agent.state(), {}};

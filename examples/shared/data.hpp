@@ -1,6 +1,7 @@
 // The data sets of the programs' command lines: --data and --path.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <cstdlib>
 #include <string>
@@ -22,15 +23,24 @@ inline std::string place_of(const std::string& name, const std::string& path) {
 }
 
 /// The set of that name at that place.   Throws  also where it has one class, or no sample to train on of some class.
-inline tenzo::DataSet set_of(const std::string& name, const std::string& path, const tenzo::DataSetOptions& o = {}) {
+///   option  that names the set
+inline tenzo::DataSet set_of(const std::string& name, const std::string& path, const tenzo::DataSetOptions& o = {},
+                             const std::string& option = "--data") {
   using namespace tenzo;
-  require(!path.empty() || is_fetched(name), "--data ", name, " wants --path, its file or folder");
+  const auto& known = data_set_names();
+  std::string list;
+  for (const std::string& each : known) list += (list.empty() ? "" : ", ") + each;
+  require(std::find(known.begin(), known.end(), name) != known.end(), option, ": unknown data set ", printable(name),
+          "; known are ", list);
+  require(!path.empty() || is_fetched(name), option, " ", name, " wants the place of its files, ",
+          option == "--data" ? "--path" : option + "-path");
   DataSet data = load_data_set(name, place_of(name, path), o);
   std::vector<std::int64_t> members(std::size_t(data.train.classes), 0);
   for (const std::int64_t label : data.train.labels.values()) ++members[std::size_t(label)];
-  require(members.size() >= 2, "--data ", name, " has ", members.size(), " class; want two or more");
+  require(members.size() >= 2, option, " ", name, " has ", members.size(), " class; want two or more");
   for (std::size_t c = 0; c < members.size(); ++c)
-    require(members[c] > 0, "--data ", name, ": no sample to train on is of class ", data.classes.at(c));
+    require(members[c] > 0, option, " ", name, " (", place_of(name, path), "): no sample to train on is of class ",
+            data.classes.at(c));
   return data;
 }
 

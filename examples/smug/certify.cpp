@@ -189,7 +189,8 @@ void add(CLI::App& sub, Options& o) {
   sub.add_option("--out", o.out, "Folder for metrics.json and certify.html")->check(a_path)->capture_default_str();
   sub.add_option("--threads", o.threads, "Threads; 0 takes all")->check(CLI::Range(0, 1024))->capture_default_str();
   command_line::add_device(sub, o.device);
-  sub.get_option("--device")->description("cpu or cuda: where networks answer; they are trained on the CPU");
+  sub.get_option("--device")
+      ->description("cpu or cuda: where noisy copies are classified for certificates; all else is on the CPU");
   sub.add_flag("--resume", o.resume, "Go on with what an interrupted run has finished");
 
   const char* const own = "Certify a network";

@@ -49,7 +49,7 @@ struct Setup {
   tenzo::Samples<float> train, judged, held_out;  // held_out: for what is measured without certificates
   tenzo::LeNetConfig config;
   bool full = false;
-  tenzo::DeviceOption device = tenzo::DeviceOption::cpu;  // where networks answer; they are trained on the CPU
+  tenzo::DeviceOption device = tenzo::DeviceOption::cpu;  // where noisy copies are classified for certificates
 
   /// Image i of those that are judged, (channels, h, w).
   tenzo::Tensor<float> image(std::int64_t i) const {

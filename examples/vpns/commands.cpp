@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdio>
 
+#include "../shared/data.hpp"
 #include "tenzo/io/outputs.hpp"
 #include "tenzo/io/safetensors.hpp"
 
@@ -45,7 +46,7 @@ NetOptions net_of_file(const std::string& path, const Options& o) {
 }
 
 int pretrain(const Pretrain& o) {
-  check_outputs({o.source_path}, {o.save});
+  check_outputs({program_data::place_of(o.source, o.source_path)}, {o.save});
   check_file(o.save);
   const DataSet source = source_of(o, o.seed);
   NetOptions net{.arch = o.arch, .image = o.image, .device = o.device};
@@ -64,7 +65,8 @@ int sparsify(const Sparsify& o) {
   require(!arm.structured || o.mask.empty(), "--structured finds whole channels; with --mask there is nothing to find");
   require(!arm.structured || arm.method == "omp" || arm.method == "hydra" || arm.method == "vpns",
           "--structured goes with --method omp, hydra or vpns; not with ", printable(arm.method));
-  check_outputs({o.model, o.path, o.mask}, {o.files.mask, o.files.prompt, o.files.mapping, o.files.net});
+  check_outputs({o.model, program_data::place_of(o.data, o.path), o.mask},
+                {o.files.mask, o.files.prompt, o.files.mapping, o.files.net});
   for (const std::string& file : {o.files.mask, o.files.prompt, o.files.mapping, o.files.net}) check_file(file);
   require(o.protocol == "text" || o.protocol == "code", "--protocol ", o.protocol, "; want text or code");
   if (!o.mask.empty()) arm.method = "given";

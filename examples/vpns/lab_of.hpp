@@ -12,6 +12,7 @@
 #include "baselines_of.hpp"
 #include "lab.hpp"
 #include "tenzo/data/augment.hpp"
+#include "tenzo/data/file_bytes.hpp"
 #include "tenzo/io/json.hpp"
 #include "tenzo/io/model_file.hpp"
 #include "tenzo/prompt/black_box.hpp"
@@ -381,7 +382,8 @@ class LabOf final : public Lab {
   }
 
   prompt::Mapping read_mapping(const std::string& path, std::int64_t classes) const {
-    const nlohmann::json file = JsonObject::open(path).value();
+    const FileBytes content = FileBytes::open(path);
+    const nlohmann::json file = JsonObject::parse(content.text(), path).value();
     if (!file.contains("mapping") || !file["mapping"].is_array()) throw FileError(path, -1, "has no list 'mapping'");
     prompt::Mapping m;
     for (const auto& s : file["mapping"]) {

@@ -209,7 +209,8 @@ void add_common(CLI::App& app, vpns::Options& o) {
   app.add_option("--data", o.data,
                  "Target: mnist5k, digits, faces, idx, cifar10, cifar100, tiny-imagenet, celeba, folder")
       ->capture_default_str();
-  app.add_option("--path", o.path, "Its file or folder; empty: where scripts/fetch leaves it")->check(a_path);
+  app.add_option("--path", o.path, "Its file or folder; empty: where scripts/fetch leaves it, or in $TENZO_DATA")
+      ->check(a_path);
   app.add_option("--arch", o.arch, "cnn, resnet18 or vgg16")->capture_default_str();
   app.add_option("--image", o.image, "Pixels of a side of what the network sees")
       ->check(at_least(1))
@@ -265,15 +266,19 @@ int main(int argc, char** argv) {
   s->get_option("--model")->required();
   s->add_option("--method", sparsify.arm.method, "vpns, hydra, random, omp, imp, snip, grasp, synflow, bip, dense")
       ->capture_default_str();
-  s->add_option("--density", sparsify.arm.density, "Share of the weights that is kept")
+  s->add_option(
+       "--density", sparsify.arm.density,
+       "Share of the weights that is kept; with --structured of each layer's channels; not with --mask or dense")
       ->check(between(1e-9, 1))
       ->capture_default_str();
   s->add_option("--protocol", sparsify.protocol,
                 "text: one prompted batch an update, the prompt stays; code: a "
                 "prompted and a plain batch in turn, no prompt at judgement")
       ->capture_default_str();
-  s->add_option("--prompt", sparsify.arm.prompt,
-                "pad:P, fix:S, random:S, lowrank:R, expansive, affine; behind it ,identity ,sigmoid ,noclip")
+  s->add_option(
+       "--prompt", sparsify.arm.prompt,
+       "Of vpns, or with --save-prompt of what is tuned: pad:P, fix:S, random:S, lowrank:R, affine, expansive (with an "
+       "--input below --image); behind it ,identity ,sigmoid ,noclip")
       ->capture_default_str();
   s->add_option("--input", sparsify.arm.input, "Pixels of a side that images are resized to; 0: all")
       ->check(at_least(0))

@@ -37,14 +37,14 @@ Samples<float> some(const Samples<float>& s, std::int64_t most, std::uint64_t se
 
 }  // namespace
 
-DataSet set_of(const std::string& name, const std::string& path, const DataSetOptions& o) {
-  DataSet data = program_data::set_of(name, path, o);
-  require(data.test.size() > 0, "--data ", name, " has no sample to judge by");
+DataSet set_of(const std::string& name, const std::string& path, const DataSetOptions& o, const std::string& option) {
+  DataSet data = program_data::set_of(name, path, o, option);
+  require(data.test.size() > 0, option, " ", name, " has no sample to judge by");
   return data;
 }
 
 DataSet source_of(const Options& o, std::uint64_t seed) {
-  DataSet s = set_of(o.source, o.source_path, {.seed = seed});
+  DataSet s = set_of(o.source, o.source_path, {.seed = seed}, "--source");
   if (o.source != "mnist5k") return s;
   s.train = with_transposed(s.train), s.test = with_transposed(s.test);
   const std::vector<std::string> names = s.classes;

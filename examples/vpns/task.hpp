@@ -24,7 +24,8 @@ struct Options {
 };
 
 /// As program_data::set_of, and with samples to judge by.
-tenzo::DataSet set_of(const std::string& name, const std::string& path, const tenzo::DataSetOptions& o);
+tenzo::DataSet set_of(const std::string& name, const std::string& path, const tenzo::DataSetOptions& o,
+                      const std::string& option = "--data");
 
 /// The set to pretrain on. MNIST-5k has its transposed images as ten more classes, so that there are more classes than
 /// a target has.

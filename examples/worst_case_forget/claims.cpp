@@ -237,8 +237,9 @@ class Judge {
     const auto seconds = [&](const char* name) { return points(mean_of(of(name, &Derivative::seconds))); };
     const auto memory = [&](const char* name) { return points(mean_of(of(name, &Derivative::megabytes))); };
     c.reason = cat("cosines ", points(mean_of(unrolled)), " and ", points(mean_of(implicit)), "; seconds: signs ",
-                   seconds("signs"), ", unrolled ", seconds("unrolled"), ", implicit ", seconds("implicit"),
-                   "; peak MB: ", memory("signs"), ", ", memory("unrolled"), ", ", memory("implicit"));
+                   seconds("signs"), ", unrolled ", seconds("unrolled"), ", implicit ", seconds("implicit"));
+    if (mean_of(of("implicit", &Derivative::megabytes)) > 0)
+      c.reason += cat("; peak MB: ", memory("signs"), ", ", memory("unrolled"), ", ", memory("implicit"));
     return c;
   }
 

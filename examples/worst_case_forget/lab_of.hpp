@@ -77,8 +77,9 @@ class LabOf final : public Lab {
     using X = Tensor<float, Device>;
     const Samples<float>& s = data_.train;
     const X w = X::full(Shape{s.size()}, float(size) / float(s.size()));
+    const X x = s.x.template to<Device>();
     const auto losses_of = [&](const auto& m) {
-      return cross_entropy(deployed_scores(m, s.x), s.labels, {.reduction = Reduction::none});
+      return cross_entropy(deployed_scores(m, x), s.labels, {.reduction = Reduction::none});
     };
     const X ones = X::ones(Shape{s.size()});
     const double n = double(s.size());

@@ -181,7 +181,7 @@ struct Search : Options {
 };
 
 int search(const Search& o) {
-  check_outputs({o.path}, {o.save});
+  check_outputs({program_data::place_of(o.data, o.path)}, {o.save});
   require(o.start == "uniform" || o.start == "binary", "--w-init ", o.start, "; want uniform or binary");
   const DataSet data = data_of(o);
   const auto lab = make_lab(o.arch, o.device, data, recipe_of(o));
@@ -219,8 +219,15 @@ struct Judgement : Options {
 
 int evaluate(const Judgement& o) {
   const DataSet data = data_of(o);
-  const nlohmann::json file = JsonObject::open(o.forget).value();
+  const FileBytes content = FileBytes::open(o.forget);
+  const nlohmann::json file = JsonObject::parse(content.text(), o.forget).value();
   if (!file.contains("forget") || !file["forget"].is_array()) throw FileError(o.forget, -1, "has no list 'forget'");
+  if (file.value("data", nlohmann::json(o.data)) != o.data ||
+      file.value("samples", nlohmann::json(data.train.size())) != data.train.size())
+    throw FileError(
+        o.forget, -1,
+        cat("is a set of ", file.value("samples", nlohmann::json()).dump(), " samples of ",
+            file.value("data", nlohmann::json()).dump(), "; the data are ", data.train.size(), " of ", o.data));
   Rows set;
   for (const auto& number : file["forget"]) {
     if (!number.is_number_integer() || number < 0 || number >= data.train.size())
@@ -276,7 +283,8 @@ void add_common(CLI::App& app, worst_case::Options& o) {
   app.add_option("--data", o.data,
                  "Data set: mnist5k, digits, faces, idx, cifar10, cifar100, tiny-imagenet, celeba, folder")
       ->capture_default_str();
-  app.add_option("--path", o.path, "Its file or folder; empty: where scripts/fetch leaves it")->check(a_path);
+  app.add_option("--path", o.path, "Its file or folder; empty: where scripts/fetch leaves it, or in $TENZO_DATA")
+      ->check(a_path);
   app.add_option("--arch", o.arch, "mlp, cnn or resnet18")->capture_default_str();
   app.add_option("--seed", o.seed, "Seed of training, sets and methods")->check(at_least(0))->capture_default_str();
   app.add_option("--threads", o.threads, "Threads; 0 takes all")->check(CLI::Range(0, 1024))->capture_default_str();
@@ -330,7 +338,11 @@ int main(int argc, char** argv) {
   CLI::App* const e = app.add_subcommand("evaluate", "Unlearn a set by several methods, and print their figures");
   add_common(*e, judgement);
   e->add_option("--forget", judgement.forget, "The set: a JSON object with a list 'forget'")->check(a_path)->required();
-  e->add_option("--methods", judgement.methods, "Names with commas between them, or all")->capture_default_str();
+  e->add_option("--methods", judgement.methods,
+                "Names with commas between them, or all: retrain, ft, l1-sparse, eu-k, cf-k, scrub, rl, bs, be, salun, "
+                "ga, neggrad+, "
+                "iu, reference")
+      ->capture_default_str();
 
   return command_line::run("worst_case_forget", app, argc, argv, [&] {
     for (const worst_case::Options* o :

@@ -50,6 +50,14 @@ zcat "$digits/digits.csv.gz" 2>/dev/null | awk -F, '$NF == 3' | gzip >threes.csv
 wrong "one class" "class" "$program" --data digits --path threes.csv.gz --out x
 cp "$digits/digits.csv.gz" own.csv.gz
 wrong "a set over its data" "own.csv.gz" "$program" search --data digits --path own.csv.gz --save own.csv.gz
+mkdir -p mine/digits && cp own.csv.gz mine/digits/digits.csv.gz
+TENZO_DATA=$PWD/mine wrong "a set over data found by default" "is read by this run" "$program" search --data digits \
+  --save mine/digits/digits.csv.gz
+echo '{"data": "faces", "samples": 160, "forget": [1, 2]}' >faces.json
+wrong "a set that says it is of other data" "samples of .faces." "$program" evaluate "${data[@]}" --forget faces.json
+wrong "a folder for a set" "one: " "$program" evaluate "${data[@]}" --forget one
+mkdir left && echo '{}' >left/stages.json
+wrong "an interrupted study" "left/stages.json: .*--resume" "$program" --quick "${data[@]}" --out left
 check "the data is as it was" cmp own.csv.gz "$digits/digits.csv.gz"
 wrong "a report where a file is" "is not a folder" "$program" --quick "${data[@]}" --out set.json
 

@@ -39,14 +39,20 @@ inline nlohmann::json file_record(const std::string& path) {
 class Stages {
  public:
   /// Begins with what the file holds where `resume` says so.
-  ///   Throws  FileError where it is no record, or that of another run: the first key that differs is named.
+  ///   Throws  FileError where there is a file although nothing is to be resumed, and where it is no record, or that of
+  ///           another run: the first key that differs is named.
   Stages(std::string path, nlohmann::json what, bool resume) : path_(std::move(path)), what_(std::move(what)) {
-    if (!resume || !std::filesystem::exists(path_)) return;
+    if (!std::filesystem::exists(path_)) return;
+    if (!resume)
+      throw FileError(path_, -1,
+                      "is the record of an interrupted run: --resume goes on with it, another --out begins anew");
     const nlohmann::json all = JsonObject::open(path_).value();
     if (!all.contains("run") || !all["run"].is_object() || !all.contains("stages") || !all["stages"].is_object())
       throw FileError(path_, -1, "is not the record of a run");
     for (const auto& [key, value] : what_.items()) {
       const nlohmann::json had = all["run"].value(key, nlohmann::json());
+      if (had != value && had.is_object() && value.is_object())
+        throw FileError(path_, -1, cat("is the record of a run with another ", key, ", or before that was changed"));
       if (had != value)
         throw FileError(path_, -1, cat("is the record of a run with ", key, ' ', had.dump(), ", not ", value.dump()));
     }

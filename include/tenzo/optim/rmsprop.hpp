@@ -1,6 +1,7 @@
 // RMSprop: steps divided by the root of a running mean of squares.
 #pragma once
 
+#include <cmath>
 #include <cstdint>
 
 #include "tenzo/ops/elementwise.hpp"
@@ -24,21 +25,44 @@ struct RmsProp {
   template <Tree Model>
   void step(State<Model>& s, Model& model, const Model& gradient, double lr_factor = 1) const {
     using V = leaf_t<Model>;
+    using T = scalar_t<V>;
+    const T rate = T(lr * lr_factor), keep = T(alpha), enter = T(1 - alpha), small = T(eps);
     for_each_leaf(
         [&](const Path& at, V& theta, const V& g, V& square, V& mean) {
           if (!g.defined()) return;
           detail::expect_same_shape(at, theta, g);
-          const auto follow = [&](V& average, const V& x) {
-            scale_(detail::ensure_zeros(average, theta), alpha);
-            axpy_(1 - alpha, x, average);
-          };
-          follow(square, tenzo::square(g));
-          V spread = square;
-          if (centered) {
-            follow(mean, g);
-            spread = relu(sub(square, tenzo::square(mean)));  // below zero by rounding only
+          if constexpr (HostDevice<device_t<V>>) {
+            T *const w = theta.data(), *const v = detail::ensure_zeros(square, theta).data();
+            T* const a = centered ? detail::ensure_zeros(mean, theta).data() : nullptr;
+            const T* const d = g.data();
+            if (a) {
+#pragma omp simd
+              for (std::int64_t i = 0; i < theta.size(); ++i) {
+                v[i] = keep * v[i] + enter * d[i] * d[i];
+                a[i] = keep * a[i] + enter * d[i];
+                const T spread = v[i] - a[i] * a[i];  // below zero by rounding only
+                w[i] -= rate * d[i] / (std::sqrt(spread > 0 ? spread : T(0)) + small);
+              }
+            } else {
+#pragma omp simd
+              for (std::int64_t i = 0; i < theta.size(); ++i) {
+                v[i] = keep * v[i] + enter * d[i] * d[i];
+                w[i] -= rate * d[i] / (std::sqrt(v[i]) + small);
+              }
+            }
+          } else {
+            const auto follow = [&](V& average, const V& x) {
+              scale_(detail::ensure_zeros(average, theta), alpha);
+              axpy_(1 - alpha, x, average);
+            };
+            follow(square, tenzo::square(g));
+            V spread = square;
+            if (centered) {
+              follow(mean, g);
+              spread = relu(sub(square, tenzo::square(mean)));  // below zero by rounding only
+            }
+            axpy_(-double(rate), div(g, add(sqrt(spread), V::scalar(small))), theta);
           }
-          axpy_(-lr * lr_factor, div(g, add(sqrt(spread), V::scalar(scalar_t<V>(eps)))), theta);
         },
         model, gradient, s.square, s.mean);
     ++s.step;

@@ -14,7 +14,7 @@ namespace tenzo::prune {
 
 namespace detail {
 
-/// A tree of f(θ, m, g) element by element, on the host; undefined where g is.
+/// A tree of f(θ, m, g) element by element, computed on the host; undefined where g is.
 template <Tree M, Tree K, class F>
 M combined(const M& theta, const K& mask, const M& g, F&& f) {
   using V = leaf_t<M>;

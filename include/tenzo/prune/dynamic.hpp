@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <utility>
 #include <vector>
 
 #include "tenzo/prune/scores.hpp"
@@ -52,8 +53,12 @@ template <Tree M, MaskTree K>
 void rigl_move_(M& model, K& mask, const M& gradient, double share) {
   require(0 <= share && share <= 1, "rigl: a share of ", share, "; want a number in [0, 1]");
   using V = leaf_t<M>;
+  K stays = mask;  // without what comes
   for_each_leaf(
-      [&](const Path& at, Tensor<std::uint8_t>& m, V& w, const V& g) {
+      [&](const Path& at, Tensor<std::uint8_t>& before, Tensor<std::uint8_t>& without, const V& weight,
+          const V& gradient_of_leaf) {
+        Tensor<std::uint8_t> m = before.clone();
+        const auto w = weight.template to<Cpu>(), g = gradient_of_leaf.template to<Cpu>();
         expect(w.shape() == m.shape() && g.shape() == m.shape(), "rigl: ", at.str(), " is ", w.shape(), ", its mask ",
                m.shape(), ", its gradient ", g.shape());
         std::vector<std::int64_t> in, out;
@@ -69,12 +74,14 @@ void rigl_move_(M& model, K& mask, const M& gradient, double share) {
           m(in[std::size_t(k)]) = 0;
           out.push_back(in[std::size_t(k)]);
         }
+        without = m.clone();
         std::sort(out.begin(), out.end());
         std::stable_sort(out.begin(), out.end(), [&](auto a, auto b) { return std::abs(g(a)) > std::abs(g(b)); });
         for (std::int64_t k = 0; k < moved; ++k) m(out[std::size_t(k)]) = 1;
-        for (const std::int64_t i : out) w(i) = 0;
+        before = std::move(m);
       },
-      mask, model, gradient);
+      mask, stays, std::as_const(model), gradient);
+  zero_pruned_(model, stays);
 }
 
 }  // namespace tenzo::prune

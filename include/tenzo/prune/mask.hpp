@@ -15,6 +15,7 @@ namespace tenzo::prune {
 
 /// One where a weight is kept, zero where it is pruned, on the host whatever the model's device. A leaf that is
 /// undefined is dense: none of it is pruned, and none of it is counted.
+/// A mask that has been used is not written to, but replaced: devices keep what they have seen of it.
 template <Tree M>
 using Mask = rebind_t<Tensor<std::uint8_t>, M>;
 
@@ -42,7 +43,7 @@ Mask<M> dense_mask(const M& model, Prunable&& prunable = is_prunable) {
 
 namespace detail {
 
-/// x where the mask keeps, zero elsewhere. A mask stays as it is once it has been used: devices keep it.
+/// x where the mask keeps, zero elsewhere.
 template <Value V>
 V kept(const Tensor<std::uint8_t>& mask, const V& x) {
   return dispatch(Where<Cpu>{mask, mask.shape(), mask.shape()}, Values<V, 2>{x, V{}})[0];

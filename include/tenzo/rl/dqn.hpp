@@ -85,8 +85,6 @@ class Dqn {
   using Snapshot = typename detail::SnapshotOf<E>::type;
   static constexpr bool resumable = !std::is_same_v<Snapshot, detail::NoSnapshot>;
 
-  using P = std::remove_cvref_t<decltype(std::declval<Q&>().parameters)>;  // of Q's device
-
   /// What a run needs to go on, on the host: for rl/checkpoint.hpp.
   struct State {
     std::int64_t steps = 0, updates = 0, optimizer_step = 0;
@@ -169,15 +167,15 @@ class Dqn {
     State s{.steps = steps_,
             .updates = updates_,
             .optimizer_step = q.state.step,
-            .parameters = q.parameters.template to<Cpu>(),
-            .target = q.target.template to<Cpu>(),
+            .parameters = on_host(q.parameters),
+            .target = on_host(q.target),
             .moments = {},
             .environment = environment.snapshot(),
             .replay = replay_.contents(),
             .waiting = {},
             .totals = totals_,
             .lengths = lengths_};
-    for (const P* m : moments(q.state)) s.moments.push_back(m->defined() ? m->template to<Cpu>() : zeros());
+    for (const auto* m : moments(q.state)) s.moments.push_back(m->defined() ? on_host(*m) : zeros());
     for (const NStep& each : n_step_) s.waiting.push_back(each.waiting());
     return s;
   }
@@ -188,9 +186,9 @@ class Dqn {
     require(s.moments.size() == all.size() && s.waiting.size() == n_step_.size() && s.totals.size() == totals_.size() &&
                 s.lengths.size() == lengths_.size() && s.steps >= 0,
             "dqn: the state of another run");
-    const auto taken = [&](P& to, const Tensor<float>& from) {
+    const auto taken = [&](auto& to, const Tensor<float>& from) {
       require(from.shape() == q.parameters.shape(), "dqn: parameters ", from.shape(), "; want ", q.parameters.shape());
-      to = from.clone().template to<typename P::device>();
+      to = from.clone().template to<typename std::remove_cvref_t<decltype(to)>::device>();
     };
     taken(q.parameters, s.parameters), taken(q.target, s.target);
     for (std::size_t i = 0; i < all.size(); ++i) taken(*all[i], s.moments[i]);
@@ -206,10 +204,14 @@ class Dqn {
   /// The tensors that an optimizer's state holds beside its step.
   template <class S>
   static auto moments(S& s) {
-    using T = std::conditional_t<std::is_const_v<S>, const P, P>;
-    if constexpr (requires { s.square; }) return std::vector<T*>{&s.square, &s.mean};
-    else if constexpr (requires { s.first; }) return std::vector<T*>{&s.first, &s.second};
-    else return std::vector<T*>{&s.momentum};
+    if constexpr (requires { s.square; }) return std::vector{&s.square, &s.mean};
+    else if constexpr (requires { s.first; }) return std::vector{&s.first, &s.second};
+    else return std::vector{&s.momentum};
+  }
+  /// A copy that later updates do not reach.
+  static Tensor<float> on_host(const auto& x) {
+    const Tensor<float> host = x.template to<Cpu>();
+    return host.clone();
   }
   Tensor<float> zeros() const { return Tensor<float>::zeros(q.parameters.shape()); }
 

@@ -29,7 +29,7 @@ namespace detail {
 /// host.
 template <class M, Value X>
 auto beside(const X& x) {
-  if constexpr (Plain<X> && Tree<M>) return x.template to<device_t<leaf_t<M>>>();
+  if constexpr (Plain<X> && requires { typename LeafType<M>::type; }) return x.template to<device_t<leaf_t<M>>>();
   else return x;
 }
 

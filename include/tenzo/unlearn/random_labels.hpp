@@ -119,11 +119,9 @@ struct SalUn {
     const double decay = decay_all ? 0 : o.sgd.weight_decay;
     if (!decay_all) o.sgd.weight_decay = 0;
     detail::train_with_random_labels_(m, r, o, only_wrong, [&](M& g) {
-      for_each_leaf(
-          [decay](const Path&, V& slope, const V& keep, const V& theta) {
-            if (slope.defined()) slope = mul(keep, add(slope, scale(theta, decay)));
-          },
-          g, mask, std::as_const(m));
+      for_each_leaf([decay](const Path&, V& slope, const V& keep,
+                            const V& theta) { slope = mul(keep, add(slope, scale(theta, decay))); },
+                    g, mask, std::as_const(m));
     });
     return m;
   }

@@ -59,7 +59,7 @@ struct L1Sparse {
       train_epoch_(m, state, retain, o, CrossEntropyLoss{}, [&](M& g) {
         axpy_(a,
               map_tree<V>(
-                  g, [](const V& slope, const V& theta) { return slope.defined() ? sign(theta) : V{}; }, m),
+                  g, [](const V&, const V& theta) { return sign(theta); }, m),
               g);
       });
     }

@@ -4,6 +4,7 @@
 #include "tenzo/models/small_cnn.hpp"
 #include "tenzo/prompt/sparsify.hpp"
 #include "tenzo/prune/bip.hpp"
+#include "tenzo/prune/dynamic.hpp"
 #include "tenzo/prune/scores.hpp"
 #include "tenzo/prune/synflow.hpp"
 
@@ -43,6 +44,22 @@ TEST_CASE("pruning on the device: masks of magnitudes to the bit, what they leav
   const auto loss = [&](const auto& m) { return cross_entropy(deployed_scores(m, s.x), s.labels); };
   CHECK(apart(prune::snip_scores(loss, there), prune::snip_scores(loss, here)) < 1e-4);
   CHECK(agreement(prune::synflow_mask(there, {1, 8, 8}, 0.3, 5), prune::synflow_mask(here, {1, 8, 8}, 0.3, 5)) == 1);
+}
+
+TEST_CASE("pruning on the device: RigL moves a mask that the device has seen") {
+  const AtEnd clean;
+  auto here = conv_net<float>(3);
+  auto there = to_device<Cuda>(here);
+  const auto gradient = conv_net<float>(8);
+  auto mask = prune::largest(prune::magnitude_scores(here), {.density = 0.4});
+  auto mask_there = mask;
+  prune::zero_pruned_(here, mask);
+  prune::zero_pruned_(there, mask_there);
+  prune::rigl_move_(here, mask, gradient, 0.5);
+  prune::rigl_move_(there, mask_there, to_device<Cuda>(gradient), 0.5);
+  CHECK(agreement(mask_there, mask) == 1);
+  CHECK(apart(there, here) == 0);
+  CHECK(apart(prune::masked(there, mask_there), prune::masked(here, mask)) == 0);
 }
 
 TEST_CASE("pruning on the device: HYDRA, BiP and training under a mask, as on the CPU") {

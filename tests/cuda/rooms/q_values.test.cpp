@@ -61,8 +61,12 @@ TEST_CASE("a run on the device: its state is on the host, and goes on from there
   Agent first = begun();
   go_on(first, 14);
   Agent second = begun();
-  second.restore(first.state());
+  const auto state = first.state();
+  go_on(first, 5);  // which the state does not see
+  second.restore(state);
   go_on(second, 10);
   CHECK(whole.updates() > 4);
   CHECK(apart(second.q.parameters, whole.q.parameters) == 0);
+  CHECK(apart(second.q.target, whole.q.target) == 0);
+  CHECK(apart(second.q.state.second, whole.q.state.second) == 0);
 }
