@@ -33,10 +33,13 @@ inline tenzo::Claim about(const std::string& id, const std::string& statement, s
   return c;
 }
 
-/// Prints a claim: how it came out, and why.
+/// Prints a claim: how it came out, with its interval where there is one, and why.
 inline void print(const tenzo::Claim& c) {
-  std::printf("%-4s %-9s %s\n     %s\n", c.id.c_str(), c.holds ? "holds" : "fails", c.statement.c_str(),
-              c.reason.c_str());
+  std::printf("%-4s %-9s %s\n", c.id.c_str(), c.holds ? "holds" : "fails", c.statement.c_str());
+  if (!std::isnan(c.ci95[0]))
+    std::printf("     %s (%s to %s), wanted %s %s.\n", points(c.value).c_str(), points(c.ci95[0]).c_str(),
+                points(c.ci95[1]).c_str(), c.relation.c_str(), points(c.threshold).c_str());
+  std::printf("     %s\n", c.reason.c_str());
 }
 
 /// Seed by seed, as far as both go.
@@ -44,18 +47,6 @@ inline std::vector<double> minus(std::span<const double> a, std::span<const doub
   std::vector<double> d(std::min(a.size(), b.size()));
   for (std::size_t i = 0; i < d.size(); ++i) d[i] = a[i] - b[i];
   return d;
-}
-
-/// The slope of log y against log x by least squares.
-inline double log_slope(std::span<const double> x, std::span<const double> y) {
-  double x1 = 0, y1 = 0, xx = 0, xy = 0;
-  const double n = double(x.size());
-  for (std::size_t i = 0; i < x.size(); ++i) x1 += std::log(x[i]) / n, y1 += std::log(y[i]) / n;
-  for (std::size_t i = 0; i < x.size(); ++i) {
-    const double dx = std::log(x[i]) - x1;
-    xx += dx * dx, xy += dx * (std::log(y[i]) - y1);
-  }
-  return xy / xx;
 }
 
 }  // namespace program_claims

@@ -28,10 +28,7 @@ inline tenzo::DataSet set_of(const std::string& name, const std::string& path, c
                              const std::string& option = "--data") {
   using namespace tenzo;
   const auto& known = data_set_names();
-  std::string list;
-  for (const std::string& each : known) list += (list.empty() ? "" : ", ") + each;
-  require(std::find(known.begin(), known.end(), name) != known.end(), option, ": unknown data set ", printable(name),
-          "; known are ", list);
+  require(std::find(known.begin(), known.end(), name) != known.end(), option, ": ", unknown_data_set(name));
   require(!path.empty() || is_fetched(name), option, " ", name, " wants the place of its files, ",
           option == "--data" ? "--path" : option + "-path");
   DataSet data = load_data_set(name, place_of(name, path), o);

@@ -13,9 +13,8 @@ std::unique_ptr<Lab> make_lab(const std::string& arch, tenzo::DeviceOption devic
     if (arch == "mlp") return mlp_lab<D>(data, recipe, held_out);
     if (arch == "cnn") return cnn_lab<D>(data, recipe, held_out);
     if (arch == "resnet18") return resnet_lab<D>(data, recipe, held_out);
-    std::string known;
-    for (const std::string& a : architectures()) known += (known.empty() ? "" : ", ") + a;
-    throw tenzo::ValueError(tenzo::cat("unknown architecture ", tenzo::printable(arch), "; known are ", known));
+    throw tenzo::ValueError(
+        tenzo::cat("unknown architecture ", tenzo::printable(arch), "; known are ", tenzo::listed(architectures())));
   });
 }
 

@@ -219,8 +219,7 @@ struct Judgement : Options {
 
 int evaluate(const Judgement& o) {
   const DataSet data = data_of(o);
-  const FileBytes content = FileBytes::open(o.forget);
-  const nlohmann::json file = JsonObject::parse(content.text(), o.forget).value();
+  const nlohmann::json file = JsonObject::open(o.forget).value();
   if (!file.contains("forget") || !file["forget"].is_array()) throw FileError(o.forget, -1, "has no list 'forget'");
   if (file.value("data", nlohmann::json(o.data)) != o.data ||
       file.value("samples", nlohmann::json(data.train.size())) != data.train.size())

@@ -13,10 +13,10 @@
 using namespace tenzo;
 
 TEST_CASE("autoencoder: leaves, codes of 192 numbers for 28 and 32 pixels, odd sizes") {
-  CHECK(listed(encoder_spec()) ==
+  CHECK(leaves_of(encoder_spec()) ==
         "stages.0.weight (12, 1, 3, 3)\nstages.0.bias (12)\nstages.1.weight (24, 12, 3, 3)\nstages.1.bias (24)\n"
         "stages.2.weight (12, 24, 3, 3)\nstages.2.bias (12)\n");
-  CHECK(listed(decoder_spec({.channels = 3, .widths = {4, 5}})) ==
+  CHECK(leaves_of(decoder_spec({.channels = 3, .widths = {4, 5}})) ==
         "stages.0.weight (4, 5, 3, 3)\nstages.0.bias (4)\nstages.1.weight (3, 4, 3, 3)\nstages.1.bias (3)\n");
   CHECK(AutoencoderConfig{}.code() == 192);
   CHECK(AutoencoderConfig{.channels = 3, .image = {32, 32}}.code() == 192);

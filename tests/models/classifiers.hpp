@@ -12,7 +12,7 @@
 
 /// Names and shapes of all leaves, one a line.
 template <class M>
-std::string listed(const M& model) {
+std::string leaves_of(const M& model) {
   std::string out;
   tenzo::for_each_leaf(
       [&](const tenzo::Path& at, const auto& leaf) { out += tenzo::cat(at.str(), ' ', leaf.shape(), '\n'); }, model);

@@ -18,12 +18,12 @@ const DnCnnConfig tiny{.channels = 2, .depth = 3, .width = 4};
 }  // namespace
 
 TEST_CASE("dncnn: its leaves") {
-  CHECK(listed(dncnn_spec(tiny)) ==
+  CHECK(leaves_of(dncnn_spec(tiny)) ==
         "layers.0.conv.weight (4, 2, 3, 3)\nlayers.0.conv.bias (4)\n"
         "layers.1.conv.weight (4, 4, 3, 3)\nlayers.1.bn.weight (4)\nlayers.1.bn.bias (4)\n"
         "layers.1.bn.running_mean (4)\nlayers.1.bn.running_var (4)\n"
         "layers.2.conv.weight (2, 4, 3, 3)\n");
-  CHECK(listed(dncnn_spec({.channels = 1, .depth = 2, .width = 3, .norm = false})) ==
+  CHECK(leaves_of(dncnn_spec({.channels = 1, .depth = 2, .width = 3, .norm = false})) ==
         "layers.0.conv.weight (3, 1, 3, 3)\nlayers.0.conv.bias (3)\n"
         "layers.1.conv.weight (1, 3, 3, 3)\nlayers.1.conv.bias (1)\n");
   CHECK(dncnn_spec().layers.size() == 17);

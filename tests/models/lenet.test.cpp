@@ -9,7 +9,7 @@
 using namespace tenzo;
 
 TEST_CASE("lenet: its leaves, 431,080 weights") {
-  CHECK(listed(lenet_spec()) ==
+  CHECK(leaves_of(lenet_spec()) ==
         "conv1.weight (20, 1, 5, 5)\nconv1.bias (20)\nconv2.weight (50, 20, 5, 5)\nconv2.bias (50)\n"
         "fc1.weight (500, 800)\nfc1.bias (500)\nfc2.weight (10, 500)\nfc2.bias (10)\n");
   CHECK(count_elements(lenet_spec()) == 431080);

@@ -10,7 +10,7 @@
 using namespace tenzo;
 
 TEST_CASE("mlp: its leaves") {
-  CHECK(listed(mlp_spec({})) ==
+  CHECK(leaves_of(mlp_spec({})) ==
         "layers.0.weight (64, 784)\nlayers.0.bias (64)\nlayers.1.weight (10, 64)\nlayers.1.bias (10)\n");
   CHECK(count_elements(mlp_spec({.widths = {64, 64, 10}})) == 64 * 65 + 10 * 65);
   CHECK_THROWS_WITH_AS(mlp_spec({.widths = {3}}), "mlp: 1 widths; want the input's, hidden ones, the scores'",

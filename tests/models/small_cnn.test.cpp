@@ -17,11 +17,11 @@ Tensor<double> images(std::int64_t n) { return random_uniform<double>({n, 2, 5, 
 }  // namespace
 
 TEST_CASE("small_cnn: its leaves") {
-  CHECK(listed(small_cnn_spec({})) ==
+  CHECK(leaves_of(small_cnn_spec({})) ==
         "blocks.0.conv.weight (16, 1, 3, 3)\nblocks.0.conv.bias (16)\n"
         "blocks.1.conv.weight (32, 16, 3, 3)\nblocks.1.conv.bias (32)\n"
         "fc.0.weight (10, 1568)\nfc.0.bias (10)\n");
-  CHECK(listed(small_cnn_spec(tiny)) ==
+  CHECK(leaves_of(small_cnn_spec(tiny)) ==
         "blocks.0.conv.weight (3, 2, 3, 3)\nblocks.0.bn.weight (3)\nblocks.0.bn.bias (3)\n"
         "blocks.0.bn.running_mean (3)\nblocks.0.bn.running_var (3)\n"
         "blocks.1.conv.weight (2, 3, 3, 3)\nblocks.1.bn.weight (2)\nblocks.1.bn.bias (2)\n"

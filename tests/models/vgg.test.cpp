@@ -70,7 +70,8 @@ TEST_CASE("vgg: names and numbers of parameters are the ecosystem's") {
   const auto small = vgg_spec({.classes = 10, .small_images = true});
   CHECK(parameters(small) == 14728266);
   CHECK(small.head.weight.shape() == Shape{10, 512});
-  CHECK(listed(small).ends_with("features.41.running_var (512)\nclassifier.weight (10, 512)\nclassifier.bias (10)\n"));
+  CHECK(
+      leaves_of(small).ends_with("features.41.running_var (512)\nclassifier.weight (10, 512)\nclassifier.bias (10)\n"));
 }
 
 TEST_CASE("vgg: sizes that do not go are a sentence") {

@@ -77,9 +77,7 @@ void project_(Tensor<T>& delta, const Tensor<T>& x, const Threat& threat) {
 
 /// Random numbers of an attack: of a seed, and of what the caller counts by `a` and `b`.
 inline NoiseKey attack_key(std::uint64_t seed, std::int64_t a, std::int64_t b, std::uint32_t use) {
-  // Behind the purposes of core/noise.hpp: starts of attacks meet no other noise.
-  constexpr auto attacks = Purpose(6);
-  return NoiseKey{.seed = seed, .step = std::uint32_t(a), .query = std::uint32_t(b), .tensor = use}.of(attacks);
+  return NoiseKey{.seed = seed, .step = std::uint32_t(a), .query = std::uint32_t(b), .tensor = use}.of(Purpose::attack);
 }
 
 /// Normal (l2) or uniform (linf) directions, as long as `size` (n): ‖uᵢ‖₂ = sizeᵢ, |u_ij| ≤ sizeᵢ.

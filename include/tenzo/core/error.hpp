@@ -51,6 +51,14 @@ inline std::string one_line(std::string_view text, std::size_t most) {
 /// In quotes, on one line and shortened: what a file or a user says, for the text of an error.
 inline std::string printable(std::string_view text) { return "'" + one_line(text, 60) + "'"; }
 
+/// The names one after another with commas between them.
+template <class Names>
+std::string listed(const Names& names) {
+  std::string r;
+  for (const auto& name : names) (r += r.empty() ? "" : ", ") += name;
+  return r;
+}
+
 /// A file that can not be read or written, or that holds something else than it says.
 ///   The text is "path: offset N: reason", without the offset where it says nothing. The reason is one line, whatever
 ///   the file holds.

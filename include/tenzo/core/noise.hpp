@@ -20,7 +20,17 @@ TENZO_INTRINSICS_BEGIN
 namespace tenzo {
 
 /// What noise is for: kept in the top four bits of a tensor number, so that noise of two purposes never meets.
-enum class Purpose : std::uint32_t { direction, initialisation, dropout, data_order, rounding };
+enum class Purpose : std::uint32_t {
+  direction,       // of zeroth-order probes
+  initialisation,  // of weights
+  dropout,
+  data_order,
+  rounding,     // stochastic, of half-precision updates
+  environment,  // dynamics and exploration
+  attack,       // starts and stalled steps
+  unrolling,    // smoothing within an unrolled network
+  smoothing     // of a function's input
+};
 
 /// Names the noise of one tensor. All the state that there is.
 struct NoiseKey {

@@ -181,6 +181,11 @@ inline void shorten_(Samples<float>& s, std::int64_t most, const DataSetOptions&
 
 }  // namespace detail
 
+/// What to say of a name that is not among data_set_names().
+inline std::string unknown_data_set(const std::string& name) {
+  return cat("unknown data set ", printable(name), "; known are ", listed(data_set_names()));
+}
+
 /// Where `scripts/fetch` leaves a set: its folder in $TENZO_DATA, or in data/ here.
 inline std::string fetched_data_set(const std::string& name) {
   const char* data = std::getenv("TENZO_DATA");
@@ -205,11 +210,7 @@ inline DataSet load_data_set(const std::string& name, const std::string& path = 
     const CelebaFiles files = celeba_files(at, o.attribute);
     set = detail::files_set(name, files.train, files.test, {"not " + o.attribute, o.attribute}, o);
   } else if (name == "folder") set = detail::folder_set(at, o);
-  else {
-    std::string known;
-    for (const std::string& n : data_set_names()) known += (known.empty() ? "" : ", ") + n;
-    throw ValueError(cat("unknown data set ", printable(name), "; known are ", known));
-  }
+  else throw ValueError(unknown_data_set(name));
   detail::shorten_(set.train, o.most_train, o);
   detail::shorten_(set.test, o.most_test, o);
   return set;

@@ -3,11 +3,13 @@
 
 #include <cmath>
 #include <cstdint>
+#include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <utility>
 
 #include <nlohmann/json.hpp>
@@ -45,8 +47,10 @@ class JsonObject {
  public:
   JsonObject(nlohmann::json value, std::string path) : value_(std::move(value)), path_(std::move(path)) {}
 
-  /// Reads a file that holds one object. Throws FileError with the offset where it is no JSON.
+  /// Reads a file that holds one object. Throws FileError, with the offset where it is no JSON.
   static JsonObject open(const std::string& path) {
+    std::error_code ignored;
+    if (std::filesystem::is_directory(path, ignored)) throw FileError(path, -1, "is a folder; want a file");
     std::ifstream file(path, std::ios::binary);
     if (!file) throw FileError(path, -1, "can not be opened");
     return parse(std::string((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>()), path);

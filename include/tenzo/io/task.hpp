@@ -191,9 +191,7 @@ TENZO_COMPILED const std::vector<Task>& all_tasks() {
 inline const Task& Task::named(std::string_view name) {
   for (const Task& t : all_tasks())
     if (t.name == name) return t;
-  std::string known;
-  for (const std::string& n : names()) known += (known.empty() ? "" : ", ") + n;
-  throw ValueError(cat("unknown task '", name, "'; known are ", known));
+  throw ValueError(cat("unknown task '", name, "'; known are ", listed(names())));
 }
 
 inline std::vector<std::string> Task::names() {

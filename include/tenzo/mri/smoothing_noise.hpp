@@ -33,8 +33,7 @@ struct SmoothingNoise {
     for (std::int64_t i = 0; i < batch[0]; ++i) {
       const std::int64_t image = images.empty() ? i : images[std::size_t(i)];
       require(image >= 0 && image < std::int64_t(1) << 28, "smoothing: an image of number ", image);
-      // The purposes of core/noise.hpp end before 7.
-      const NoiseKey key = NoiseKey{seed, draw << 8 | step, sample, std::uint32_t(image)}.of(static_cast<Purpose>(7));
+      const NoiseKey key = NoiseKey{seed, draw << 8 | step, sample, std::uint32_t(image)}.of(Purpose::unrolling);
       add_scaled_(z.data() + i * size, 1, size, Law::normal, key, sigma);
     }
     return z;

@@ -12,21 +12,19 @@ namespace tenzo::rl {
 enum class Use : std::uint32_t { dynamics, reset, behaviour, replay, evaluation, model };
 
 /// The Philox stream of one environment (or learner) at one step: blocks of four words, in any order.
-///   Counter  (block, stream | purpose, use, step), beside those of NoiseKey: the purpose is one of its own.
+///   Counter  (block, stream | purpose, use, step), where NoiseKey has (block, tensor | purpose, query, step).
 struct Draw {
   std::uint64_t seed = 0;
   std::uint32_t stream = 0;  // number of the environment, below 2^28
-  std::uint32_t step = 0;    // of that environment, since it was made
+  std::uint32_t step = 0;    // of that environment, since it was made; behind 2^32 chance repeats
   Use use = Use::dynamics;
 
-  static constexpr std::uint32_t purpose = 5u << 28;  // behind the last of Purpose
+  static constexpr std::uint32_t purpose = std::uint32_t(Purpose::environment) << 28;
 
   constexpr PhiloxBlock block(std::uint32_t number = 0) const {
     return philox4x32({number, (stream & 0x0fffffffu) | purpose, std::uint32_t(use), step}, seed);
   }
 };
-
-static_assert(std::uint32_t(Purpose::rounding) < Draw::purpose >> 28);
 
 /// A number of [0, 1) from a word, in steps of 2^-24: exact in float.
 template <class T = float>
