@@ -9,6 +9,7 @@
 #include "tenzo/bilevel/stochastic/finite_sum.hpp"
 #include "tenzo/nn/init.hpp"
 #include "tenzo/solve/dense.hpp"
+#include "tenzo/stats/log_slope.hpp"
 
 namespace tenzo::bilevel::test {
 
@@ -84,18 +85,6 @@ struct QuadraticSum {
   }
   double gradient_squared(const Vector& x) const { return exact(x).gradient.squaredNorm(); }
 };
-
-/// The slope of the least-squares line through (log x, log y).
-inline double log_slope(const std::vector<double>& x, const std::vector<double>& y) {
-  double mx = 0, my = 0, xx = 0, xy = 0;
-  const double n = double(x.size());
-  for (std::size_t i = 0; i < x.size(); ++i) mx += std::log(x[i]) / n, my += std::log(y[i]) / n;
-  for (std::size_t i = 0; i < x.size(); ++i) {
-    xx += (std::log(x[i]) - mx) * (std::log(x[i]) - mx);
-    xy += (std::log(x[i]) - mx) * (std::log(y[i]) - my);
-  }
-  return xy / xx;
-}
 
 /// Whether two trees have the same bits.
 template <Tree A>

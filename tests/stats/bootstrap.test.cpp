@@ -27,6 +27,26 @@ TEST_CASE("quantile of sorted numbers") {
   CHECK(quantile_of_sorted(x, 0.75) == doctest::Approx(2.5));
   CHECK(quantile_of_sorted(x, 1) == 4);
   CHECK(std::isnan(quantile_of_sorted(std::vector<double>{}, 0.5)));
+  CHECK(median_of(std::vector<double>{9, 1, 4}) == 4);
+  CHECK(median_of(std::vector<double>{9, 1, 4, 2}) == 3);
+}
+
+TEST_CASE("quantiles of numbers of which some are infinite") {
+  const std::vector<double> some{1, 2, INFINITY}, none(5, INFINITY), below{-INFINITY, 3, 4};
+  CHECK(quantile_of_sorted(some, 0.5) == 2);
+  CHECK(quantile_of_sorted(some, 0.25) == 1.5);
+  CHECK(quantile_of_sorted(some, 0.75) == INFINITY);
+  CHECK(quantile_of_sorted(some, 1) == INFINITY);
+  for (const double p : {0., 0.3, 0.5, 1.}) CHECK(quantile_of_sorted(none, p) == INFINITY);
+  CHECK(quantile_of_sorted(below, 0.25) == -INFINITY);
+  CHECK(quantile_of_sorted(below, 0.5) == 3);
+  CHECK(median_of(std::vector<double>{INFINITY, 1, INFINITY, 2, INFINITY}) == INFINITY);
+  CHECK(interquartile_mean(std::vector<double>{INFINITY, 1, 3, -INFINITY}) == 2);
+  // Five drawn from these have an infinite median in 32 of 100 cases, and the median 1 in 6.
+  const Measured m = bootstrap(std::vector<double>{1, 2, 3, INFINITY, INFINITY}, median_of);
+  CHECK(m.value == 3);
+  CHECK(m.low == 1);
+  CHECK(m.high == INFINITY);
 }
 
 TEST_CASE("bootstrap: the mean's interval is that of theory, its strata are kept") {

@@ -16,25 +16,37 @@
 namespace tenzo {
 
 /// The mean of the middle half: a quarter of the weight is cut off at each end, a fraction of a value where the count
-/// is no multiple of four. NaN of none.
+/// is no multiple of four. What is cut off may be infinite. NaN of none.
 ///   Source  Agarwal et al. 2021, "Deep reinforcement learning at the edge of the statistical precipice"
 inline double interquartile_mean(std::span<const double> x) {
   std::vector<double> sorted(x.begin(), x.end());
   std::ranges::sort(sorted);
   const double n = double(x.size()), low = n / 4, high = 3 * n / 4;
   double total = 0;
-  for (std::size_t i = 0; i < sorted.size(); ++i)
-    total += sorted[i] * std::max(0.0, std::min(high, double(i) + 1) - std::max(low, double(i)));
+  for (std::size_t i = 0; i < sorted.size(); ++i) {
+    const double weight = std::min(high, double(i) + 1) - std::max(low, double(i));
+    if (weight > 0) total += sorted[i] * weight;
+  }
   return total / (high - low);
 }
 
-/// The value at the share p of sorted numbers, between two of them in proportion.
+/// The value at the share p of sorted numbers, between two of them in proportion. Infinite ones are numbers, too:
+/// between a finite and an infinite one the value is infinite, between the two infinities NaN. NaN of none.
 inline double quantile_of_sorted(std::span<const double> sorted, double p) {
   if (sorted.empty()) return NAN;
   const double at = p * double(sorted.size() - 1);
-  const auto low = std::size_t(at);
-  const double part = at - double(low);
-  return low + 1 < sorted.size() ? sorted[low] + part * (sorted[low + 1] - sorted[low]) : sorted.back();
+  const auto i = std::size_t(at);
+  if (i + 1 >= sorted.size()) return sorted.back();
+  const double low = sorted[i], high = sorted[i + 1], part = at - double(i);
+  if (part == 0 || low == high) return low;
+  return std::isfinite(low) && std::isfinite(high) ? low + part * (high - low) : (1 - part) * low + part * high;
+}
+
+/// The middle one of numbers in any order, or the mean of the two in the middle.
+inline double median_of(std::span<const double> x) {
+  std::vector<double> sorted(x.begin(), x.end());
+  std::ranges::sort(sorted);
+  return quantile_of_sorted(sorted, 0.5);
 }
 
 /// statistic(all values) with the 95 % interval of the percentile bootstrap: in each of `resamples` rounds every group
