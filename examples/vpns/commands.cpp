@@ -33,7 +33,7 @@ NetOptions net_of_file(const std::string& path, const Options& o) {
       }
     throw FileError(path, -1, cat("is no network ", arch, ": it has no tensor ", printable(names.front())));
   };
-  const bool cnn = arch == "cnn", resnet = arch == "resnet18";
+  const bool cnn = arch == "cnn", resnet = arch.starts_with("resnet");
   NetOptions net{.arch = arch, .image = o.image, .device = o.device};
   net.channels = shape_of({cnn ? "blocks.0.conv.weight" : resnet ? "conv1.weight" : "features.0.weight"}, 4)[1];
   net.classes = shape_of(cnn      ? std::vector<std::string>{"fc.0.weight"}

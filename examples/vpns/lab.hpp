@@ -65,7 +65,7 @@ class Lab {
   virtual std::string read_mask(const std::string& path) const = 0;
 };
 
-/// Networks: cnn (three blocks of 16, 32, 64 channels), resnet18, vgg16.
+/// Networks: cnn (three blocks of 16, 32, 64 channels), resnet18, resnet50, vgg16.
 struct NetOptions {
   std::string arch = "cnn";
   std::int64_t channels = 1, classes = 20, image = 32;

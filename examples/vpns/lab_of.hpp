@@ -12,7 +12,6 @@
 #include "baselines_of.hpp"
 #include "lab.hpp"
 #include "tenzo/data/augment.hpp"
-#include "tenzo/data/file_bytes.hpp"
 #include "tenzo/io/json.hpp"
 #include "tenzo/io/model_file.hpp"
 #include "tenzo/prompt/black_box.hpp"
@@ -382,8 +381,7 @@ class LabOf final : public Lab {
   }
 
   prompt::Mapping read_mapping(const std::string& path, std::int64_t classes) const {
-    const FileBytes content = FileBytes::open(path);
-    const nlohmann::json file = JsonObject::parse(content.text(), path).value();
+    const nlohmann::json file = JsonObject::open(path).value();
     if (!file.contains("mapping") || !file["mapping"].is_array()) throw FileError(path, -1, "has no list 'mapping'");
     prompt::Mapping m;
     for (const auto& s : file["mapping"]) {

@@ -9,7 +9,7 @@ VPNS_QUERIES(extern, ResNet)
 
 template <class Device>
 std::unique_ptr<Lab> resnet_lab(const NetOptions& o) {
-  ResNetConfig config;
+  ResNetConfig config = o.arch == "resnet50" ? ResNetConfig::resnet50() : ResNetConfig::resnet18();
   config.channels = o.channels;
   config.classes = o.classes;
   config.cifar_stem = o.image < 64;

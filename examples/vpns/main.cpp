@@ -211,7 +211,7 @@ void add_common(CLI::App& app, vpns::Options& o) {
       ->capture_default_str();
   app.add_option("--path", o.path, "Its file or folder; empty: where scripts/fetch leaves it, or in $TENZO_DATA")
       ->check(a_path);
-  app.add_option("--arch", o.arch, "cnn, resnet18 or vgg16")->capture_default_str();
+  app.add_option("--arch", o.arch, "cnn, resnet18, resnet50 or vgg16")->capture_default_str();
   app.add_option("--image", o.image, "Pixels of a side of what the network sees")
       ->check(at_least(1))
       ->check(between(8, 1024))

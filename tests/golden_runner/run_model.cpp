@@ -122,8 +122,8 @@ std::string check_t5(const JsonObject& config, const std::string& folder) {
 }
 
 std::string check_resnet(const JsonObject& config, const std::string& folder) {
-  detail::want(config, "architecture", "resnet18");
-  ResNetConfig c;
+  ResNetConfig c = config.text("architecture") == "resnet50" ? ResNetConfig::resnet50() : ResNetConfig::resnet18();
+  if (config.has("blocks")) c.blocks = config.value()["blocks"].get<std::vector<std::int64_t>>();
   c.width = detail::positive(config, "width");
   c.classes = detail::positive(config, "classes");
   c.cifar_stem = config.text("stem") == "cifar";
@@ -172,7 +172,7 @@ void run_model(const std::string& folder, Tally& tally) {
     else if (type == "roberta") wrong = check_roberta(config, folder);
     else if (type == "bert") wrong = check_bert(config, folder);
     else if (type == "t5") wrong = check_t5(config, folder);
-    else if (type == "resnet18") wrong = check_resnet(config, folder);
+    else if (type == "resnet18" || type == "resnet50") wrong = check_resnet(config, folder);
     else wrong = cat("unknown architecture '", type, "'");
   } catch (const std::out_of_range&) {
     throw Damaged(folder + "/expect.safetensors: lacks a tensor that its kind of model has");

@@ -122,6 +122,7 @@ wrong "no such network" "unknown architecture" "$program" sparsify --model net -
 wrong "no such model" "no-net" "$program" sparsify --model no-net
 wrong "a mask is no network" "want 4 axes" "$program" sparsify --model mask
 wrong "a network of another kind" "is no network resnet18" "$program" sparsify --model net --arch resnet18
+wrong "nor a deeper one" "is no network resnet50" "$program" sparsify --model net --arch resnet50
 wrong "another image size" "fc.0.weight. is .*; want" "$program" sparsify --model net --image 64
 wrong "no such option" "did you mean --quick" "$program" --quik
 wrong "an option of the study before the subcommand" "stands before" "$program" --seed 2 sparsify --model net

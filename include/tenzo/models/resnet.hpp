@@ -1,4 +1,4 @@
-// ResNet-18, and ResNet-20 for small images.
+// Residual networks of basic blocks (ResNet-18, -34, -20 for small images) and of bottlenecks (ResNet-50 and deeper).
 //   Source  He et al. 2016, "Deep residual learning for image recognition".
 #pragma once
 
@@ -17,9 +17,18 @@ namespace tenzo {
 
 struct ResNetConfig {
   std::int64_t width = 64, classes = 1000, channels = 3;
-  std::vector<std::int64_t> blocks = {2, 2, 2, 2};  // basic blocks a stage; the width doubles from stage to stage
-  bool cifar_stem = false;                          // 3 x 3 instead of 7 x 7 with stride 2 and pooling
+  std::vector<std::int64_t> blocks = {2, 2, 2, 2};  // blocks a stage; the width doubles from stage to stage
+  bool bottleneck = false;  // 1 x 1, 3 x 3, 1 x 1 to four times the width, instead of two of 3 x 3
+  bool cifar_stem = false;  // 3 x 3 instead of 7 x 7 with stride 2 and pooling
   double eps = 1e-5, momentum = 0.1;
+
+  static ResNetConfig resnet18() { return {}; }
+  static ResNetConfig resnet50() {
+    ResNetConfig c;
+    c.blocks = {3, 4, 6, 3};
+    c.bottleneck = true;
+    return c;
+  }
 };
 
 /// A shortcut that changes the shape: convolution and norm.
@@ -40,6 +49,8 @@ struct ResNetBlock {
   BatchNorm<V> bn1;
   Conv2d<V> conv2;
   BatchNorm<V> bn2;
+  Conv2d<V> conv3;  // of a bottleneck
+  BatchNorm<V> bn3;
   ResNetShortcut<V> downsample;  // undefined where the input is added as it is
 
   static void visit(auto&& f, auto&... self) {
@@ -47,12 +58,17 @@ struct ResNetBlock {
     f("bn1", self.bn1...);
     f("conv2", self.conv2...);
     f("bn2", self.bn2...);
+    f("conv3", self.conv3...);
+    f("bn3", self.bn3...);
     f("downsample", self.downsample...);
   }
+  bool is_bottleneck() const { return conv3.weight.defined(); }
+
   template <Value X>
   X operator()(const X& x, BatchStatistics<plain_t<X>>* training) const {
     const X h = relu(bn1(conv1(x), training));
-    const X y = bn2(conv2(h), training);
+    X y = bn2(conv2(h), training);
+    if (is_bottleneck()) y = bn3(conv3(relu(y)), training);
     return relu(add(y, downsample.conv.weight.defined() ? downsample.norm(downsample.conv(x), training) : x));
   }
 };
@@ -109,6 +125,7 @@ struct ResNet {
       for (ResNetBlock<V>& b : stage) {
         b.bn1.update_running_(s.at(i++));
         b.bn2.update_running_(s.at(i++));
+        if (b.is_bottleneck()) b.bn3.update_running_(s.at(i++));
         if (b.downsample.conv.weight.defined()) b.downsample.norm.update_running_(s.at(i++));
       }
   }
@@ -136,14 +153,18 @@ inline ResNet<Expected> resnet_spec(const ResNetConfig& c) {
   m.bn1 = norm(c.width);
   std::int64_t in = c.width;
   for (std::size_t s = 0; s < c.blocks.size(); ++s) {
-    const std::int64_t out = c.width << s;
+    const std::int64_t width = c.width << s, out = c.bottleneck ? 4 * width : width;
     auto& stage = m.stages.at[s];
     for (std::int64_t i = 0; i < c.blocks[s]; ++i) {
       const std::int64_t stride = s > 0 && i == 0 ? 2 : 1;
       ResNetBlock<Expected> b;
-      b.conv1 = conv(out, in, 3, stride);
-      b.conv2 = conv(out, out, 3, 1);
-      b.bn1 = b.bn2 = norm(out);
+      if (c.bottleneck) {  // the stride is the middle convolution's, as in the weights that are in use
+        b.conv1 = conv(width, in, 1, 1), b.conv2 = conv(width, width, 3, stride), b.conv3 = conv(out, width, 1, 1);
+        b.bn3 = norm(out);
+      } else {
+        b.conv1 = conv(width, in, 3, stride), b.conv2 = conv(width, width, 3, 1);
+      }
+      b.bn1 = b.bn2 = norm(width);
       if (stride != 1 || in != out) b.downsample = {conv(out, in, 1, stride), norm(out)};
       stage.push_back(b);
       in = out;
