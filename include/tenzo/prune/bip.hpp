@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <span>
+#include <type_traits>
 #include <utility>
 
 #include "tenzo/prune/learned.hpp"
@@ -14,23 +15,18 @@ namespace tenzo::prune {
 
 namespace detail {
 
-/// A tree of f(θ, m, g) element by element, computed on the host; undefined where g is.
-template <Tree M, Tree K, class F>
-M combined(const M& theta, const K& mask, const M& g, F&& f) {
+/// m ⊙ x leaf by leaf, undefined where x is: by a mask of bytes, or by numbers.
+template <Tree M, Tree K>
+M times_mask(const M& x, const K& mask) {
   using V = leaf_t<M>;
-  using T = scalar_t<V>;
   return map_tree<V>(
-      g,
-      [&](const Path& at, const V& gz, const V& w, const auto& m) {
-        expect(w.shape() == gz.shape() && m.shape() == gz.shape(), "bip: ", at.str(), " is ", w.shape(), ", its mask ",
-               m.shape(), ", its gradient ", gz.shape());
-        const Tensor<T> wh = w.template to<Cpu>(), gh = gz.template to<Cpu>();
-        const auto mh = m.template to<Cpu>();
-        Tensor<T> out(gz.shape());
-        for (std::int64_t i = 0; i < out.size(); ++i) out(i) = f(wh(i), T(mh(i)), gh(i));
-        return out.template to<device_t<V>>();
+      x,
+      [](const Path& at, const V& v, const auto& m) {
+        expect(m.shape() == v.shape(), "bip: ", at.str(), " is ", v.shape(), ", its mask ", m.shape());
+        if constexpr (std::is_same_v<std::remove_cvref_t<decltype(m)>, V>) return V(mul(m, v));
+        else return V(kept(m, v));
       },
-      theta, mask);
+      mask);
 }
 
 }  // namespace detail
@@ -43,16 +39,24 @@ M combined(const M& theta, const K& mask, const M& g, F&& f) {
 template <Tree M, Tree K>
 M bip_gradient(const M& theta, const K& mask, const M& g, double gamma) {
   require(gamma > 0, "bip: gamma is ", gamma, "; want more than 0");
-  using T = scalar_t<leaf_t<M>>;
-  return detail::combined(theta, mask, g, [gamma](T w, T m, T gz) { return (w - m * gz / T(gamma)) * gz; });
+  using V = leaf_t<M>;
+  return map_tree<V>(
+      g, [gamma](const V& gz, const V& w, const V& mg) { return V(mul(sub(w, scale(mg, 1 / gamma)), gz)); }, theta,
+      detail::times_mask(g, mask));
 }
 
 /// What the authors' code does instead: θ ⊙ g − lr₂ (θ ⊙ g)², the implicit term the square of the first. The same
 /// number θ ⊙ g is the score's gradient up to a sign, which the square loses.
-template <Tree M, Tree K>
-M bip_gradient_of_code(const M& theta, const K& mask, const M& g, double lr2 = 1e-4) {
-  using T = scalar_t<leaf_t<M>>;
-  return detail::combined(theta, mask, g, [lr2](T w, T, T gz) { return w * gz - T(lr2) * (w * gz) * (w * gz); });
+template <Tree M>
+M bip_gradient_of_code(const M& theta, const M& g, double lr2 = 1e-4) {
+  using V = leaf_t<M>;
+  return map_tree<V>(
+      g,
+      [lr2](const V& gz, const V& w) {
+        const V first = mul(w, gz);
+        return V(sub(first, scale(square(first), lr2)));
+      },
+      theta);
 }
 
 /// The true gradient of ℓ(m ⊙ θ*(m)) at θ = θ*(m), by the implicit function: with H = ∇²ℓ(z) and
@@ -103,7 +107,7 @@ struct BipOptions {
 ///   g    the gradient of ℓ by z = m ⊙ θ
 template <Tree M>
 void bip_score_step_(LearnedMask<M>& l, const M& theta, const M& g, const BipOptions& o, double lr_factor = 1) {
-  const M by_mask = o.as_code ? bip_gradient_of_code(theta, l.mask, g, o.lr2) : bip_gradient(theta, l.mask, g, o.gamma);
+  const M by_mask = o.as_code ? bip_gradient_of_code(theta, g, o.lr2) : bip_gradient(theta, l.mask, g, o.gamma);
   using V = leaf_t<M>;
   M by_score = map_tree<V>(
       l.scores, [](const V& c, const V& d) { return mul(sign(c), d); }, by_mask);

@@ -2,10 +2,13 @@
 #include "beside.hpp"
 #include "prune/net.hpp"
 #include "tenzo/models/small_cnn.hpp"
+#include "tenzo/prompt/black_box.hpp"
 #include "tenzo/prompt/sparsify.hpp"
 #include "tenzo/prune/bip.hpp"
 #include "tenzo/prune/dynamic.hpp"
+#include "tenzo/prune/iterative.hpp"
 #include "tenzo/prune/scores.hpp"
+#include "tenzo/prune/structured.hpp"
 #include "tenzo/prune/synflow.hpp"
 
 using namespace tenzo;
@@ -43,7 +46,26 @@ TEST_CASE("pruning on the device: masks of magnitudes to the bit, what they leav
   CHECK(apart(zeroed, prune::masked(here, mask)) == 0);
   const auto loss = [&](const auto& m) { return cross_entropy(deployed_scores(m, s.x), s.labels); };
   CHECK(apart(prune::snip_scores(loss, there), prune::snip_scores(loss, here)) < 1e-4);
+  const auto smooth = [&](const auto& m) { return mean(square(deployed_scores(m, s.x))); };
+  CHECK(apart(prune::grasp_scores(smooth, there), prune::grasp_scores(smooth, here)) < 1e-3);
+  const prune::Cut channels{.density = 0.5, .scope = prune::Scope::per_leaf, .ties = prune::Ties::exact};
+  CHECK(agreement(prune::structured_mask(prune::magnitude_scores(there), prune::Group::output, channels),
+                  prune::structured_mask(prune::magnitude_scores(here), prune::Group::output, channels)) == 1);
   CHECK(agreement(prune::synflow_mask(there, {1, 8, 8}, 0.3, 5), prune::synflow_mask(here, {1, 8, 8}, 0.3, 5)) == 1);
+}
+
+TEST_CASE("pruning on the device: iterative magnitude pruning with rewinding") {
+  const AtEnd clean;
+  const Samples<float> s = stripes<float>(24, 1);
+  auto here = conv_net<float>(3);
+  auto there = to_device<Cuda>(here);
+  const auto train = [&](auto& m, const auto& mask) {
+    prune::train_masked_(m, mask, s, {.epochs = 1, .batch = 12, .sgd = {.lr = 0.05}});
+  };
+  const prune::ImpOptions o{.density = 0.4, .keep = 0.6};
+  const auto want = prune::imp_(here, o, train), got = prune::imp_(there, o, train);
+  CHECK(agreement(got, want) > 0.98);
+  CHECK(apart(there, here) < 0.05);  // where a weight is kept by one alone
 }
 
 TEST_CASE("pruning on the device: RigL moves a mask that the device has seen") {
@@ -94,6 +116,24 @@ TEST_CASE("pruning on the device: HYDRA, BiP and training under a mask, as on th
   const auto got = prune::bip_(there, s, o);
   CHECK(apart(there, here) < 1e-2);
   CHECK(agreement(got.mask, want.mask) > 0.97);
+}
+
+TEST_CASE("prompts on the device: trained by losses alone, as on the CPU") {
+  const AtEnd clean;
+  const auto config = prompt::parse_prompt("pad:1", 1, 4, 4);
+  auto here = prompt::begin_prompt<float>(config);
+  auto there = to_device<Cuda>(here);
+  const auto wanted = random_normal<float>(here.delta.shape(), initial_key(4, 0u));
+  const auto loss = [](const auto& target) {
+    return [&](const auto& p, std::int64_t) { return double(mean(square(sub(p.delta, target))).item()); };
+  };
+  for (const prompt::Estimator e : {prompt::Estimator::random, prompt::Estimator::coordinate}) {
+    CAPTURE(int(e));
+    const prompt::BlackBoxOptions o{.estimator = e, .queries = 3, .mu = 0.1, .adam = {.lr = 0.05}, .updates = 4};
+    const auto target = wanted.to<Cuda>();
+    CHECK(prompt::train_by_queries_(there, loss(target), o) == prompt::train_by_queries_(here, loss(wanted), o));
+    CHECK(apart(there, here) < 1e-3);
+  }
 }
 
 TEST_CASE("prompts on the device: a prompt and a mask learnt together, then tuned, as on the CPU") {

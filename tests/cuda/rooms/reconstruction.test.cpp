@@ -53,16 +53,45 @@ TEST_CASE("reconstruction on the device: the encoding, its solution by conjugate
   CHECK(apart(got.grad, want.grad) < 1e-3);
 }
 
+TEST_CASE("reconstruction on the device: every place of the smoothing, and weights, with their gradients") {
+  const AtEnd clean;
+  const CgSolver<G> solver(Case().there, {.iterations = 30});
+  for (const Smoothing at : {Smoothing::step, Smoothing::input, Smoothing::measurements, Smoothing::denoiser}) {
+    CAPTURE(int(at));
+    Case c;
+    c.net.settings.smoothing = at;
+    if (at == Smoothing::denoiser)
+      c.net.weighting = initialised<float>(noise_weighting_spec({.width = 2, .depth = 1}), 6);
+    const RowSolver<F> exact(c.e);
+    const auto there = to_device<Cuda>(c.net);
+    const SmoothingNoise noise{.seed = 7};
+    const auto loss = [&](const auto& s, const auto& z, const auto& truth) {
+      return [&](const auto& m) {
+        return m.settings.end_to_end() ? end_to_end_loss(m, s, z, truth, noise)
+                                       : reconstruction_loss(m, s, z, truth, noise);
+      };
+    };
+    const G z = c.z.to<Cuda>(), truth = c.truth.to<Cuda>();
+    const auto got = value_and_grad(loss(solver, z, truth), there);
+    const auto want = value_and_grad(loss(exact, c.z, c.truth), c.net);
+    CHECK(got.value.item() == doctest::Approx(want.value.item()).epsilon(1e-4));
+    CHECK(apart(got.grad, want.grad) < 1e-3);
+  }
+}
+
 TEST_CASE("reconstruction on the device: attacks and amplification as on the CPU") {
   const AtEnd clean;
   const Case c;
   const CgSolver<G> solver(c.there, {.iterations = 30});
   const RowSolver<F> exact(c.e);
   const auto there = to_device<Cuda>(c.net);
-  const AttackOptions o{.threat = {.eps = relative_radii(c.y, 0.1)}, .pgd = {.steps = 2, .step = 0.5}};
-  const auto got = worst_perturbation(there, solver, c.y, c.truth, o);
-  const auto want = worst_perturbation(c.net, exact, c.y, c.truth, o);
-  CHECK(apart(got.delta, want.delta) < 1e-3);
+  for (const AttackGradient gradient : {AttackGradient::adaptive, AttackGradient::masked}) {
+    const AttackOptions o{
+        .gradient = gradient, .threat = {.eps = relative_radii(c.y, 0.1)}, .pgd = {.steps = 2, .step = 0.5}};
+    const auto got = worst_perturbation(there, solver, c.y, c.truth, o);
+    const auto want = worst_perturbation(c.net, exact, c.y, c.truth, o);
+    CHECK(apart(got.delta, want.delta) < 1e-3);
+  }
   const auto amplified = [](const auto& net, const auto& s, const auto& y) {
     return measured_amplification([&](const auto& v) { return net(s, s.encoding().adjoint(v)); }, y, 2).value;
   };
