@@ -150,6 +150,16 @@ def fourier():
     return lambda: torch.fft.fft2(x)
 
 
+def real_fourier():
+    x = torch.randn(64, 320, 320)
+    return lambda: torch.fft.rfft2(x)
+
+
+def inverse_real_fourier():
+    z = torch.fft.rfft2(torch.randn(64, 320, 320))
+    return lambda: torch.fft.irfft2(z)
+
+
 def attention():
     q = torch.randn(16, 9, 128, 64)
     return lambda: F.scaled_dot_product_attention(q, q, q, is_causal=True)
@@ -172,6 +182,8 @@ WORKLOADS = {
     "hvp/784-128-10/b64": hessian_vector_product,
     "zo_step/784-256-256-10/b64": zo_step,
     "fft2/64x320x320": fourier,
+    "rfft2/64x320x320": real_fourier,
+    "irfft2/64x320x320": inverse_real_fourier,
     "attention/b16_h9_t128_d64": attention,
     "cross_entropy/512x49152": cross_entropy,
 }

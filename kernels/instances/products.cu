@@ -18,6 +18,10 @@ template void conv2d_weight_gradient(Device, const ConvGeometry&, const Number*,
 template void conv2d_bias_gradient(Device, const ConvGeometry&, const Number*, Number*);
 template void fft(Device, std::int64_t, std::int64_t, std::int64_t, bool, double, const Number*, Number*);
 template void fft2(Device, std::int64_t, std::int64_t, std::int64_t, bool, double, const Number*, Number*);
+template void rfft(Device, std::int64_t, std::int64_t, std::int64_t, double, double, const Number*, Number*);
+template void irfft(Device, std::int64_t, std::int64_t, std::int64_t, double, double, const Number*, Number*);
+template void rfft2(Device, std::int64_t, std::int64_t, std::int64_t, double, double, const Number*, Number*);
+template void irfft2(Device, std::int64_t, std::int64_t, std::int64_t, double, double, const Number*, Number*);
 template void matmul(Device, const MatMulShape&, const Number*, const Number*, Number*);
 template void affine(Device, std::int64_t, std::int64_t, std::int64_t, bool, const Number*, const Number*,
                      const Number*, Number*);

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <complex>
 #include <cstdint>
+#include <limits>
 #include <map>
 #include <memory>
 #include <vector>
@@ -22,9 +23,18 @@ enum cufftResult {
   CUFFT_SETUP_FAILED = 7,
   CUFFT_INVALID_SIZE = 8,
 };
-enum cufftType { CUFFT_C2C = 0x29, CUFFT_Z2Z = 0x69 };
+enum cufftType {
+  CUFFT_R2C = 0x2a,
+  CUFFT_C2R = 0x2c,
+  CUFFT_C2C = 0x29,
+  CUFFT_D2Z = 0x6a,
+  CUFFT_Z2D = 0x6c,
+  CUFFT_Z2Z = 0x69,
+};
 enum { CUFFT_FORWARD = -1, CUFFT_INVERSE = 1 };
 using cufftHandle = int;
+using cufftReal = float;
+using cufftDoubleReal = double;
 struct cufftComplex {
   float x, y;
 };
@@ -53,13 +63,20 @@ struct FftPlan {
 
   static constexpr std::size_t workspace = 512;
 
+  bool from_real() const { return type == CUFFT_R2C || type == CUFFT_D2Z; }
+  bool to_real() const { return type == CUFFT_C2R || type == CUFFT_Z2D; }
+  /// Numbers of a row on either side.
+  std::int64_t cols_in() const { return to_real() ? cols / 2 + 1 : cols; }
+  std::int64_t cols_out() const { return from_real() ? cols / 2 + 1 : cols; }
+
+  static std::complex<double> root(std::int64_t k, std::int64_t n, int direction) {
+    return std::polar(1.0, direction * 2 * M_PI * double(k % n) / double(n));
+  }
+
   /// All transforms, each number by its definition.
   template <class T>
   void run(const T* x, T* y, int direction) const {
     std::vector<std::complex<double>> line(std::size_t(rows * cols)), turned(line.size());
-    const auto root = [direction](std::int64_t k, std::int64_t n) {
-      return std::polar(1.0, direction * 2 * M_PI * double(k % n) / double(n));
-    };
     for (std::int64_t b = 0; b < batch; ++b) {
       for (std::int64_t i = 0; i < rows; ++i)
         for (std::int64_t j = 0; j < cols; ++j) {
@@ -69,16 +86,47 @@ struct FftPlan {
       for (std::int64_t i = 0; i < rows; ++i)
         for (std::int64_t k = 0; k < cols; ++k) {
           std::complex<double> sum = 0;
-          for (std::int64_t j = 0; j < cols; ++j) sum += line[std::size_t(i * cols + j)] * root(j * k, cols);
+          for (std::int64_t j = 0; j < cols; ++j) sum += line[std::size_t(i * cols + j)] * root(j * k, cols, direction);
           turned[std::size_t(i * cols + k)] = sum;
         }
       for (std::int64_t k = 0; k < rows; ++k)
         for (std::int64_t j = 0; j < cols; ++j) {
           std::complex<double> sum = 0;
-          for (std::int64_t i = 0; i < rows; ++i) sum += turned[std::size_t(i * cols + j)] * root(i * k, rows);
+          for (std::int64_t i = 0; i < rows; ++i)
+            sum += turned[std::size_t(i * cols + j)] * root(i * k, rows, direction);
           T* const p = y + 2 * out.at(b, k, j);
           p[0] = T(sum.real()), p[1] = T(sum.imag());
         }
+    }
+  }
+  template <class T>
+  void run_from_real(const T* x, T* y) const {
+    for (std::int64_t b = 0; b < batch; ++b)
+      for (std::int64_t k = 0; k < cols_out(); ++k) {
+        std::complex<double> sum = 0;
+        for (std::int64_t j = 0; j < cols; ++j) sum += double(x[in.at(b, 0, j)]) * root(j * k, cols, CUFFT_FORWARD);
+        T* const p = y + 2 * out.at(b, 0, k);
+        p[0] = T(sum.real()), p[1] = T(sum.imag());
+      }
+  }
+  /// What is left open comes as NaN: of numbers that no real ones have for their spectrum, and what x holds after it.
+  template <class T>
+  void run_to_real(T* x, T* y) const {
+    const T nan = std::numeric_limits<T>::quiet_NaN();
+    for (std::int64_t b = 0; b < batch; ++b) {
+      const auto number = [&](std::int64_t k) { return x + 2 * in.at(b, 0, k); };
+      const auto alone = [&](std::int64_t k) { return k == 0 || 2 * k == cols; };  // and not one of two conjugates
+      bool defined = true;
+      for (std::int64_t k = 0; k < cols_in(); ++k) defined &= !alone(k) || number(k)[1] == 0;
+      for (std::int64_t j = 0; j < cols; ++j) {
+        double sum = 0;
+        for (std::int64_t k = 0; k < cols_in(); ++k) {
+          const std::complex<double> z(number(k)[0], number(k)[1]);
+          sum += (alone(k) ? 1 : 2) * (z * root(j * k, cols, CUFFT_INVERSE)).real();
+        }
+        y[out.at(b, 0, j)] = defined ? T(sum) : nan;
+      }
+      for (std::int64_t k = 0; k < cols_in(); ++k) number(k)[0] = number(k)[1] = nan;
     }
   }
 };
@@ -95,30 +143,48 @@ inline cufftResult no_fft_plan(const char* call) {
   return refuse_call(CUFFT_INVALID_PLAN, call, ": not a plan, or destroyed");
 }
 
-template <class T, class Complex>
-cufftResult execute_fft(const char* name, cufftHandle h, cufftType type, const Complex* x, Complex* y, int direction) {
+/// run(plan) when the stream comes to it, from x to y.
+template <class Complex, class X, class Y, class F>
+cufftResult execute_fft(const char* name, cufftHandle h, cufftType type, const X* x, Y* y, F&& run) {
   const Call call;
   const FftPlan* const p = find_fft_plan(h);
   if (!p || !p->made || p->type != type) return refuse_call(CUFFT_INVALID_PLAN, name, ": not a plan of this type");
   CUstream_st* const stream = find_stream(p->stream);
   if (!stream) return refuse_call(CUFFT_EXEC_FAILED, name, ": its stream was destroyed");
-  if (direction != CUFFT_FORWARD && direction != CUFFT_INVERSE)
-    return refuse_call(CUFFT_INVALID_VALUE, name, ": direction");
-  const auto reach = [&](const FftLayout& l) {
-    return std::size_t(l.at(p->batch - 1, p->rows - 1, p->cols - 1) + 1) * sizeof(Complex);
+  const auto reach = [&](const FftLayout& l, std::int64_t cols, std::size_t size) {
+    return std::size_t(l.at(p->batch - 1, p->rows - 1, cols - 1) + 1) * size;
   };
-  if (!aligned_to(x, sizeof(Complex)) || !aligned_to(y, sizeof(Complex)))
+  const std::size_t read = reach(p->in, p->cols_in(), sizeof(X)), written = reach(p->out, p->cols_out(), sizeof(Y));
+  if (!aligned_to(x, sizeof(Complex)) || !aligned_to(y, sizeof(Complex)))  // real numbers, too
     return refuse_call(CUFFT_INVALID_VALUE, name, ": not aligned to a complex number");
-  if (!owned_by_device(x, reach(p->in)) || !owned_by_device(y, reach(p->out)))
+  if (!owned_by_device(x, read) || !owned_by_device(y, written))
     return refuse_call(CUFFT_INVALID_VALUE, name, ": the numbers are not memory of the device");
   if (!p->allocates && !owned_by_device(p->work_area, FftPlan::workspace))
     return refuse_call(CUFFT_EXEC_FAILED, name, ": no work area");
-  if (x == y && (p->in.stride != p->out.stride || p->in.distance != p->out.distance))
+  if (static_cast<const void*>(x) == y && (p->in.stride != p->out.stride || p->in.distance != p->out.distance))
     return refuse_call(CUFFT_INVALID_VALUE, name, ": in place with another layout");
-  on_stream(
-      *stream, {p->work_area, p->work_area ? FftPlan::workspace : 0}, {{x, reach(p->in)}}, {y, reach(p->out)},
-      [plan = *p, x, y, direction] { plan.run<T>(reinterpret_cast<const T*>(x), reinterpret_cast<T*>(y), direction); });
+  on_stream(*stream, {p->work_area, p->work_area ? FftPlan::workspace : 0}, {{x, read}}, {y, written},
+            [plan = *p, run] { run(plan); });
   return CUFFT_SUCCESS;
+}
+template <class T, class Complex>
+cufftResult execute_complex_fft(const char* name, cufftHandle h, cufftType type, const Complex* x, Complex* y,
+                                int direction) {
+  if (direction != CUFFT_FORWARD && direction != CUFFT_INVERSE)
+    return refuse_call(CUFFT_INVALID_VALUE, name, ": direction");
+  return execute_fft<Complex>(name, h, type, x, y, [=](const FftPlan& plan) {
+    plan.run<T>(reinterpret_cast<const T*>(x), reinterpret_cast<T*>(y), direction);
+  });
+}
+template <class T, class Complex>
+cufftResult execute_fft_from_real(const char* name, cufftHandle h, cufftType type, const T* x, Complex* y) {
+  return execute_fft<Complex>(name, h, type, x, y,
+                              [=](const FftPlan& plan) { plan.run_from_real<T>(x, reinterpret_cast<T*>(y)); });
+}
+template <class T, class Complex>
+cufftResult execute_fft_to_real(const char* name, cufftHandle h, cufftType type, Complex* x, T* y) {
+  return execute_fft<Complex>(name, h, type, x, y,
+                              [=](const FftPlan& plan) { plan.run_to_real<T>(reinterpret_cast<T*>(x), y); });
 }
 
 }  // namespace tenzo::emulation
@@ -167,8 +233,11 @@ inline cufftResult cufftMakePlanMany64(cufftHandle h, int rank, long long* n, lo
   };
   FftPlan* const p = find_fft_plan(h);
   if (!p || p->made) return no_fft_plan("cufftMakePlanMany64");
-  if (type != CUFFT_C2C && type != CUFFT_Z2Z) return refuse_call(CUFFT_INVALID_TYPE, "cufftMakePlanMany64: type");
-  if (rank < 1 || rank > 2 || !n || !bytes) return wrong("rank ", rank, ", of which 1 and 2 are known here");
+  bool known = false;
+  for (const cufftType t : {CUFFT_R2C, CUFFT_C2R, CUFFT_C2C, CUFFT_D2Z, CUFFT_Z2D, CUFFT_Z2Z}) known |= type == t;
+  if (!known) return refuse_call(CUFFT_INVALID_TYPE, "cufftMakePlanMany64: type");
+  const int most = type == CUFFT_C2C || type == CUFFT_Z2Z ? 2 : 1;
+  if (rank < 1 || rank > most || !n || !bytes) return wrong("rank ", rank, ", of which ", most, " are known here");
   for (int i = 0; i < rank; ++i)
     if (n[i] < 1) return refuse_call(CUFFT_INVALID_SIZE, "cufftMakePlanMany64: an axis of ", n[i]);
   if (batch < 1) return refuse_call(CUFFT_INVALID_SIZE, "cufftMakePlanMany64: a batch of ", batch);
@@ -183,8 +252,20 @@ inline cufftResult cufftMakePlanMany64(cufftHandle h, int rank, long long* n, lo
   return CUFFT_SUCCESS;
 }
 inline cufftResult cufftExecC2C(cufftHandle h, cufftComplex* x, cufftComplex* y, int direction) {
-  return tenzo::emulation::execute_fft<float>("cufftExecC2C", h, CUFFT_C2C, x, y, direction);
+  return tenzo::emulation::execute_complex_fft<float>("cufftExecC2C", h, CUFFT_C2C, x, y, direction);
 }
 inline cufftResult cufftExecZ2Z(cufftHandle h, cufftDoubleComplex* x, cufftDoubleComplex* y, int direction) {
-  return tenzo::emulation::execute_fft<double>("cufftExecZ2Z", h, CUFFT_Z2Z, x, y, direction);
+  return tenzo::emulation::execute_complex_fft<double>("cufftExecZ2Z", h, CUFFT_Z2Z, x, y, direction);
+}
+inline cufftResult cufftExecR2C(cufftHandle h, cufftReal* x, cufftComplex* y) {
+  return tenzo::emulation::execute_fft_from_real<float>("cufftExecR2C", h, CUFFT_R2C, x, y);
+}
+inline cufftResult cufftExecD2Z(cufftHandle h, cufftDoubleReal* x, cufftDoubleComplex* y) {
+  return tenzo::emulation::execute_fft_from_real<double>("cufftExecD2Z", h, CUFFT_D2Z, x, y);
+}
+inline cufftResult cufftExecC2R(cufftHandle h, cufftComplex* x, cufftReal* y) {
+  return tenzo::emulation::execute_fft_to_real<float>("cufftExecC2R", h, CUFFT_C2R, x, y);
+}
+inline cufftResult cufftExecZ2D(cufftHandle h, cufftDoubleComplex* x, cufftDoubleReal* y) {
+  return tenzo::emulation::execute_fft_to_real<double>("cufftExecZ2D", h, CUFFT_Z2D, x, y);
 }

@@ -2,6 +2,7 @@
 
 #include "both.hpp"
 #include "tenzo/ops/cpu/fft.hpp"
+#include "tenzo/ops/cpu/real_fft.hpp"
 
 using namespace tenzo;
 using namespace tenzo::test;
@@ -23,6 +24,26 @@ void check_fft(std::int64_t outer, std::int64_t n, std::int64_t inner, bool inve
       fft(d, outer, n, inner, inverse, scale, static_cast<const T*>(x.at(d)), in_place ? x.at(d) : y.at(d));
     });
     CHECK((in_place ? x : y).error() <= tolerance);
+  });
+}
+
+/// Both ways through half a spectrum, whose ends are not real; from memory that begins `shift` numbers further.
+template <class T>
+void check_real_fft(std::int64_t outer, std::int64_t n, std::int64_t inner, double scale, double inside, int shift) {
+  CAPTURE(outer);
+  CAPTURE(n);
+  CAPTURE(inner);
+  CAPTURE(inside);
+  under_schedules([&] {
+    const std::int64_t size = outer * n * inner, half = 2 * outer * (n / 2 + 1) * inner;
+    Both<T> x(normals<T>(size, 1), shift), spectrum(half), y(normals<T>(half, 2)), back(size, shift);
+    on_both([&](auto d) {
+      rfft(d, outer, n, inner, scale, inside, static_cast<const T*>(x.at(d)), spectrum.at(d));
+      irfft(d, outer, n, inner, scale, inside, static_cast<const T*>(y.at(d)), back.at(d));
+    });
+    CHECK(spectrum.error() <= tolerance);
+    CHECK(back.error() <= tolerance);
+    CHECK(y.same());
   });
 }
 
@@ -66,6 +87,40 @@ TEST_CASE_TEMPLATE("fft2: images, also of one row or column", T, float, double) 
         CHECK(y.error() <= tolerance);
       });
     }
+  emulation::expect_clean();
+}
+
+TEST_CASE_TEMPLATE("rfft, irfft: any length and weight, along rows, columns and in the middle", T, float, double) {
+  for (const std::int64_t n : {1, 2, 3, 4, 8, 11, 32, 33})
+    for (const double inside : {0.5, 1.0, 2.0}) {
+      check_real_fft<T>(3, n, 1, 1, inside, 0);
+      check_real_fft<T>(1, n, 5, 0.125, inside, 0);
+      check_real_fft<T>(2, n, 3, 1.0 / double(n), inside, 1);
+    }
+  check_real_fft<T>(5, 7, 1, 1, 1, 1);  // not aligned to a complex number
+  check_real_fft<T>(0, 4, 3, 1, 1, 0);
+  check_real_fft<T>(2, 4, 0, 1, 1, 0);
+  emulation::expect_clean();
+}
+
+TEST_CASE_TEMPLATE("rfft2, irfft2: images, also of one row or column", T, float, double) {
+  struct Sizes {
+    std::int64_t batch, rows, cols;
+  };
+  for (const Sizes s : {Sizes{1, 1, 1}, {2, 1, 7}, {2, 7, 1}, {3, 4, 6}, {1, 33, 9}, {5, 8, 8}, {0, 3, 3}, {2, 0, 3}}) {
+    CAPTURE(s.rows);
+    CAPTURE(s.cols);
+    under_schedules([&] {
+      const std::int64_t size = s.batch * s.rows * s.cols, half = 2 * s.batch * s.rows * (s.cols / 2 + 1);
+      Both<T> x(normals<T>(size, 1)), spectrum(half), y(normals<T>(half, 2)), back(size);
+      on_both([&](auto d) {
+        rfft2(d, s.batch, s.rows, s.cols, 0.3, 1, static_cast<const T*>(x.at(d)), spectrum.at(d));
+        irfft2(d, s.batch, s.rows, s.cols, 0.3, 2, static_cast<const T*>(y.at(d)), back.at(d));
+      });
+      CHECK(spectrum.error() <= tolerance);
+      CHECK(back.error() <= tolerance);
+    });
+  }
   emulation::expect_clean();
 }
 
@@ -119,4 +174,14 @@ TEST_CASE("cufft, the stand-in: refuses what the library refuses") {
   CHECK(cufftExecC2C(h, p, p, CUFFT_FORWARD) == CUFFT_SUCCESS);
   CHECK(cufftDestroy(h) == CUFFT_SUCCESS);
   CHECK(cufftDestroy(h) == CUFFT_INVALID_PLAN);
+
+  REQUIRE(cufftCreate(&h) == CUFFT_SUCCESS);
+  CHECK(cufftMakePlanMany64(h, 2, n, n, 1, 8, n, 1, 5, CUFFT_R2C, 4, &bytes) == CUFFT_INVALID_VALUE);
+  REQUIRE(cufftMakePlanMany64(h, 1, n, n, 1, 8, n, 1, 5, CUFFT_R2C, 4, &bytes) == CUFFT_SUCCESS);
+  float* const reals = x.data();
+  CHECK(cufftExecC2R(h, p, reals) == CUFFT_INVALID_PLAN);
+  CHECK(cufftExecR2C(h, reals + 1, p) == CUFFT_INVALID_VALUE);   // not aligned
+  CHECK(cufftExecR2C(h, reals, p + 13) == CUFFT_INVALID_VALUE);  // reaches beyond
+  CHECK(cufftExecR2C(h, reals + 40, p) == CUFFT_INVALID_VALUE);
+  CHECK(cufftDestroy(h) == CUFFT_SUCCESS);
 }

@@ -1,4 +1,5 @@
-// Lines of complex numbers in memory, read into and written from lanes: side by side, one after another, or scattered.
+// Lines of complex or real numbers in memory, read into and written from lanes: side by side, one after another, or
+// scattered.
 #pragma once
 
 #include <algorithm>
@@ -121,7 +122,7 @@ TENZO_INLINE void store_whole(const Simd<T> (&v)[4], T* to, std::int64_t plane) 
 
 namespace tenzo::cpu {
 
-/// w lines side by side: number j of line l at start + j step + 2 l.
+/// w lines of complex numbers side by side: number j of line l at start + j step + 2 l.
 template <Real T>
 struct ColumnLines {
   std::int64_t start, step, w, n;
@@ -161,7 +162,43 @@ struct ColumnLines {
   };
 };
 
-/// As many whole lines as there are lanes, one after another: number j of line l at start + l step + 2 j.
+/// w lines of real numbers side by side: number i of line l at start + i step + l. They come in pairs of neighbours
+/// along the line; the last of an odd number has a zero beside it.
+template <Real T>
+struct RealColumnLines {
+  std::int64_t start, step, w, n;
+
+  template <class F>
+  void read(const T* x, F&& f) const {
+    const T* p = x + start;
+    for (std::int64_t j = 0; 2 * j < n; ++j, p += 2 * step)
+      f(j, ComplexLanes<T>{load(p), 2 * j + 1 < n ? load(p + step) : Simd<T>(T(0))});
+  }
+
+  class Writer {
+   public:
+    Writer(const RealColumnLines& lines, T* y) : lines_(lines), y_(y + lines.start) {}
+    TENZO_INLINE void write(std::int64_t j, const ComplexLanes<T>& v) {
+      T* p = y_ + 2 * j * lines_.step;
+      lines_.store(v.re, p);
+      if (2 * j + 1 < lines_.n) lines_.store(v.im, p + lines_.step);
+    }
+
+   private:
+    const RealColumnLines& lines_;
+    T* y_;
+  };
+
+ private:
+  TENZO_INLINE Simd<T> load(const T* p) const { return w == Simd<T>::size ? Simd<T>::load(p) : Simd<T>::load(p, w); }
+  TENZO_INLINE void store(const Simd<T>& v, T* p) const {
+    if (w == Simd<T>::size) v.store(p);
+    else v.store(p, w);
+  }
+};
+
+/// As many whole lines as there are lanes, one after another: n numbers of T of line l from start + l step on. They
+/// come in pairs of neighbours, which are complex numbers or two real ones; the last of an odd n has a zero beside it.
 template <Real T>
 struct RowLines {
   std::int64_t start, step, n;
@@ -169,34 +206,42 @@ struct RowLines {
   template <class F>
   void read(const T* x, F&& f) const {
     const T* p = x + start;
+    // Hardware does not foresee so many short streams, of which the next block's begin where these end.
+    const char* ahead = reinterpret_cast<const char*>(p + Simd<T>::size * step);
     std::int64_t j = 0;
-    for (; j + 2 <= n; j += 2) {
+    for (; 2 * j + 4 <= n; j += 2) {
+      for (int line = 0; line < 4; ++line, ahead += 64) __builtin_prefetch(ahead, 0, 2);
       Simd<T> v[4];
       detail::load_whole(p + 2 * j, step, v);
       f(j, ComplexLanes<T>{v[0], v[1]});
       f(j + 1, ComplexLanes<T>{v[2], v[3]});
     }
-    if (j == n) return;
-    T lane[ComplexLanes<T>::numbers];
+    const std::int64_t rest = n - 2 * j;
+    if (rest == 0) return;
+    T lane[4][Simd<T>::size] = {};
     for (std::int64_t l = 0; l < Simd<T>::size; ++l)
-      lane[l] = p[l * step + 2 * j], lane[Simd<T>::size + l] = p[l * step + 2 * j + 1];
-    f(j, ComplexLanes<T>::load(lane));
+      for (std::int64_t i = 0; i < rest; ++i) lane[i][l] = p[l * step + 2 * j + i];
+    f(j, ComplexLanes<T>::load(lane[0]));
+    if (rest > 2) f(j + 1, ComplexLanes<T>::load(lane[2]));
   }
 
-  /// Writes numbers two by two; they come in order.
+  /// Writes pairs two by two; they come in order.
   class Writer {
    public:
     Writer(const RowLines& lines, T* y) : lines_(lines), y_(y + lines.start) {}
-    TENZO_INLINE void write(std::int64_t k, const ComplexLanes<T>& v) {
-      if (k % 2) {
-        detail::store_whole({before_.re, before_.im, v.re, v.im}, y_ + 2 * (k - 1), lines_.step);
-      } else if (k + 1 < lines_.n) {
+    TENZO_INLINE void write(std::int64_t j, const ComplexLanes<T>& v) {
+      const bool second = j % 2;
+      if (second && 2 * j + 2 <= lines_.n) {
+        detail::store_whole({before_.re, before_.im, v.re, v.im}, y_ + 2 * (j - 1), lines_.step);
+      } else if (!second && 2 * j + 2 < lines_.n) {
         before_ = v;
       } else {
-        T lane[ComplexLanes<T>::numbers];
-        v.store(lane);
+        T lane[4][Simd<T>::size];
+        if (second) before_.store(lane[0]);
+        v.store(lane[second ? 2 : 0]);
+        const std::int64_t first = second ? 2 * j - 2 : 2 * j;
         for (std::int64_t l = 0; l < Simd<T>::size; ++l)
-          y_[l * lines_.step + 2 * k] = lane[l], y_[l * lines_.step + 2 * k + 1] = lane[Simd<T>::size + l];
+          for (std::int64_t i = first; i < lines_.n; ++i) y_[l * lines_.step + i] = lane[i - first][l];
       }
     }
 
@@ -207,19 +252,22 @@ struct RowLines {
   };
 };
 
-/// Up to as many lines as there are lanes, anywhere: number j of line l at start[l] + j step.
+/// Up to as many lines as there are lanes, anywhere: pair j of line l at start[l] + j step, its second number `next`
+/// further, n numbers of T in all. The pairs are complex numbers or two real ones; the last of an odd n has a zero
+/// beside it.
 template <Real T>
 struct ScatteredLines {
-  std::int64_t w, step, n;
+  std::int64_t w, step, next, n;
   std::array<std::int64_t, std::size_t(Simd<T>::size)> start;
 
   template <class F>
   void read(const T* x, F&& f) const {
     T lane[ComplexLanes<T>::numbers] = {};
-    for (std::int64_t j = 0; j < n; ++j) {
+    for (std::int64_t j = 0; 2 * j < n; ++j) {
+      const bool whole = 2 * j + 1 < n;
       for (std::int64_t l = 0; l < w; ++l) {
         const T* p = x + start[std::size_t(l)] + j * step;
-        lane[l] = p[0], lane[Simd<T>::size + l] = p[1];
+        lane[l] = p[0], lane[Simd<T>::size + l] = whole ? p[next] : T(0);
       }
       f(j, ComplexLanes<T>::load(lane));
     }
@@ -228,12 +276,14 @@ struct ScatteredLines {
   class Writer {
    public:
     Writer(const ScatteredLines& lines, T* y) : lines_(lines), y_(y) {}
-    void write(std::int64_t k, const ComplexLanes<T>& v) {
+    void write(std::int64_t j, const ComplexLanes<T>& v) {
       T lane[ComplexLanes<T>::numbers];
       v.store(lane);
+      const bool whole = 2 * j + 1 < lines_.n;
       for (std::int64_t l = 0; l < lines_.w; ++l) {
-        T* p = y_ + lines_.start[std::size_t(l)] + k * lines_.step;
-        p[0] = lane[l], p[1] = lane[Simd<T>::size + l];
+        T* p = y_ + lines_.start[std::size_t(l)] + j * lines_.step;
+        p[0] = lane[l];
+        if (whole) p[lines_.next] = lane[Simd<T>::size + l];
       }
     }
 
