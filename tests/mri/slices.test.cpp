@@ -251,7 +251,9 @@ TEST_CASE("slab_split: eleven, a gap, one, a gap") {
   CHECK(s.test == Rows{33, 49});
   CHECK(s.train == Rows{20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 36, 37, 38, 39,
                         40, 41, 42, 43, 44, 45, 46, 52, 53, 54, 55, 56, 57, 58, 59});
-  for (const Slabs slabs : {Slabs{3, 1, 2}, Slabs{1, 0, 1}, Slabs{5, 4, 3}}) {
+  CHECK(slab_split(z, {.shift = 5}).test == Rows{28, 44});
+  CHECK(slab_split(z, {.shift = 16}).train == s.train);
+  for (const Slabs slabs : {Slabs{3, 1, 2}, Slabs{1, 0, 1}, Slabs{5, 4, 3}, Slabs{3, 1, 2, 4}, Slabs{5, 4, 3, 100}}) {
     Rows holes;
     for (const std::int64_t k : z)
       if (k % 7 != 3) holes.push_back(k);
@@ -291,7 +293,7 @@ TEST_CASE("subject_split: all of a subject on one side, whatever the order of it
   CHECK_THROWS_AS(subject_split(subjects, 0, 0), ValueError);
 }
 
-TEST_CASE("subject_of, volume_files: whose volumes there are") {
+TEST_CASE("subject_of, scan_files: whose volumes there are") {
   CHECK(subject_of("data/sub-01/anat/sub-01_T1w.nii.gz") == "sub-01");
   CHECK(subject_of("sub-02_ses-1_T1w.nii") == "sub-02");
   CHECK(subject_of("sub-03/anat/t1.nii") == "sub-03");
@@ -300,15 +302,14 @@ TEST_CASE("subject_of, volume_files: whose volumes there are") {
   TestFolder folder;
   const std::string root = folder / "set";
   std::filesystem::create_directories(root + "/b");
-  CHECK(refusal([&] { volume_files(root); }).ends_with("holds no volumes (.nii, .nii.gz, .hdr)"));
-  CHECK(refusal([&] { fastmri_files(root); }).ends_with("holds no files of fastMRI (.h5)"));
-  CHECK(refusal([&] { cached_slice_files(root); }).ends_with("holds no slices (.npz)"));
+  CHECK(refusal([&] { scan_files(root); }).find("holds no scans") != std::string::npos);
   for (const char* name : {"/c.nii", "/b/x.nii.gz", "/a.hdr", "/a.img", "/b/k.h5", "/s.npz", "/readme.txt"})
     put_file(root + name, "");
-  CHECK(fastmri_files(root) == std::vector<std::string>{root + "/b/k.h5"});
-  CHECK(cached_slice_files(root) == std::vector<std::string>{root + "/s.npz"});
-  CHECK(volume_files(root) == std::vector<std::string>{root + "/a.hdr", root + "/b/x.nii.gz", root + "/c.nii"});
-  CHECK(refusal([&] { volume_files(root + "/missing"); }).find("can not be read as a folder") != std::string::npos);
+  const ScanFiles files = scan_files(root);
+  CHECK(files.fastmri == std::vector<std::string>{root + "/b/k.h5"});
+  CHECK(files.cached_slices == std::vector<std::string>{root + "/s.npz"});
+  CHECK(files.volumes == std::vector<std::string>{root + "/a.hdr", root + "/b/x.nii.gz", root + "/c.nii"});
+  CHECK(refusal([&] { scan_files(root + "/missing"); }).find("can not be read as a folder") != std::string::npos);
 }
 
 TEST_CASE("the fetched head: slices of tissue, split, as complex images") {

@@ -1,5 +1,10 @@
 // How much a reconstruction can change with its measurements: what the theorem on smoothed unrolling allows, and what
 // is measured.
+//
+// The theorem is about the mean over all noise, whose Lipschitz constant smoothing bounds by L. What is measured is a
+// mean over M samples with fixed noise, another map, for which only Lip(D) bounds each step, whatever M and σ. So a
+// measured value above the bounds made of L contradicts nothing. And power iteration finds a largest singular value
+// from below.
 #pragma once
 
 #include <algorithm>
@@ -62,7 +67,8 @@ struct Amplification {
 };
 
 /// The largest singular value of f's Jacobian at y, from below, by power iteration on Jᵀ J: a product of each kind an
-/// iteration. f is generic over its value.
+/// iteration. f is generic over its value, and the same in every call: of a smoothed network the mean over M samples
+/// with fixed noise, for which the bounds hold with Lip(D) in the place of L.
 template <class F, Plain P>
 Amplification<P> measured_amplification(F&& f, const P& y, int iterations = 20, std::uint64_t seed = 1) {
   require(iterations > 0, "amplification: ", iterations, " iterations");

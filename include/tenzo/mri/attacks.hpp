@@ -1,7 +1,6 @@
 // Perturbations of measurements and images that spoil a reconstruction.
-//   Source  Antun et al. 2020, "On instabilities of deep learning in image reconstruction"; the protocols are those of
-//   Li
-//           et al. 2023 (images, masked gradient) and Liang et al. 2025 (k-space), "SMUG".
+//   Source  Antun et al. 2020, "On instabilities of deep learning in image reconstruction". The protocols are those of
+//           Li et al. 2023 (images, masked gradient) and of Liang et al. 2025 (k-space), "SMUG".
 #pragma once
 
 #include <cmath>

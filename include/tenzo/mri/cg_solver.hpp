@@ -71,27 +71,42 @@ class UnrolledCg {
   auto solve(const B& b, const L& lambda) const {  // (n, H, W, 2) -> the same
     using V = promote_t<B, L>;
     const auto dot = [](const V& u, const V& v) { return sum(mul(u, v), {1, 2, 3}, true); };  // of each image
-    V r = lift<V>(b), p = r, rr = dot(r, r), x;
+    tenzo::detail::CgRecurrence<ImageByImage, V, V> at{V{}, lift<V>(b)};
     for (int i = 0; i < iterations_; ++i) {
-      const V bp = add(encoding_->gram(p), mul(p, lambda));
-      const V step = quotient(rr, dot(p, bp));
-      x = plus(x, mul(step, p));
-      r = sub(r, mul(step, bp));
-      const V now = dot(r, r);
-      p = add(r, mul(quotient(now, rr), p));
-      rr = now;
+      at.turn(at.r, dot(at.r, at.r));
+      const V bp = add(encoding_->gram(at.p), mul(at.p, lambda));
+      at.advance(bp, dot(at.p, bp));
     }
-    return x;
+    return at.x;
   }
 
  private:
-  /// a / b, and zero where b is: an image whose residual has vanished stays as it is.
-  template <Value V>
-  static V quotient(const V& a, const V& b) {
-    plain_t<V> vanished(b.shape());
-    map(device_t<V>{}, vanished.size(), vanished.data(), fn::IsZero{}, plain(b).data());
-    return div(a, add(b, vanished));
-  }
+  /// Images, and a number of each.
+  struct ImageByImage {
+    template <Value V>
+    static V copied(const V& z) {
+      return z;
+    }
+    template <Value V>
+    static void add_(V& y, const V& a, const V& x) {
+      y = plus(y, mul(a, x));
+    }
+    template <Value V>
+    static void subtract_(V& y, const V& a, const V& x) {
+      y = sub(y, mul(a, x));
+    }
+    template <Value V>
+    static void turn_(V& p, const V& beta, const V& z) {
+      p = add(z, mul(beta, p));
+    }
+    /// Zero where b is: an image whose residual has vanished stays as it is.
+    template <Value V>
+    static V quotient(const V& a, const V& b) {
+      plain_t<V> vanished(b.shape());
+      map(device_t<V>{}, vanished.size(), vanished.data(), fn::IsZero{}, plain(b).data());
+      return div(a, add(b, vanished));
+    }
+  };
 
   std::shared_ptr<const Encoding<P>> encoding_;
   int iterations_ = 0;

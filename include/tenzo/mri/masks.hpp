@@ -3,7 +3,10 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstddef>
 #include <cstdint>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "tenzo/core/permutation.hpp"
@@ -20,6 +23,20 @@ enum class MaskKind {
   random,            // each line beside the L with one probability, W / R in the mean
   equispaced         // beside the L every R'-th line from an offset on, R' so that there are W / R
 };
+
+/// Throws ValueError for a name that is none: uniform, variable-density, random, equispaced.
+inline MaskKind mask_kind(std::string_view name) {
+  if (name == "uniform") return MaskKind::uniform;
+  if (name == "variable-density") return MaskKind::variable_density;
+  if (name == "random") return MaskKind::random;
+  require(name == "equispaced", "mask: unknown kind ", printable(name),
+          "; want uniform, variable-density, random or equispaced");
+  return MaskKind::equispaced;
+}
+inline std::string_view name_of(MaskKind kind) {
+  constexpr std::string_view names[] = {"uniform", "variable-density", "random", "equispaced"};
+  return names[std::size_t(kind)];
+}
 
 struct MaskOptions {
   MaskKind kind = MaskKind::variable_density;

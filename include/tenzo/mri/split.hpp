@@ -26,20 +26,22 @@ struct TrainTest {
 /// A period of slices of a volume: so many to train on, a gap, so many to judge by, a gap.
 struct Slabs {
   std::int64_t train = 11, gap = 2, test = 1;
+  std::int64_t shift = 0;  // slices by which all slabs are moved, round and round: other slices are judged by
 
   std::int64_t period() const { return train + test + 2 * gap; }
 };
 
-/// The slices `z`, ascending, in slabs: the period begins at the first of them and counts slices of the volume, so that
-/// a hole among them moves nothing. Between a slice of one part and one of the other there are at least `gap` others.
+/// The slices `z`, ascending, in slabs: without a shift the period begins at the first of them. It counts slices of the
+/// volume, so that a hole among them moves nothing. Between a slice of one part and one of the other there are at least
+/// `gap` others.
 ///   Throws  ValueError where one of the parts is empty, unless `z` is.
 inline TrainTest slab_split(std::span<const std::int64_t> z, const Slabs& slabs = {}) {
-  require(slabs.train >= 1 && slabs.test >= 1 && slabs.gap >= 0, "slab_split: slabs of ", slabs.train, " and ",
-          slabs.test, " slices with gaps of ", slabs.gap);
+  require(slabs.train >= 1 && slabs.test >= 1 && slabs.gap >= 0 && slabs.shift >= 0, "slab_split: slabs of ",
+          slabs.train, " and ", slabs.test, " slices with gaps of ", slabs.gap, ", moved by ", slabs.shift);
   TrainTest out;
   for (std::size_t i = 0; i < z.size(); ++i) {
     require(i == 0 || z[i] > z[i - 1], "slab_split: slice ", z[i], " comes after one that is not below it");
-    const std::int64_t at = (z[i] - z[0]) % slabs.period();
+    const std::int64_t at = (z[i] - z[0] + slabs.shift) % slabs.period();
     if (at < slabs.train) out.train.push_back(z[i]);
     else if (at >= slabs.train + slabs.gap && at < slabs.train + slabs.gap + slabs.test) out.test.push_back(z[i]);
   }
@@ -81,41 +83,32 @@ inline std::string subject_of(const std::string& path) {
   return name.substr(0, name.find('.', 1));
 }
 
-namespace detail {
+/// The scans of a folder and the folders in it by kind, sorted by their paths' bytes.
+struct ScanFiles {
+  std::vector<std::string> volumes;        // NIfTI: read_nifti
+  std::vector<std::string> fastmri;        // .h5: FastMriFile
+  std::vector<std::string> cached_slices;  // .npz: read_cached_slice
+};
 
-/// The files in a folder and the folders in it whose names are wanted, sorted by their paths' bytes; links are not
-/// followed into folders.   Throws  FileError where the folder can not be read or holds none.
-template <class Wanted>
-std::vector<std::string> files_under(const std::string& folder, Wanted&& wanted, std::string_view what) {
+/// Links are not followed into folders.   Throws  FileError where the folder can not be read or holds none.
+inline ScanFiles scan_files(const std::string& folder) {
   namespace fs = std::filesystem;
-  std::vector<std::string> files;
+  ScanFiles found;
   std::error_code error;
   for (fs::recursive_directory_iterator it(folder, error), end; !error && it != end; it.increment(error)) {
     std::error_code ignored;
-    if (wanted(it->path().filename().string()) && it->is_regular_file(ignored)) files.push_back(it->path().string());
+    if (!it->is_regular_file(ignored)) continue;
+    const std::string name = it->path().filename().string();
+    if (is_nifti_name(name)) found.volumes.push_back(it->path().string());
+    else if (name.ends_with(".h5")) found.fastmri.push_back(it->path().string());
+    else if (name.ends_with(".npz")) found.cached_slices.push_back(it->path().string());
   }
   if (error) throw FileError(folder, -1, cat("can not be read as a folder (", error.message(), ')'));
-  if (files.empty()) throw FileError(folder, -1, cat("holds no ", what));
-  std::sort(files.begin(), files.end());
-  return files;
-}
-
-}  // namespace detail
-
-/// The volumes in a folder and the folders in it, sorted by their paths' bytes.
-///   Throws  FileError where the folder can not be read or holds none; likewise below.
-inline std::vector<std::string> volume_files(const std::string& folder) {
-  return detail::files_under(folder, is_nifti_name, "volumes (.nii, .nii.gz, .hdr)");
-}
-/// fastMRI's files: FastMriFile.
-inline std::vector<std::string> fastmri_files(const std::string& folder) {
-  return detail::files_under(
-      folder, [](std::string_view name) { return name.ends_with(".h5"); }, "files of fastMRI (.h5)");
-}
-/// Slices in NumPy's archives: read_cached_slice.
-inline std::vector<std::string> cached_slice_files(const std::string& folder) {
-  return detail::files_under(
-      folder, [](std::string_view name) { return name.ends_with(".npz"); }, "slices (.npz)");
+  if (found.volumes.empty() && found.fastmri.empty() && found.cached_slices.empty())
+    throw FileError(folder, -1,
+                    "holds no scans: no volumes (.nii, .nii.gz, .hdr), files of fastMRI (.h5) or slices (.npz)");
+  for (auto* files : {&found.volumes, &found.fastmri, &found.cached_slices}) std::sort(files->begin(), files->end());
+  return found;
 }
 
 }  // namespace tenzo::mri

@@ -1,7 +1,6 @@
 // Unrolled reconstruction: a denoiser and data consistency in turn, plainly or with smoothing in one of its places.
 //   Source  Aggarwal, Mani, Jacob 2019, "MoDL"; Li et al. 2023, "SMUG"; Liang et al. 2025, "Robust MRI reconstruction
-//   by
-//           smoothed unrolling (SMUG)", with the weighted form.
+//           by smoothed unrolling (SMUG)", with the weighted form.
 #pragma once
 
 #include <cstdint>

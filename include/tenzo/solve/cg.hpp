@@ -11,6 +11,68 @@
 
 namespace tenzo {
 
+namespace detail {
+
+/// The recurrence of conjugate gradients, the one place where it stands. Vectors V, numbers S, and how they are
+/// computed with:
+///   copied(z)                  a V that may be changed
+///   add_(y, a, x)              y += a x
+///   subtract_(y, a, x)         y −= a x
+///   turn_(p, beta, z)          p ← z + β p
+///   quotient(a, b)             a / b
+template <class Arithmetic, class V, class S>
+struct CgRecurrence {
+  V x, r;     // the iterate and its residual
+  V p = {};   // the direction, once there is one
+  S rz = {};  // ⟨r, z⟩ where it was made
+  bool begun = false;
+
+  /// p ← z + β p for z = M⁻¹ r, β = ⟨r, z⟩ beside what it was before. Returns β, at first none.
+  S turn(const V& z, const S& now) {
+    S beta{};
+    if (begun) {
+      beta = Arithmetic::quotient(now, rz);
+      Arithmetic::turn_(p, beta, z);
+    } else {
+      p = Arithmetic::copied(z);
+      begun = true;
+    }
+    rz = now;
+    return beta;
+  }
+  /// x += α p, r −= α A p for α = ⟨r, z⟩ / ⟨p, A p⟩. Returns α.
+  S advance(const V& ap, const S& curvature) {
+    const S alpha = Arithmetic::quotient(rz, curvature);
+    Arithmetic::add_(x, alpha, p);
+    Arithmetic::subtract_(r, alpha, ap);
+    return alpha;
+  }
+};
+
+/// Trees changed in place, and numbers of the host.
+struct InPlace {
+  template <Tree V>
+  static V copied(const V& z) {
+    return clone(z);
+  }
+  template <Tree V>
+  static void add_(V& y, double a, const V& x) {
+    axpy_(a, x, y);
+  }
+  template <Tree V>
+  static void subtract_(V& y, double a, const V& x) {
+    axpy_(-a, x, y);
+  }
+  template <Tree V>
+  static void turn_(V& p, double beta, const V& z) {
+    scale_(p, beta);
+    axpy_(1, z, p);
+  }
+  static double quotient(double a, double b) { return a / b; }
+};
+
+}  // namespace detail
+
 /// Preconditioning by nothing.
 struct NoPreconditioner {
   template <Tree V>
@@ -32,38 +94,29 @@ struct Cg {
     LinearReport& report = s.report;
     const detail::Damped<std::remove_reference_t<A>> product{a, options.damping, report};
     const double size = norm(b), enough = std::max(options.rtol * size, options.atol);
-    V r;
-    std::tie(s.x, r) = detail::residual_at(product, b, start);
-    V p;
-    double rz = 0, left = norm(r), alpha_before = 0;
+    auto [x, r] = detail::residual_at(product, b, start);
+    detail::CgRecurrence<detail::InPlace, V, double> at{std::move(x), std::move(r)};
+    double left = norm(at.r), alpha_before = 0;
     std::vector<double> diagonal, beside;  // of Lanczos' matrix, the second squared
     for (std::int64_t i = 0; i < options.iterations && left > enough; ++i) {
-      const auto& z = precondition(r);
-      const double rz_now = inner(r, z), beta = i > 0 ? rz_now / rz : 0;
-      rz = rz_now;
-      if (i == 0) {
-        p = clone(z);
-      } else {
-        scale_(p, beta);
-        axpy_(1, z, p);
-      }
-      const V ap = product(p);
-      const double curvature = inner(p, ap);
+      const auto& z = precondition(at.r);
+      const double beta = at.turn(z, inner(at.r, z));
+      const V ap = product(at.p);
+      const double curvature = inner(at.p, ap);
       if (curvature <= 0) {
         report.negative_curvature = true;
-        diagonal.push_back(curvature / inner(p, p));
+        diagonal.push_back(curvature / inner(at.p, at.p));
         if (diagonal.size() > 1) beside.push_back(0);
         break;
       }
-      const double alpha = rz / curvature;
+      const double alpha = at.advance(ap, curvature);
       // Lanczos' matrix of the same recurrence
       diagonal.push_back(1 / alpha + (i > 0 ? beta / alpha_before : 0));
       if (i > 0) beside.push_back(beta / (alpha_before * alpha_before));
       alpha_before = alpha;
-      axpy_(alpha, p, s.x);
-      axpy_(-alpha, ap, r);
-      left = norm(r);
+      left = norm(at.r);
     }
+    s.x = std::move(at.x);
     report.residual = detail::relative(left, size);
     report.converged = left <= enough;
     if constexpr (std::is_same_v<M, NoPreconditioner>)  // else the matrix is that of M⁻¹ A
@@ -105,23 +158,22 @@ struct NormalCg {
     const detail::Damped<std::remove_reference_t<A>> product{a, options.damping, report};
     const detail::Damped<std::remove_reference_t<At>> back{transposed, options.damping, report};
     const double size = norm(b), enough = std::max(options.rtol * size, options.atol);
-    V r;
-    std::tie(s.x, r) = detail::residual_at(product, b, start);
-    V z = back(r), p = clone(z);
-    double zz = inner(z, z), left = norm(r);
-    const double stationary = zz;  // Aᵀ r, which vanishes where r can not
-    for (std::int64_t i = 0; i < options.iterations && left > enough && zz > 1e-28 * stationary; ++i) {
-      const V ap = product(p);
-      const double alpha = zz / inner(ap, ap);
-      axpy_(alpha, p, s.x);
-      axpy_(-alpha, ap, r);
-      z = back(r);
-      const double now = inner(z, z);
-      scale_(p, now / zz);
-      axpy_(1, z, p);
-      zz = now;
-      left = norm(r);
+    auto [x, r] = detail::residual_at(product, b, start);
+    detail::CgRecurrence<detail::InPlace, V, double> at{std::move(x), std::move(r)};
+    const auto turn = [&] {
+      const V z = back(at.r);
+      at.turn(z, inner(z, z));
+    };
+    turn();
+    double left = norm(at.r);
+    const double stationary = at.rz;  // Aᵀ r, which vanishes where r can not
+    for (std::int64_t i = 0; i < options.iterations && left > enough && at.rz > 1e-28 * stationary; ++i) {
+      const V ap = product(at.p);
+      at.advance(ap, inner(ap, ap));
+      turn();
+      left = norm(at.r);
     }
+    s.x = std::move(at.x);
     report.residual = detail::relative(left, size);
     report.converged = left <= enough;
     return s;
