@@ -5,6 +5,7 @@
 
 #include "../shared/claims.hpp"
 #include "tenzo/core/error.hpp"
+#include "tenzo/stats/log_slope.hpp"
 
 namespace smug {
 
@@ -65,9 +66,11 @@ class Judge {
                     minus(random, attacked), "≥", 4);
     const double below = mean_of(minus(zero, attacked));
     c.holds = c.holds && below > 0;
-    return with(
-        c, cat("Clean ", points(mean_of(clean)), " dB, random ", points(mean_of(random)), ", worst case ",
-               points(mean_of(attacked)), "; the zero-filled image of the attacked data ", points(mean_of(zero)), "."));
+    const char* trained =
+        mean_of(clean) < 26 ? " Below 26 dB a network is less brittle than one trained to its end." : "";
+    return with(c, cat("Clean ", points(mean_of(clean)), " dB, random ", points(mean_of(random)), ", worst case ",
+                       points(mean_of(attacked)), "; the zero-filled image of the attacked data ",
+                       points(mean_of(zero)), ".", trained));
   }
 
   std::vector<Claim> paper_order() const {
@@ -123,22 +126,27 @@ class Judge {
                     ", RS-E2E ", points(mean_of(loss("RS-E2E"))), "."));
   }
 
-  Claim sampling_rate() const {
+  std::vector<Claim> sampling_rate() const {
     // how far vanilla's figures are from falling with the acceleration throughout
-    std::vector<double> rises;
+    std::vector<double> rises, gains;
     for (const std::uint64_t seed : r_.seeds) {
-      double most = -INFINITY;
-      const Judgement* j = find(r_.judged, "vanilla", seed);
-      for (std::size_t i = 0; i + 1 < rates().size(); ++i)
-        most = std::max(
-            most, mean_of(j->psnr.at(cat("rate ", rates()[i + 1]))) - mean_of(j->psnr.at(cat("rate ", rates()[i]))));
-      rises.push_back(most);
+      double most = -INFINITY, gain = 0;
+      const auto at = [&](const std::string& method, int rate) {
+        return mean_of(find(r_.judged, method, seed)->psnr.at(cat("rate ", rate)));
+      };
+      const std::vector<int> all = rates();
+      for (std::size_t i = 0; i + 1 < all.size(); ++i)
+        most = std::max(most, at("vanilla", all[i + 1]) - at("vanilla", all[i]));
+      for (const int rate : all)
+        if (rate != s_.acceleration) gain += (at("SMUG", rate) - at("vanilla", rate)) / double(all.size() - 1);
+      rises.push_back(most), gains.push_back(gain);
     }
-    return with(
-        about("C7", "Vanilla MoDL is not monotone in the acceleration: somewhere fewer lines give more dB", rises, ">",
-              0),
-        "The value is the largest rise from one acceleration to the next; the figures are plotted, and no order "
-        "of the methods is claimed at this size.");
+    return {with(about("C7a", "Vanilla MoDL is not monotone in the acceleration: somewhere fewer lines give more dB",
+                       rises, ">", 0),
+                 "The value is the largest rise from one acceleration to the next."),
+            with(about("C7b", "At other accelerations than the trained one SMUG is above vanilla, as the papers say",
+                       gains, ">", 0),
+                 "The mean over them, dB.")};
   }
 
   std::vector<Claim> clean_cost() const {
@@ -168,7 +176,7 @@ class Judge {
       const std::vector<double> counts = {1, 2, 5, 10, 20, 40};
       std::vector<double> spreads;
       for (const double m : counts) spreads.push_back(j->numbers.at(cat("spread ", m)));
-      slope.push_back(program_claims::log_slope(counts, spreads));
+      slope.push_back(log_slope(counts, spreads));
     }
     std::vector<double> off;
     for (const double v : slope) off.push_back(std::abs(v + 0.5));
@@ -208,30 +216,36 @@ class Judge {
             .value = worst,
             .threshold = 1,
             .seeds = int(r_.seeds.size()),
-            .holds = slices > 0 && worst <= 1,
+            .holds = slices > 0 && std::isfinite(published) && worst <= 1,
             .relation = "≤"};
-    return with(c, cat("On ", slices, " slices. The published constant is ", published, ": at least ", points(gap),
-                       " orders of magnitude above what is measured, so it says nothing at this size."));
+    if (!std::isfinite(published)) return with(c, "No bound is known of this denoiser.");
+    return with(
+        c, cat("On ", slices, " slices, the measured one from below by power iteration. The published constant is ",
+               published, ": at least ", points(gap),
+               " orders of magnitude above what is measured, so it says nothing at this size."));
   }
 
   std::vector<Claim> weights() const {
     if (!has("weighted SMUG")) return {};
     std::vector<double> least, entropy;
+    std::string where;
     for (const std::uint64_t seed : r_.seeds) {
       const Judgement *w = find(r_.judged, "weighted SMUG", seed), *p = find(r_.judged, "SMUG", seed);
       double worst = INFINITY;
-      for (const char* condition : {"clean", "random 20", "adaptive 20", "masked 20"})
-        worst = std::min(worst, mean_of(w->psnr.at(condition)) - mean_of(p->psnr.at(condition)));
+      for (const auto& [condition, x] : w->psnr) {
+        const double gain = mean_of(x) - mean_of(p->psnr.at(condition));
+        if (gain < worst) worst = gain, where = condition;
+      }
       least.push_back(worst);
       entropy.push_back(w->numbers.at("entropy"));
     }
     const auto gain = minus(psnr("weighted SMUG", "clean"), psnr("SMUG", "clean"));
     const Measured m = mean_interval(gain);
-    return {
-        with(about("C12", "Weighted SMUG is nowhere below SMUG by more than 0.1 dB", least, "≥", -0.1),
-             cat("Its weights have ", points(100 * mean_of(entropy)), " % of the entropy of equal ones; clean gain ",
-                 points(m.value), " dB (", points(m.low), " to ", points(m.high), "), which ",
-                 m.low > 0 || m.high < 0 ? "exceeds" : "does not exceed", " the noise of the seeds."))};
+    return {with(about("C12", "Weighted SMUG is nowhere below SMUG by more than 0.1 dB", least, "≥", -0.1),
+                 cat("The least gain of the last seed is under “", where, "”. Its weights have ",
+                     points(100 * mean_of(entropy)), " % of the entropy of equal ones; clean gain ", points(m.value),
+                     " dB (", points(m.low), " to ", points(m.high), "), which ",
+                     m.low > 0 || m.high < 0 ? "exceeds" : "does not exceed", " the noise of the seeds."))};
   }
 
  private:
@@ -247,7 +261,8 @@ std::vector<Claim> judge_claims(const Results& r, const Sizes& s) {
   const auto put = [&](std::vector<Claim> more) { all.insert(all.end(), more.begin(), more.end()); };
   put(j.paper_order());
   put(j.adaptive());
-  put({j.random_noise(), j.depth(), j.sampling_rate()});
+  put({j.random_noise(), j.depth()});
+  put(j.sampling_rate());
   put(j.clean_cost());
   put(j.samples());
   put({j.audit(), j.bound()});

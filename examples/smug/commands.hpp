@@ -1,6 +1,7 @@
 // Runs of one's own: a network trained and kept in a file, and attacked.
 #pragma once
 
+#include <set>
 #include <string>
 
 #include "options.hpp"
@@ -15,7 +16,9 @@ struct Train : Options {
 };
 int train(const Train& o);
 
+/// What of `Train` the command line does not say is the network file's.
 struct Attack : Train {
+  std::set<std::string> given;  // by the command line: "sigma", "steps", …
   std::string model, domain = "kspace", norm = "l2";
   double eps = 0.2;  // l2: a share of ‖y‖; l∞: in units of the image
   int iterations_of_attack = 10, draws = 1, restarts = 1;

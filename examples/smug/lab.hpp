@@ -25,7 +25,7 @@ struct How {
 struct Training {
   std::vector<double> losses{};  // means over tenths of the run
   double seconds = 0;
-  std::int64_t denoiser_calls = 0;
+  std::int64_t denoiser_calls = 0;  // forward; recomputation on the way back is not counted
 };
 
 /// Images, measurements and what comes back are on the host.
@@ -46,9 +46,9 @@ class Lab {
   /// x^N of z = Aᴴ y, (n, W, W, 2).
   virtual F reconstruct(const std::string& name, const How& how, const Solver& solver, const F& z,
                         const tenzo::mri::SmoothingNoise& noise) const = 0;
-  /// A perturbation of the measurements, or of z, as the options say.
-  virtual F attack(const std::string& name, const How& how, const Acquisition& a, const tenzo::mri::AttackOptions& o,
-                   const tenzo::mri::SmoothingNoise& noise) const = 0;
+  /// A perturbation of `at`: of the measurements, or of z, as the options say.
+  virtual F attack(const std::string& name, const How& how, const Solver& solver, const F& at, const F& truth,
+                   const tenzo::mri::AttackOptions& o, const tenzo::mri::SmoothingNoise& noise) const = 0;
   /// The largest singular value of the reconstruction's Jacobian at the measurements of one image, from below.
   virtual double amplification(const std::string& name, const How& how, const Solver& solver, const F& kspace,
                                const tenzo::mri::SmoothingNoise& noise) const = 0;
@@ -75,5 +75,7 @@ template <class Device>
 std::unique_ptr<Lab> unet_lab(const Sizes& s);
 template <class Device>
 std::unique_ptr<Lab> didn_lab(const Sizes& s);
+template <class Device>
+std::unique_ptr<Lab> dncnn_lab(const Sizes& s);
 
 }  // namespace smug

@@ -6,7 +6,7 @@ namespace smug {
 template <class Device>
 std::unique_ptr<Lab> cnn_lab(const Sizes& s) {
   return std::make_unique<LabOf<tenzo::ResidualCnn, Device>>(
-      tenzo::residual_cnn_spec({.channels = 2, .width = s.channels, .depth = 5}), s, false);
+      "cnn", tenzo::residual_cnn_spec({.channels = 2, .width = s.channels, .depth = 5}), s, false);
 }
 
 template std::unique_ptr<Lab> cnn_lab<TENZO_DEVICE>(const Sizes&);

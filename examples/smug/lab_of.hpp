@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cmath>
 #include <map>
+#include <string>
 #include <type_traits>
 #include <utility>
 
@@ -41,8 +42,8 @@ class LabOf final : public Lab {
   using Statistics = mri::UnrolledStatistics<T>;
 
   /// recompute: whether the way back calls denoisers again, for those whose activations would take much memory.
-  LabOf(Denoiser<tenzo::Expected> spec, const Sizes& sizes, bool recompute)
-      : sizes_(sizes), spec_(std::move(spec)), recompute_(recompute) {}
+  LabOf(std::string denoiser, Denoiser<tenzo::Expected> spec, const Sizes& sizes, bool recompute)
+      : denoiser_(std::move(denoiser)), sizes_(sizes), spec_(std::move(spec)), recompute_(recompute) {}
 
   Training train(const Method& m, const Scans& scans, std::uint64_t seed) override {
     using namespace tenzo;
@@ -61,10 +62,11 @@ class LabOf final : public Lab {
       const auto solver = placed<Device>(a.solver);
       F y = a.kspace;
       if (m.adversarial)
-        y = mri::adversarial_measurements(mri::without_smoothing(net), solver, y, a.truth,
-                                          {.threat = {.eps = mri::relative_radii(y, 0.05)},
-                                           .pgd = {.steps = 3, .step = 0.5, .score_every = 3, .seed = seed}},
-                                          noise);
+        y = mri::adversarial_measurements(
+            mri::without_smoothing(net), solver, y, a.truth,
+            {.threat = {.eps = mri::relative_radii(y, 0.05)},
+             .pgd = {.steps = adversary_steps, .step = 0.5, .score_every = adversary_steps, .seed = seed}},
+            noise);
       const T z = solver.encoding().adjoint(there(y)), truth = there(a.truth);
       T clean;
       if (m.loss == Loss::vanilla) clean = first(solver, z);
@@ -81,8 +83,7 @@ class LabOf final : public Lab {
       ++counted[tenth];
     }
     for (std::size_t i = 0; i < 10; ++i) out.losses[i] /= std::max(1, counted[i]);
-    const std::int64_t per_step = m.loss == Loss::denoiser ? 1 : sizes_.steps * std::int64_t(net.settings.samples);
-    out.denoiser_calls = steps * per_step * (m.adversarial ? 4 : 1);
+    out.denoiser_calls = steps * calls_of_step(m, net.settings);
     nets_[m.name] = std::move(net);
     out.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     return out;
@@ -93,8 +94,19 @@ class LabOf final : public Lab {
 
   void save(const std::string& name, const std::string& path) const override {
     const Net<T>& net = at(name);
+    using tenzo::cat;
     tenzo::save_model(path, tenzo::to_device<tenzo::Cpu>(net),
-                      {{"smug", "1"}, {"weighted", net.weighting.defined() ? "1" : "0"}});
+                      {{"smug", "1"},
+                       {"weighted", net.weighting.defined() ? "1" : "0"},
+                       {"method", name},
+                       {"denoiser", denoiser_},
+                       {"sigma", cat(net.settings.sigma)},
+                       {"samples", cat(net.settings.samples)},
+                       {"steps", cat(net.settings.steps)},
+                       {"acceleration", cat(sizes_.acceleration)},
+                       {"channels", cat(sizes_.channels)},
+                       {"coils", cat(sizes_.coils)},
+                       {"width", cat(sizes_.width)}});
   }
   void load(const std::string& name, const std::string& path) override {
     const auto file = tenzo::SafetensorsFile::open(path);
@@ -115,10 +127,9 @@ class LabOf final : public Lab {
     return here(prepared(name, how)(placed<Device>(solver), there(z), noise));
   }
 
-  F attack(const std::string& name, const How& how, const Acquisition& a, const mri::AttackOptions& o,
-           const mri::SmoothingNoise& noise) const override {
-    const F at = o.domain == mri::AttackDomain::kspace ? a.kspace : a.zero_filled();
-    return mri::worst_perturbation(prepared(name, how), placed<Device>(a.solver), at, a.truth, o, noise).delta;
+  F attack(const std::string& name, const How& how, const Solver& solver, const F& at, const F& truth,
+           const mri::AttackOptions& o, const mri::SmoothingNoise& noise) const override {
+    return mri::worst_perturbation(prepared(name, how), placed<Device>(solver), at, truth, o, noise).delta;
   }
 
   double amplification(const std::string& name, const How& how, const Solver& solver, const F& kspace,
@@ -126,7 +137,7 @@ class LabOf final : public Lab {
     const Net<T> net = prepared(name, how);
     const auto consistency = placed<Device>(solver);
     const auto f = [&](const auto& y) { return net(consistency, consistency.encoding().adjoint(y), noise); };
-    return mri::measured_amplification(f, there(kspace), 8).value;
+    return mri::measured_amplification(f, there(kspace), 6).value;
   }
 
   std::pair<double, double> denoiser_bounds(const std::string& name, std::int64_t width) const override {
@@ -182,6 +193,18 @@ class LabOf final : public Lab {
   }
 
  private:
+  static constexpr std::int64_t adversary_steps = 3;
+
+  /// Forward calls of the denoiser in a training step.
+  static std::int64_t calls_of_step(const Method& m, const mri::UnrolledSettings& s) {
+    if (m.loss == Loss::denoiser) return 1;
+    std::int64_t calls = std::int64_t(s.steps) * (s.end_to_end() || s.per_step() ? s.samples : 1);
+    if (m.loss == Loss::stability) calls += 1;                    // of the truth
+    if (m.loss == Loss::vanilla) calls += s.steps;                // of the first network
+    if (m.adversarial) calls += (adversary_steps + 2) * s.steps;  // and two scores
+    return calls;
+  }
+
   static T there(const F& x) { return x.template to<Device>(); }
   static F here(const T& x) { return x.template to<tenzo::Cpu>(); }
 
@@ -238,6 +261,7 @@ class LabOf final : public Lab {
     return it->second;
   }
 
+  std::string denoiser_;
   Sizes sizes_;
   Denoiser<tenzo::Expected> spec_;
   bool recompute_;

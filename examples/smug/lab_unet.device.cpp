@@ -6,7 +6,7 @@ namespace smug {
 template <class Device>
 std::unique_ptr<Lab> unet_lab(const Sizes& s) {
   return std::make_unique<LabOf<tenzo::UNet, Device>>(
-      tenzo::unet_spec({.channels = 2, .width = s.channels, .levels = 2}), s, true);
+      "unet", tenzo::unet_spec({.channels = 2, .width = s.channels, .levels = 2}), s, true);
 }
 
 template std::unique_ptr<Lab> unet_lab<TENZO_DEVICE>(const Sizes&);

@@ -14,6 +14,7 @@
 #include "../shared/command_line.hpp"
 #include "certify.hpp"
 #include "commands.hpp"
+#include "kept_metrics.hpp"
 #include "report.hpp"
 #include "tenzo/core/parallel.hpp"
 #include "tenzo/io/outputs.hpp"
@@ -38,6 +39,7 @@ std::string weights_file(const Options& o, std::uint64_t seed, const std::string
 int claims(const Options& o) {
   const auto start = std::chrono::steady_clock::now();
   check_folder(o.out, {"stages.json", "metrics.json", "report.html"});
+  check_kept_metrics((std::filesystem::path(o.out) / "metrics.json").string());
   const Sizes s = Sizes::of(o.full);
   const auto lab = make_lab(o.denoiser, o.device, s);
   const auto scans = load_scans(o, s);
@@ -45,6 +47,7 @@ int claims(const Options& o) {
   const int seeds = o.seeds > 0 ? o.seeds : 3;
   Stages stages((std::filesystem::path(o.out) / "stages.json").string(),
                 {{"mode", o.full ? "full" : "quick"},
+                 {"mask", mri::name_of(o.mask)},
                  {"data", file_record(place_of_scans(o))},
                  {"denoiser", o.denoiser},
                  {"device", name_of(o.device)},
@@ -53,8 +56,9 @@ int claims(const Options& o) {
                 o.resume);
   Results r;
   r.methods = methods_of(o.full);
-  std::printf("%s\n", scans->description().c_str());
-  Progress bar("claims", std::int64_t(seeds) * std::int64_t(r.methods.size() + 2) + 3);
+  const auto later = std::int64_t(methods_of(o.full, false).size());
+  std::printf("%s\n", scans->description(o.seed).c_str());
+  Progress bar("claims", std::int64_t(r.methods.size()) + (seeds - 1) * later + 2 * seeds + 3);
   stages.watch([&, done = std::int64_t(0)](const std::string& name) mutable { bar.update(++done, name); });
 
   r.operators = stages("operators", operator_errors);
@@ -65,25 +69,25 @@ int claims(const Options& o) {
     const auto ready = [&](const std::string& method) {
       if (!lab->has(method)) lab->load(method, weights_file(o, seed, method));
     };
-    for (const std::string& name : r.methods) {
+    for (const std::string& name : methods_of(o.full, i == 0)) {
       const Method m = method_named(name);
       const Judgement j = stages(cat("seed ", seed, ", ", name), [&] {
         if (m.from != "fresh") ready(m.from);
         const Training t = lab->train(m, *scans, seed);
         lab->save(name, weights_file(o, seed, name));
         Judgement made = m.loss == Loss::denoiser ? Judgement{.method = name, .seed = seed}
-                                                  : judge(*lab, *scans, m, s, seed, o.full);
+                                                  : judge(*lab, *scans, m, s, seed, o.full, i == 0);
         made.training = t;
         return made;
       });
       r.judged.push_back(j);
     }
-    const auto below = stages(cat("floors of seed ", seed), [&] { return floors(*scans, s, seed); });
+    const auto below = stages(cat("floors of seed ", seed), [&] { return floors(*scans, s, seed, o.full); });
     r.floors.insert(r.floors.end(), below.begin(), below.end());
     const auto pair = stages(cat("theorem of seed ", seed), [&] {
       ready("SMUG"), ready("vanilla");
       const Acquisition a = scans->judged(seed, s.acceleration);
-      std::vector<Amplified> found{amplified(*lab, *scans, method_named("SMUG"), s, seed, o.full ? a.truth.dim(0) : 2)};
+      std::vector<Amplified> found{amplified(*lab, *scans, method_named("SMUG"), s, seed, a.truth.dim(0))};
       if (o.full) found.push_back(amplified(*lab, *scans, method_named("vanilla"), s, seed, a.truth.dim(0)));
       return std::pair(found, lab->identities("SMUG", how_of(method_named("SMUG"), s), a));
     });
@@ -92,7 +96,7 @@ int claims(const Options& o) {
     if (i > 0) continue;
     r.pictures = stages("pictures", [&] {
       std::vector<std::string> shown = {"vanilla", "RS-E2E", "SMUG"};
-      if (o.full) shown.push_back("weighted SMUG");
+      if (o.full) shown.insert(shown.end(), {"SMUG, stability", "weighted SMUG", "jittering", "adversarial"});
       for (const std::string& name : shown) ready(name);
       return pictures(*lab, *scans, shown, s, seed);
     });
@@ -105,7 +109,7 @@ int claims(const Options& o) {
   bar.finish();
   const std::vector<Claim> verdicts = judge_claims(r, s);
   for (const Claim& c : verdicts) program_claims::print(c);
-  write_report(o, s, scans->description(), lab->weights(), r, verdicts,
+  write_report(o, s, scans->description(o.seed), lab->weights(), r, verdicts,
                std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
   stages.clear();
   std::printf("report: %s\n", (std::filesystem::path(o.out) / "report.html").c_str());
@@ -125,7 +129,11 @@ void add_common(CLI::App& app, smug::Options& o) {
                  "Folder of NIfTI volumes, of fastMRI's HDF5 files, or of the authors' .npz slices; empty: what "
                  "scripts/fetch brings")
       ->check(a_path);
-  app.add_option("--denoiser", o.denoiser, "cnn, unet or didn")->capture_default_str();
+  app.add_option("--denoiser", o.denoiser, "cnn, unet, didn or dncnn")->capture_default_str();
+  app.add_option_function<std::string>(
+         "--mask", [&o](const std::string& name) { o.mask = tenzo::mri::mask_kind(name); },
+         "Which lines are sampled: variable-density, uniform, random or equispaced")
+      ->default_str("variable-density");
   app.add_option("--seed", o.seed, "Seed of training, noise, phases and attacks")
       ->check(at_least(0))
       ->capture_default_str();
@@ -216,7 +224,11 @@ int main(int argc, char** argv) {
           static_cast<const smug::Options*>(&attack)})
       if (o->threads > 0) tenzo::set_threads(o->threads);
     if (*t) return smug::train(train);
-    if (*a) return smug::attack(attack);
+    if (*a) {
+      for (const CLI::Option* option : a->get_options())
+        if (option->count() > 0) attack.given.insert(option->get_name().substr(2));
+      return smug::attack(attack);
+    }
     return smug::claims(claims);
   });
 }

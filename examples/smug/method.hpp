@@ -28,12 +28,14 @@ struct Method {
   double longer = 1;  // training steps, in those of the others
   double sigma = 0;   // 0: the run's
   double lr_factor = 1;
+  bool ablation = false;  // shown under perturbations of 20 % alone
+  bool once = false;      // trained for the first seed of a study alone
 };
 
 /// A name's method; the first is "vanilla", which all others come from. Throws ValueError for names that are none.
 Method method_named(const std::string& name);
-/// All of a run, in the order of its tables.
-std::vector<std::string> methods_of(bool full);
+/// Those of a run's first seed, or of its others, in the order of its tables.
+std::vector<std::string> methods_of(bool full, bool first = true);
 /// Every name that there is.
 std::vector<std::string> all_methods();
 

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "tenzo/io/device_option.hpp"
+#include "tenzo/mri/masks.hpp"
 
 namespace smug {
 
@@ -12,6 +13,7 @@ struct Options {
   bool full = false, resume = false;
   std::string data;  // a folder of volumes or scans; empty: what scripts/fetch brings
   std::string out = "smug-out", denoiser = "cnn";
+  tenzo::mri::MaskKind mask = tenzo::mri::MaskKind::variable_density;
   std::uint64_t seed = 1;
   int seeds = 0;  // 0: three
   int threads = 0;
@@ -26,15 +28,16 @@ struct Sizes {
   std::int64_t channels = 16;  // of the denoiser
   double sigma = 0.05;
   int samples = 2, judged_samples = 4;  // of the mean over noise: in training, and where methods are judged
-  std::int64_t base_steps = 900, tuning_steps = 600;
+  int attack_samples = 4;               // at most, of an attack's gradient, anew for each step
+  std::int64_t base_steps = 1500, tuning_steps = 300;
   double base_lr = 2e-3, tuning_lr = 2e-3;
   std::int64_t test_slices = 4;
 
   static Sizes of(bool full) {
     Sizes s;
     if (full) {
-      s.width = 96, s.coils = 8, s.steps = 6, s.channels = 24, s.samples = 5, s.judged_samples = 10;
-      s.base_steps = 4000, s.tuning_steps = 400, s.test_slices = 8;
+      s.width = 96, s.coils = 8, s.steps = 6, s.channels = 24, s.judged_samples = 5, s.attack_samples = 2;
+      s.base_steps = 2000, s.tuning_steps = 350;
     }
     return s;
   }

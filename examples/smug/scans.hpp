@@ -57,13 +57,14 @@ class Scans {
  public:
   virtual ~Scans() = default;
 
-  virtual std::string description() const = 0;
+  /// What they are, and how many a run of this seed trains on and judges by.
+  virtual std::string description(std::uint64_t seed) const = 0;
   virtual std::int64_t width() const = 0;
-  virtual std::int64_t train_size() const = 0;
   /// One image of training step `step`: drawn, changed at random, and measured.
   virtual Acquisition training_image(std::uint64_t seed, std::int64_t step) const = 0;
-  /// All images to judge by, measured with a mask of this acceleration; the seed is that of their phases and noise.
-  virtual Acquisition judged(std::uint64_t seed, double acceleration) const = 0;
+  /// The images to judge by, measured with the mask of this acceleration and number; the seed is that of their choice,
+  /// phases and noise. Mask 1 is that of training.
+  virtual Acquisition judged(std::uint64_t seed, double acceleration, std::uint64_t mask = 1) const = 0;
   /// Images of another kind than those trained on; without any, an acquisition of none.
   virtual Acquisition others(std::uint64_t seed) const = 0;
 };

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cmath>
 
+#include "tenzo/autodiff/grad.hpp"
 #include "tenzo/mri/cg_sense.hpp"
 #include "tenzo/mri/metrics.hpp"
 #include "tenzo/mri/total_variation.hpp"
@@ -26,6 +27,16 @@ mri::SmoothingNoise attacking_noise(std::uint64_t seed, const Acquisition& a) {
 
 F one_of(const F& x, std::int64_t i) { return x.rows(i, i + 1).reshaped(x.shape().without(0)); }
 
+/// The slice in the middle of an acquisition, as one of its own.
+Acquisition one_slice(const Acquisition& a) {
+  const std::int64_t i = a.truth.dim(0) / 2;
+  const Encoding& e = a.encoding();
+  return {e.maps.rank() == 4 ? a.solver : Solver(mri::encoding(one_of(e.maps, i), e.mask)),
+          a.truth.rows(i, i + 1),
+          a.kspace.rows(i, i + 1),
+          {a.ids[std::size_t(i)]}};
+}
+
 float largest(const F& x) {
   float most = 0;
   for (const float v : x.values()) most = std::max(most, v);
@@ -42,12 +53,22 @@ void note(Judgement& j, const std::string& condition, const F& x, const F& truth
   }
 }
 
-mri::AttackOptions attack_options(const Acquisition& a, int percent, mri::AttackGradient gradient, int steps,
+constexpr int attack_steps = 20;
+
+/// An attack on k-space, ‖δ‖ = percent of ‖y‖.
+mri::AttackOptions attack_options(const F& kspace, int percent, mri::AttackGradient gradient, int steps,
                                   std::uint64_t seed) {
   return {.gradient = gradient,
-          .threat = {.eps = mri::relative_radii(a.kspace, percent / 100.0)},
+          .threat = {.eps = mri::relative_radii(kspace, percent / 100.0)},
           .pgd = {.steps = steps, .step = 0.25, .score_every = 5, .seed = seed}};
 }
+
+struct NamedGradient {
+  const char* name;
+  mri::AttackGradient gradient;
+};
+constexpr NamedGradient gradients[] = {{"adaptive", mri::AttackGradient::adaptive},
+                                       {"masked", mri::AttackGradient::masked}};
 
 std::uint8_t grey(double v) { return std::uint8_t(std::lround(255 * std::clamp(v, 0.0, 1.0))); }
 
@@ -59,7 +80,7 @@ Picture picture_of(const F& magnitude, double brightness = 1) {
 
 }  // namespace
 
-std::vector<int> strengths(bool full) { return full ? std::vector<int>{5, 10, 20} : std::vector<int>{20}; }
+std::vector<int> strengths(bool all) { return all ? std::vector<int>{5, 10, 20} : std::vector<int>{20}; }
 
 std::vector<int> depths(const Sizes& s) {
   std::vector<int> all = {1, 2, 3, s.steps - 1, s.steps, s.steps + 1, s.steps + 3, 2 * s.steps, 3 * s.steps};
@@ -69,6 +90,7 @@ std::vector<int> depths(const Sizes& s) {
 }
 
 std::vector<int> rates() { return {2, 3, 4, 5, 6, 8}; }
+std::uint64_t masks(bool full) { return full ? 3 : 1; }
 
 How how_of(const Method& m, const Sizes& s) {
   How how{.smoothing = m.smoothing,
@@ -79,113 +101,203 @@ How how_of(const Method& m, const Sizes& s) {
   return how;
 }
 
-Judgement judge(const Lab& lab, const Scans& scans, const Method& m, const Sizes& s, std::uint64_t seed, bool full) {
-  Judgement j{.method = m.name, .seed = seed};
-  const Acquisition a = scans.judged(seed, s.acceleration);
-  const How how = how_of(m, s);
-  const auto noise = judging_noise(seed, a);
-  const auto reconstructed = [&](const F& y) {
-    return lab.reconstruct(m.name, how, a.solver, a.encoding().adjoint(y), noise);
-  };
+namespace {
 
-  const auto start = std::chrono::steady_clock::now();
-  const F clean = reconstructed(a.kspace);
-  j.seconds_per_image =
-      std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count() / double(a.truth.dim(0));
-  note(j, "clean", clean, a.truth);
-  for (std::int64_t i = 0; i < a.truth.dim(0); ++i) {
-    const F got = complex_abs(one_of(clean, i)), want = complex_abs(one_of(a.truth, i));
-    j.numbers["nmse"] += mri::nmse(got, want) / double(a.truth.dim(0));
-    j.numbers["hfen"] += mri::hfen(got, want) / double(a.truth.dim(0));
+/// One network under all conditions, of one seed.
+class Trial {
+ public:
+  Trial(const Lab& lab, const Scans& scans, const Method& m, const Sizes& s, std::uint64_t seed, bool full, bool first)
+      : lab_(lab),
+        scans_(scans),
+        m_(m),
+        s_(s),
+        seed_(seed),
+        full_(full),
+        thorough_(full && first && !m.ablation),
+        a_(scans.judged(seed, s.acceleration)),
+        noise_(judging_noise(seed, a_)),
+        how_(how_of(m, s)),
+        attacked_how_(how_) {
+    attacked_how_.samples = std::min(how_.samples, s.attack_samples);
+    j_.method = m.name, j_.seed = seed;
   }
 
-  for (const int percent : strengths(full)) {
-    const auto radii = mri::relative_radii(a.kspace, percent / 100.0);
-    note(j, cat("random ", percent),
-         reconstructed(add(a.kspace, mri::random_perturbation(a.encoding(), a.kspace, radii, seed))), a.truth);
-    for (const auto gradient : {mri::AttackGradient::adaptive, mri::AttackGradient::masked}) {
-      const bool adaptive = gradient == mri::AttackGradient::adaptive;
-      const F delta =
-          lab.attack(m.name, how, a, attack_options(a, percent, gradient, 20, seed), attacking_noise(seed, a));
-      const F attacked = add(a.kspace, delta);
-      note(j, cat(adaptive ? "adaptive " : "masked ", percent), reconstructed(attacked), a.truth);
-      if (adaptive) note(j, cat("zero-filled ", percent), a.encoding().adjoint(attacked), a.truth);
+  Judgement judged() {
+    clean();
+    for (const int percent : strengths(thorough_)) perturbed(percent);
+    if (thorough_) published_attacks();
+    other_conditions();
+    if (m_.weighted) j_.numbers["entropy"] = lab_.weight_entropy(m_.name, how_, a_, noise_);
+    if (m_.name == "SMUG" && full_) numbers_of_samples();
+    return j_;
+  }
+
+ private:
+  F reconstructed(const F& y) const { return from(a_.encoding().adjoint(y)); }
+  F from(const F& z) const { return lab_.reconstruct(m_.name, how_, a_.solver, z, noise_); }
+  F worst(const F& at, const mri::AttackOptions& o) const {
+    return lab_.attack(m_.name, attacked_how_, a_.solver, at, a_.truth, o, attacking_noise(seed_, a_));
+  }
+
+  void clean() {
+    How as_trained = how_;
+    as_trained.smoothing = m_.smoothing;  // what SMUGv0 costs; its numbers are SMUG's
+    const F z = a_.zero_filled();
+    const auto start = std::chrono::steady_clock::now();
+    clean_ = lab_.reconstruct(m_.name, as_trained, a_.solver, z, noise_);
+    const auto n = a_.truth.dim(0);
+    j_.seconds_per_image = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count() / double(n);
+    note(j_, "clean", clean_, a_.truth);
+    for (std::int64_t i = 0; i < n; ++i) {
+      const F got = complex_abs(one_of(clean_, i)), want = complex_abs(one_of(a_.truth, i));
+      j_.numbers["nmse"] += mri::nmse(got, want) / double(n);
+      j_.numbers["hfen"] += mri::hfen(got, want) / double(n);
     }
   }
-  if (full) {
-    const F delta = lab.attack(m.name, how, a, attack_options(a, 20, mri::AttackGradient::adaptive, 50, seed),
-                               attacking_noise(seed, a));
-    note(j, "adaptive50 20", reconstructed(add(a.kspace, delta)), a.truth);
-    const F z = clamp(a.zero_filled(), -1, 1);
-    const F moved = lab.attack(m.name, how, a,
-                               {.domain = mri::AttackDomain::image,
-                                .gradient = mri::AttackGradient::masked,
-                                .threat = {.norm = attack::Norm::linf, .eps = {2.0 / 255}},
-                                .pgd = {.steps = 10, .step = 1.0 / 3, .score_every = 5, .seed = seed}},
-                               attacking_noise(seed, a));
-    note(j, "image", lab.reconstruct(m.name, how, a.solver, add(z, moved), noise), a.truth);
+
+  void perturbed(int percent) {
+    const auto radii = mri::relative_radii(a_.kspace, percent / 100.0);
+    note(j_, cat("random ", percent),
+         reconstructed(add(a_.kspace, mri::random_perturbation(a_.encoding(), a_.kspace, radii, seed_))), a_.truth);
+    for (const auto& [name, gradient] : gradients) {
+      const F moved =
+          add(a_.kspace, worst(a_.kspace, attack_options(a_.kspace, percent, gradient, attack_steps, seed_)));
+      note(j_, cat(name, ' ', percent), reconstructed(moved), a_.truth);
+      if (gradient == mri::AttackGradient::adaptive)
+        note(j_, cat("zero-filled ", percent), a_.encoding().adjoint(moved), a_.truth);
+    }
   }
 
-  const F z = a.zero_filled();
-  for (const int steps : depths(s)) {
-    How deeper = how;
-    deeper.steps = steps;
-    note(j, cat("steps ", steps), steps == s.steps ? clean : lab.reconstruct(m.name, deeper, a.solver, z, noise),
-         a.truth);
+  /// More steps, and the two protocols of the papers.
+  void published_attacks() {
+    const F z = clamp(a_.zero_filled(), -1, 1);
+    for (const auto& [name, gradient] : gradients) {
+      note(j_, cat(name, "50 20"),
+           reconstructed(add(a_.kspace, worst(a_.kspace, attack_options(a_.kspace, 20, gradient, 50, seed_)))),
+           a_.truth);
+      mri::AttackOptions o{.gradient = gradient,
+                           .threat = {.norm = attack::Norm::linf, .eps = {0.02}},
+                           .pgd = {.steps = 10, .step = 1.0 / 3, .score_every = 5, .seed = seed_}};
+      note(j_, cat("k-space l∞ ", name), reconstructed(add(a_.kspace, worst(a_.kspace, o))), a_.truth);
+      o.domain = mri::AttackDomain::image;
+      o.threat = {.norm = attack::Norm::linf, .eps = {2.0 / 255}, .low = -1, .high = 1};
+      note(j_, cat("image l∞ ", name), from(add(z, worst(z, o))), a_.truth);
+    }
   }
-  for (const int rate : rates()) {
-    const Acquisition other = rate == s.acceleration ? a : scans.judged(seed, rate);
-    note(j, cat("rate ", rate), lab.reconstruct(m.name, how, other.solver, other.zero_filled(), noise), other.truth);
-  }
-  if (const Acquisition far = scans.others(seed); far.truth.defined())
-    note(j, "others", lab.reconstruct(m.name, how, far.solver, far.zero_filled(), judging_noise(seed, far)), far.truth);
 
-  if (m.weighted) j.numbers["entropy"] = lab.weight_entropy(m.name, how, a, noise);
-  if (m.name == "SMUG" && full)
+  void other_conditions() {
+    for (const int steps : depths(s_)) {
+      How deeper = how_;
+      deeper.steps = steps;
+      note(j_, cat("steps ", steps),
+           steps == s_.steps ? clean_ : lab_.reconstruct(m_.name, deeper, a_.solver, a_.zero_filled(), noise_),
+           a_.truth);
+    }
+    for (const int rate : rates())
+      for (std::uint64_t mask = 1; mask <= masks(full_); ++mask) {
+        const Acquisition other = scans_.judged(seed_, rate, mask);
+        note(j_, cat("rate ", rate), lab_.reconstruct(m_.name, how_, other.solver, other.zero_filled(), noise_),
+             other.truth);
+      }
+    if (const Acquisition far = scans_.others(seed_); far.truth.defined())
+      note(j_, "others", lab_.reconstruct(m_.name, how_, far.solver, far.zero_filled(), judging_noise(seed_, far)),
+           far.truth);
+  }
+
+  /// What the mean needs: PSNR by number of samples, and how far reconstructions with other noise are apart.
+  void numbers_of_samples() {
     for (const int samples : {1, 2, 5, 10, 20, 40}) {
-      How with = how;
+      How with = how_;
       with.samples = samples;
       constexpr int draws = 6;
       std::vector<F> x;
       double psnr = 0;
       for (int d = 0; d < draws; ++d) {
-        x.push_back(lab.reconstruct(m.name, with, a.solver, z, judging_noise(seed, a, std::uint32_t(d + 1))));
+        x.push_back(lab_.reconstruct(m_.name, with, a_.solver, a_.zero_filled(),
+                                     judging_noise(seed_, a_, std::uint32_t(d + 1))));
         Judgement scratch;
-        note(scratch, "", x.back(), a.truth);
+        note(scratch, "", x.back(), a_.truth);
         psnr += mean_of(scratch.psnr[""]) / draws;
       }
-      F mean = zeros_like(z);
+      F mean = zeros_like(x.front());
       for (const F& each : x) axpy_(1.0 / draws, each, mean);
       double squares = 0;
       for (const F& each : x) squares += std::pow(norm(sub(each, mean)), 2);
-      j.numbers[cat("samples ", samples)] = psnr;
-      j.numbers[cat("spread ", samples)] = std::sqrt(squares / (draws - 1)) / norm(mean);
+      j_.numbers[cat("samples ", samples)] = psnr;
+      j_.numbers[cat("spread ", samples)] = std::sqrt(squares / (draws - 1)) / norm(mean);
     }
-  return j;
+  }
+
+  const Lab& lab_;
+  const Scans& scans_;
+  const Method& m_;
+  const Sizes& s_;
+  std::uint64_t seed_;
+  bool full_, thorough_;
+  Acquisition a_;
+  mri::SmoothingNoise noise_;
+  How how_, attacked_how_;
+  F clean_;
+  Judgement j_;
+};
+
+/// The worst perturbation of y for a reconstruction from z = Aᴴ y that can be differentiated.
+template <class Reconstruct>
+F worst_for(Reconstruct&& reconstruct, const Acquisition& a, const mri::AttackOptions& o) {
+  const auto losses = [&](const auto& delta) {
+    return mri::detail::image_losses(reconstruct(a.encoding().adjoint(add(delta, a.kspace))), a.truth);
+  };
+  const auto gradient = [&](const F& delta, const attack::PgdQuery&) {
+    auto g = vjp(losses, delta, F::ones({a.truth.dim(0)}));
+    return attack::LossesAndGradient<float>{g.value, g.grad};
+  };
+  return attack::pgd(a.kspace, o.threat, o.pgd, gradient, losses, a.encoding().lines()).delta;
 }
 
-std::vector<Judgement> floors(const Scans& scans, const Sizes& s, std::uint64_t seed) {
+}  // namespace
+
+Judgement judge(const Lab& lab, const Scans& scans, const Method& m, const Sizes& s, std::uint64_t seed, bool full,
+                bool first) {
+  return Trial(lab, scans, m, s, seed, full, first).judged();
+}
+
+std::vector<Judgement> floors(const Scans& scans, const Sizes& s, std::uint64_t seed, bool full) {
   const Acquisition a = scans.judged(seed, s.acceleration);
-  const F random =
-      add(a.kspace, mri::random_perturbation(a.encoding(), a.kspace, mri::relative_radii(a.kspace, 0.2), seed));
+  const auto attack_of = [&](int percent) {
+    return attack_options(a.kspace, percent, mri::AttackGradient::adaptive, attack_steps, seed);
+  };
+  constexpr double lambda = 0.01;
+  const auto zero_filled = [](const auto& z) { return z; };
+  const auto cg_sense = [&](const auto& z) { return a.solver.solve(z, F::scalar(float(lambda))); };
   std::vector<Judgement> out;
-  const auto add_floor = [&](const std::string& name, auto&& reconstruct) {
+  const auto add_floor = [&](const std::string& name, auto&& reconstruct, auto&& attacked) {
     Judgement j{.method = name, .seed = seed};
-    note(j, "clean", reconstruct(a.encoding(), a.zero_filled()), a.truth);
-    note(j, "random 20", reconstruct(a.encoding(), a.encoding().adjoint(random)), a.truth);
-    for (const int rate : rates()) {
-      const Acquisition other = scans.judged(seed, rate);
-      note(j, cat("rate ", rate), reconstruct(other.encoding(), other.zero_filled()), other.truth);
+    const auto of = [&](const F& y) { return reconstruct(a.encoding(), a.encoding().adjoint(y)); };
+    note(j, "clean", of(a.kspace), a.truth);
+    for (const int percent : strengths(full)) {
+      const auto radii = mri::relative_radii(a.kspace, percent / 100.0);
+      note(j, cat("random ", percent), of(add(a.kspace, mri::random_perturbation(a.encoding(), a.kspace, radii, seed))),
+           a.truth);
+      note(j, cat("adaptive ", percent), of(add(a.kspace, worst_for(attacked, a, attack_of(percent)))), a.truth);
     }
+    for (const int rate : rates())
+      for (std::uint64_t mask = 1; mask <= masks(full); ++mask) {
+        const Acquisition other = scans.judged(seed, rate, mask);
+        note(j, cat("rate ", rate), reconstruct(other.encoding(), other.zero_filled()), other.truth);
+      }
     if (const Acquisition far = scans.others(seed); far.truth.defined())
       note(j, "others", reconstruct(far.encoding(), far.zero_filled()), far.truth);
     out.push_back(std::move(j));
   };
-  add_floor("zero-filled", [](const Encoding&, const F& z) { return z; });
-  add_floor("CG-SENSE", [](const Encoding& e, const F& z) { return mri::cg_sense(e, z, 0.01); });
-  add_floor("total variation", [](const Encoding& e, const F& z) {
-    return mri::total_variation(e, z, {.weight = 2e-3, .iterations = 100});
-  });
+  add_floor(
+      "zero-filled", [](const Encoding&, const F& z) { return z; }, zero_filled);
+  add_floor(
+      "CG-SENSE", [](const Encoding& e, const F& z) { return mri::cg_sense(e, z, lambda); }, cg_sense);
+  // Total variation has no gradient here: it is given what is worst for CG-SENSE.
+  add_floor(
+      "total variation",
+      [](const Encoding& e, const F& z) { return mri::total_variation(e, z, {.weight = 2e-3, .iterations = 100}); },
+      cg_sense);
   return out;
 }
 
@@ -214,52 +326,58 @@ Amplified amplified(const Lab& lab, const Scans& scans, const Method& m, const S
 
 std::vector<PictureRow> pictures(const Lab& lab, const Scans& scans, const std::vector<std::string>& methods,
                                  const Sizes& s, std::uint64_t seed) {
-  const Acquisition a = scans.judged(seed, s.acceleration);
-  const std::int64_t slice = a.truth.dim(0) / 2;
-  const F truth = complex_abs(one_of(a.truth, slice));
-  std::vector<PictureRow> out;
-  for (const std::string condition : {"as measured", "random noise, 20 %", "worst case, 20 %"}) {
-    PictureRow row{.name = condition, .notes = {"truth"}, .images = {picture_of(truth)}};
-    row.errors.push_back(picture_of(zeros_like(truth)));
-    const auto put = [&](const std::string& name, const F& x) {
-      const F got = one_of(x, slice), magnitude = complex_abs(got);
-      F error(truth.shape());
-      for (std::int64_t i = 0; i < error.size(); ++i) error(i) = std::abs(magnitude(i) - truth(i));
-      row.notes.push_back(cat(name, "|", mri::complex_psnr(got, one_of(a.truth, slice))));
+  const Acquisition a = one_slice(scans.judged(seed, s.acceleration));
+  const F truth = complex_abs(one_of(a.truth, 0));
+  const auto apart = [&](const F& magnitude) {
+    F error(truth.shape());
+    for (std::int64_t i = 0; i < error.size(); ++i) error(i) = std::abs(magnitude(i) - truth(i));
+    return error;
+  };
+  const auto row_of = [&](const std::string& name, auto&& perturbation) {
+    PictureRow row{.name = name, .notes = {"truth"}, .images = {picture_of(truth)}, .errors = {{}}};
+    const auto put = [&](const std::string& method, const F& x, const F& delta) {
+      const F got = one_of(x, 0), magnitude = complex_abs(got);
+      row.notes.push_back(cat(method, "|", mri::complex_psnr(got, one_of(a.truth, 0))));
       row.images.push_back(picture_of(magnitude));
-      row.errors.push_back(picture_of(error, 5));
+      row.errors.push_back(picture_of(apart(magnitude), 5));
+      if (!delta.defined()) return;
+      if (row.perturbations.empty()) row.perturbations.push_back({});  // below the truth
+      row.perturbations.push_back(picture_of(complex_abs(one_of(a.encoding().adjoint(delta), 0)), 5));
     };
-    for (const std::string& name : methods) {
-      const How how = how_of(method_named(name), s);
-      F y = a.kspace;
-      if (condition.starts_with("random"))
-        y = add(y, mri::random_perturbation(a.encoding(), y, mri::relative_radii(y, 0.2), seed));
-      if (condition.starts_with("worst"))
-        y = add(y, lab.attack(name, how, a, attack_options(a, 20, mri::AttackGradient::adaptive, 20, seed),
-                              attacking_noise(seed, a)));
-      if (name == methods.front()) put("zero-filled", a.encoding().adjoint(y));
-      put(name, lab.reconstruct(name, how, a.solver, a.encoding().adjoint(y), judging_noise(seed, a)));
+    for (const std::string& method : methods) {
+      How how = how_of(method_named(method), s);
+      const F delta = perturbation(method, how);
+      const F y = delta.defined() ? add(a.kspace, delta) : a.kspace;
+      if (method == methods.front()) put("zero-filled", a.encoding().adjoint(y), delta);
+      put(method, lab.reconstruct(method, how, a.solver, a.encoding().adjoint(y), judging_noise(seed, a)), delta);
     }
-    out.push_back(std::move(row));
-  }
+    return row;
+  };
+  std::vector<PictureRow> out{row_of("as measured", [](const std::string&, const How&) { return F{}; }),
+                              row_of("random noise, 20 %", [&](const std::string&, const How&) {
+                                return mri::random_perturbation(a.encoding(), a.kspace,
+                                                                mri::relative_radii(a.kspace, 0.2), seed);
+                              })};
+  for (const auto& [name, gradient] : gradients)
+    out.push_back(row_of(cat("worst case, 20 %, by the ", name, " attack"), [&](const std::string& method, How how) {
+      how.samples = std::min(how.samples, s.attack_samples);
+      return lab.attack(method, how, a.solver, a.kspace, a.truth,
+                        attack_options(a.kspace, 20, gradient, attack_steps, seed), attacking_noise(seed, a));
+    }));
   return out;
 }
 
 Intervals intervals(const Lab& lab, const Scans& scans, const std::string& method, const Sizes& s, std::uint64_t seed,
                     bool full) {
-  const Acquisition a = scans.judged(seed, s.acceleration);
-  const std::int64_t slice = a.truth.dim(0) / 2, c = a.encoding().coils(), w = scans.width();
+  const Acquisition a = one_slice(scans.judged(seed, s.acceleration));
   const How plainly{.smoothing = mri::Smoothing::none, .sigma = s.sigma, .samples = 1, .steps = s.steps};
-  const Solver solver(a.encoding().maps.rank() == 4
-                          ? a.encoding()
-                          : mri::encoding(one_of(a.encoding().maps, slice), a.encoding().mask));
   const auto magnitudes = [&](const F& y) {  // (b, C, W, W, 2) -> (b, W, W)
-    return complex_abs(lab.reconstruct(method, plainly, solver, solver.encoding().adjoint(y), {}));
+    return complex_abs(lab.reconstruct(method, plainly, a.solver, a.encoding().adjoint(y), {}));
   };
   Intervals out{.eps = 0.4 * s.sigma, .sigma = s.sigma, .alpha = 0.05, .samples = full ? 2000 : 600};
-  const F y = one_of(a.kspace, slice);
+  const F y = one_of(a.kspace, 0);
   const auto found = smoothing::quantile_smoothed(
-      magnitudes, smoothing::AdditiveNoise{.sigma = s.sigma}, y, {.seed = seed, .image = slice},
+      magnitudes, smoothing::AdditiveNoise{.sigma = s.sigma}, y, {.seed = seed, .image = a.ids.front()},
       {.eps = out.eps, .samples = out.samples, .alpha = out.alpha, .batch = 32});
   F wide(found.low.shape());
   double sum = 0;
@@ -272,14 +390,15 @@ Intervals intervals(const Lab& lab, const Scans& scans, const std::string& metho
   out.median = picture_of(found.value);
   out.width = picture_of(wide, 1 / std::max(1e-12, out.largest_width));
 
-  // The median of other noise under perturbations of that length that were found on the network without noise.
-  Acquisition one{solver, a.truth.rows(slice, slice + 1), y.reshaped({1, c, w, w, 2}), {a.ids[std::size_t(slice)]}};
-  const F delta =
-      lab.attack(method, plainly, one, {.threat = {.eps = {out.eps}}, .pgd = {.steps = 20, .step = 0.25, .seed = seed}},
-                 attacking_noise(seed, one));
+  // The median of other noise under perturbations of that length, found by gradients of the mean over noise.
+  How mean = plainly;
+  mean.smoothing = mri::Smoothing::measurements, mean.samples = s.attack_samples;
+  const F delta = lab.attack(method, mean, a.solver, a.kspace, a.truth,
+                             {.threat = {.eps = {out.eps}}, .pgd = {.steps = 20, .step = 0.25, .seed = seed}},
+                             attacking_noise(seed, a));
   const auto moved =
       smoothing::quantile_smoothed(magnitudes, smoothing::AdditiveNoise{.sigma = s.sigma}, add(y, one_of(delta, 0)),
-                                   {.seed = seed, .image = slice, .phase = smoothing::Phase::attack},
+                                   {.seed = seed, .image = a.ids.front(), .phase = smoothing::Phase::attack},
                                    {.samples = out.samples, .alpha = out.alpha, .batch = 32});
   std::int64_t inside = 0;
   for (std::int64_t i = 0; i < wide.size(); ++i)
@@ -295,11 +414,11 @@ const Judgement* find(const std::vector<Judgement>& all, const std::string& meth
 }
 
 std::vector<double> over_seeds(const std::vector<Judgement>& all, const std::string& method,
-                               const std::string& condition) {
+                               const std::string& condition, Figures Judgement::*figures) {
   std::vector<double> out;
   for (const Judgement& j : all) {
-    const auto it = j.psnr.find(condition);
-    if (j.method == method && it != j.psnr.end()) out.push_back(mean_of(it->second));
+    const auto it = (j.*figures).find(condition);
+    if (j.method == method && it != (j.*figures).end()) out.push_back(mean_of(it->second));
   }
   return out;
 }

@@ -18,14 +18,15 @@ NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Training, losses, seconds, denoiser_calls)
 
 /// Figures slice by slice, by condition:
 ///   "clean"                           as measured
-///   "random R", "adaptive R", "masked R"   with perturbed k-space, ‖δ‖ = R % of ‖y‖: of random directions, by the
-///   gradient
-///                                     of the smoothed reconstruction, by that of the network without smoothing and
-///                                     data consistency
-///   "adaptive50 R"                    with fifty steps instead of ten
-///   "image"                           of the zero-filled image, l∞ 2/255, masked
-///   "steps N", "rate R"               with another number of unrolled steps, another acceleration
-///   "others"                          on images of another kind
+///   "random R", "adaptive R", "masked R"  with perturbed k-space, ‖δ‖ = R % of ‖y‖: in a random direction, by the
+///                                         gradient of the smoothed reconstruction, by that of the network without
+///                                         smoothing and data consistency
+///   "zero-filled R"                       what the adaptive attack leaves of the zero-filled image
+///   "adaptive50 R", "masked50 R"          with fifty steps instead of twenty
+///   "k-space l∞ adaptive", …              |δ| ≤ 0.02 in each number of k-space
+///   "image l∞ adaptive", …                of the zero-filled image, |δ| ≤ 2/255
+///   "steps N", "rate R"                   with another number of unrolled steps, another acceleration (several masks)
+///   "others"                              on images of another kind
 using Figures = std::map<std::string, std::vector<double>>;
 
 /// One method's network of one seed.
@@ -57,13 +58,13 @@ struct Picture {
 
   NLOHMANN_DEFINE_TYPE_INTRUSIVE(Picture, width, pixels)
 };
-/// Reconstructions of one slice under one condition, with their errors, five times as bright.
+/// Reconstructions of one slice under one condition; their errors and the perturbations, five times as bright.
 struct PictureRow {
   std::string name{};
   std::vector<std::string> notes{};
-  std::vector<Picture> images{}, errors{};
+  std::vector<Picture> images{}, errors{}, perturbations{};  // the last |Aᴴ δ|, or none
 
-  NLOHMANN_DEFINE_TYPE_INTRUSIVE(PictureRow, name, notes, images, errors)
+  NLOHMANN_DEFINE_TYPE_INTRUSIVE(PictureRow, name, notes, images, errors, perturbations)
 };
 /// Certified intervals of the pixels of a median-smoothed reconstruction.
 struct Intervals {
@@ -88,18 +89,22 @@ struct Results {
   Intervals intervals;
 };
 
-/// The strengths of perturbations, in percent of the measurements.
-std::vector<int> strengths(bool full);
+/// The strengths of perturbations, in percent of the measurements; all of them for few.
+std::vector<int> strengths(bool all);
 /// Numbers of unrolled steps, the trained one and three times as many among them.
 std::vector<int> depths(const Sizes& s);
 std::vector<int> rates();
+/// Masks that each acceleration is judged by, with numbers from 1 on.
+std::uint64_t masks(bool full);
 
 /// How a method's network reconstructs.
 How how_of(const Method& m, const Sizes& s);
 
-Judgement judge(const Lab& lab, const Scans& scans, const Method& m, const Sizes& s, std::uint64_t seed, bool full);
-/// Zero-filled, CG-SENSE and total variation.
-std::vector<Judgement> floors(const Scans& scans, const Sizes& s, std::uint64_t seed);
+///   first  whether this is the study's first seed, of which more is shown
+Judgement judge(const Lab& lab, const Scans& scans, const Method& m, const Sizes& s, std::uint64_t seed, bool full,
+                bool first);
+/// Zero-filled, CG-SENSE and total variation; the last is attacked by what is worst for CG-SENSE.
+std::vector<Judgement> floors(const Scans& scans, const Sizes& s, std::uint64_t seed, bool full);
 Amplified amplified(const Lab& lab, const Scans& scans, const Method& m, const Sizes& s, std::uint64_t seed,
                     std::int64_t slices);
 std::vector<PictureRow> pictures(const Lab& lab, const Scans& scans, const std::vector<std::string>& methods,
@@ -109,7 +114,7 @@ Intervals intervals(const Lab& lab, const Scans& scans, const std::string& metho
 
 /// Figures of a condition for all seeds: means over slices.
 std::vector<double> over_seeds(const std::vector<Judgement>& all, const std::string& method,
-                               const std::string& condition);
+                               const std::string& condition, Figures Judgement::*figures = &Judgement::psnr);
 const Judgement* find(const std::vector<Judgement>& all, const std::string& method, std::uint64_t seed);
 
 }  // namespace smug
