@@ -11,6 +11,7 @@
 #include "../shared/data.hpp"
 #include "certify_file.hpp"
 #include "certify_measure.hpp"
+#include "kept_metrics.hpp"
 #include "tenzo/core/parallel.hpp"
 #include "tenzo/data/stratified.hpp"
 #include "tenzo/io/outputs.hpp"
@@ -53,17 +54,15 @@ struct Plan {
   int seeds;
 };
 std::vector<Plan> plans(const Setup& setup, int seeds) {
-  std::vector<Plan> out{{"no noise", 0.5, seeds}, {"Gaussian", 0.5, seeds}};
-  if (!setup.full) {
-    out.push_back({"Consistency", 0.5, 1});
-    return out;
+  if (!setup.full)
+    return {{"no noise", base_sigma, seeds}, {"Gaussian", base_sigma, seeds}, {"Consistency", base_sigma, 1}};
+  std::vector<Plan> out;
+  for (const std::string& method : methods) {
+    const bool judged = method == "no noise" || std::find(ranked.begin(), ranked.end(), method) != ranked.end();
+    out.push_back({method, base_sigma, judged ? seeds : 1});
   }
-  out.push_back({"Consistency", 0.5, seeds}), out.push_back({"SmoothAdv", 0.5, seeds});
-  for (const char* method : {"Stability", "MACER", "SmoothAdv + Consistency"}) out.push_back({method, 0.5, 1});
-  for (const double sigma : {0.25, 1.0}) {
-    out.push_back({"Gaussian", sigma, seeds});
-    out.push_back({"Consistency", sigma, 1});
-  }
+  for (const double sigma : setup.sizes.sigmas)
+    if (sigma != base_sigma) out.push_back({"Gaussian", sigma, seeds});
   return out;
 }
 
@@ -71,6 +70,7 @@ int study(const Options& o) {
   const auto begin = std::chrono::steady_clock::now();
   const fs::path folder(o.out);
   check_folder(o.out, {"certify-stages.json", "metrics.json", "certify.html"});
+  check_kept_metrics((folder / "metrics.json").string());
   const Setup setup = setup_of(o);
   fs::create_directories(folder / "networks");
   const int seeds = o.seeds > 0 ? o.seeds : 3;
@@ -84,7 +84,7 @@ int study(const Options& o) {
                  {"version", TENZO_VERSION}},
                 o.resume);
   const std::vector<Plan> all = plans(setup, seeds);
-  std::int64_t steps = 5 + 2 * seeds + (o.full ? 7 * seeds : 0);
+  std::int64_t steps = 5 + 2 * seeds + (o.full ? (7 + std::int64_t(ranked.size())) * seeds : 0);
   for (const Plan& p : all) steps += 2 * p.seeds;
   Progress bar("certify", steps);
   stages.watch([&, done = std::int64_t(0)](const std::string& name) mutable { bar.update(++done, name); });
@@ -99,22 +99,29 @@ int study(const Options& o) {
       const std::uint64_t seed = o.seed + std::uint64_t(s);
       const Network& network = networks(p.method, p.sigma, seed);
       r.certified.push_back(stages(cat("certificates of ", p.method, ' ', p.sigma, ", seed ", seed), [&] {
-        return certified(setup, network, p.method, {Family::gaussian, p.sigma}, setup.sizes.samples, seed);
+        return certified(setup, network, p.method, {Family::gaussian, p.sigma}, setup.sizes.judged, setup.sizes.samples,
+                         seed);
+      }));
+      if (!o.full || p.sigma != base_sigma || std::find(ranked.begin(), ranked.end(), p.method) == ranked.end())
+        continue;
+      r.by_many.push_back(stages(cat("certificates of ", p.method, " by many copies, seed ", seed), [&] {
+        return certified(setup, network, p.method, {Family::gaussian, p.sigma}, setup.sizes.few_judged,
+                         setup.sizes.many_samples, seed);
       }));
     }
-  r.zero_order =
-      stages("zeroth order", [&] { return zero_order(setup, networks("Gaussian", 0.5, o.seed), o.seed, seeds); });
+  r.zero_order = stages("zeroth order",
+                        [&] { return zero_order(setup, networks("Gaussian", base_sigma, o.seed), o.seed, seeds); });
   r.digits = stages("digits", [&] {
     std::vector<std::string> out;
-    for (const std::string& png : digits(setup, networks("Gaussian", 0.5, o.seed), o.seed))
+    for (const std::string& png : digits(setup, networks("Gaussian", base_sigma, o.seed), o.seed))
       out.push_back(text::base64_encoded(png));
     return out;
   });
   for (int s = 0; s < seeds; ++s) {
     const std::uint64_t seed = o.seed + std::uint64_t(s);
-    const Network& gaussian = networks("Gaussian", 0.5, seed);
+    const Network& gaussian = networks("Gaussian", base_sigma, seed);
     const Certified& c = *std::find_if(r.certified.begin(), r.certified.end(), [&](const Certified& each) {
-      return each.method == "Gaussian" && each.sigma == 0.5 && each.seed == seed;
+      return each.method == "Gaussian" && each.sigma == base_sigma && each.seed == seed;
     });
     for (const Attacked& a :
          stages(cat("attacks of seed ", seed), [&] { return attacked(setup, gaussian, c, setup.sizes.attacked); }))
@@ -124,13 +131,15 @@ int study(const Options& o) {
       r.regressed.push_back(each);
     if (!o.full) continue;
     for (const DenoisedRun& d : stages(cat("denoisers of seed ", seed),
-                                       [&] { return denoised(setup, networks("no noise", 0.5, seed), seed); }))
+                                       [&] { return denoised(setup, networks("no noise", base_sigma, seed), seed); }))
       r.denoised.push_back(d);
     for (const auto& [name, family] : {std::pair("Laplace", Family::laplace), std::pair("uniform", Family::uniform)}) {
-      const AdditiveNoise noise{family, 1};
-      const Network& network = networks(cat(name, " 1, seed ", seed), [&] { return trained_with(setup, noise, seed); });
-      r.l1.push_back(stages(cat("certificates of ", name, ", seed ", seed),
-                            [&] { return certified(setup, network, name, noise, setup.sizes.l1_samples, seed); }));
+      const AdditiveNoise noise{family, l1_sigma};
+      const Network& network =
+          networks(cat(name, ' ', l1_sigma, ", seed ", seed), [&] { return trained_with(setup, noise, seed); });
+      r.l1.push_back(stages(cat("certificates of ", name, ", seed ", seed), [&] {
+        return certified(setup, network, name, noise, setup.sizes.judged, setup.sizes.l1_samples, seed);
+      }));
     }
     const Network& split = networks(cat("splitting, seed ", seed), [&] { return trained_with_splitting(setup, seed); });
     r.splitting.push_back(stages(cat("splitting of seed ", seed), [&] { return splitting(setup, split, seed); }));

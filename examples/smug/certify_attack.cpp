@@ -54,11 +54,11 @@ std::vector<Attacked> attacked(const Setup& setup, const Network& network, const
     for (const bool inside : {true, false}) {
       // no range: the certificate is of all of space
       attack::Threat threat{.norm = attack::Norm::l2, .eps = radii};
-      for (double& eps : threat.eps) eps *= inside ? 0.95 : 2;
+      for (double& eps : threat.eps) eps *= inside ? attack_inside : attack_outside;
       const auto found = attack_smoothed(network, noise, batch.x, labels, threat,
                                          {.pgd = {.steps = setup.sizes.attack_steps, .score_every = 10},
-                                          .draws = 32,
-                                          .held_out = 64,
+                                          .draws = attack_draws,
+                                          .held_out = attack_judges,
                                           .seed = certified.seed + 104729},
                                          rows.front());
       const F moved = add(batch.x, found.delta);
@@ -87,7 +87,8 @@ std::vector<Regressed> regressed(const Setup& setup, const Network& network, std
       for (std::int64_t r = 0; r < y.size(); ++r) y(r) = s(r, label);
       return y;
     };
-    const QuantileOptions o{.eps = regression_eps, .samples = setup.sizes.samples, .alpha = alpha, .batch = 400};
+    const QuantileOptions o{
+        .eps = regression_eps, .samples = setup.sizes.regression_samples, .alpha = alpha, .batch = 400};
     const auto interval = quantile_smoothed(score, noise, setup.image(i), {seed, i, Phase::estimation}, o);
     Regressed r{seed, i, double(interval.low.item()), double(interval.value.item()), double(interval.high.item())};
     for (const double sign : {1.0, -1.0}) {
@@ -100,11 +101,11 @@ std::vector<Regressed> regressed(const Setup& setup, const Network& network, std
       const auto noise_of = [&](Phase phase, std::int64_t first, std::int64_t draws) {
         return noise_for<float>(noise, x.shape(), {seed, i, phase}, first, draws);
       };
-      const F held_out = noise_of(Phase::evaluation, 0, 128);
+      const F held_out = noise_of(Phase::evaluation, 0, attack_judges);
       const auto found = attack::pgd(
           x, {.norm = attack::Norm::l2, .eps = {regression_eps}}, {.steps = setup.sizes.regression_steps},
           [&](const F& delta, const attack::PgdQuery& q) {
-            const F eta = noise_of(Phase::attack, 32 * q.step, 32);
+            const F eta = noise_of(Phase::attack, attack_draws * q.step, attack_draws);
             const auto g = value_and_grad([&](const auto& d) { return sum(climbed(d, eta)); }, delta);
             return attack::LossesAndGradient<float>{F::full({1}, g.value.item()), g.grad};
           },
@@ -121,10 +122,10 @@ std::vector<Regressed> regressed(const Setup& setup, const Network& network, std
 
 HeavyTail heavy_tail(std::uint64_t seed, int seeds) {
   using D = Tensor<double>;
-  static constexpr double most = 1000;  // sinh is cut there: the mean needs a range
   const auto f = [](const D& x) {
     D y(Shape{x.shape()[0]});
-    for (std::int64_t i = 0; i < y.size(); ++i) y(i) = std::clamp(std::sinh(3 * x(i, 0)), -most, most);
+    for (std::int64_t i = 0; i < y.size(); ++i)
+      y(i) = std::clamp(std::sinh(3 * x(i, 0)), -heavy_tail_range, heavy_tail_range);
     return y;
   };
   HeavyTail out;
@@ -133,7 +134,7 @@ HeavyTail heavy_tail(std::uint64_t seed, int seeds) {
     const QuantileOptions o{.eps = regression_eps, .samples = 10000, .alpha = alpha, .batch = 1000};
     const Stream stream{seed + std::uint64_t(s), 0, Phase::estimation};
     const auto m = quantile_smoothed(f, noise, D::full({1}, 0.2), stream, o);
-    const auto e = mean_smoothed(f, noise, D::full({1}, 0.2), stream, o, -most, most);
+    const auto e = mean_smoothed(f, noise, D::full({1}, 0.2), stream, o, -heavy_tail_range, heavy_tail_range);
     out.median_width.push_back(m.high.item() - m.low.item());
     out.mean_width.push_back(e.high.item() - e.low.item());
     out.ratio.push_back(out.mean_width.back() / out.median_width.back());

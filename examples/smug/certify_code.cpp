@@ -1,5 +1,4 @@
 #include "certify_denoise.hpp"
-#include "tenzo/models/autoencoder.hpp"
 #include "tenzo/nn/init.hpp"
 #include "tenzo/ops/loss.hpp"
 
@@ -60,8 +59,7 @@ Autoencoder<F> autoencoder(const Setup& setup, const AutoencoderConfig& config, 
 
 std::vector<DenoisedRun> denoised_by_code(const Setup& setup, const Network& network, const Denoiser& begin,
                                           std::uint64_t seed) {
-  // a code of 48 numbers, 3 x 4 x 4 of 28 x 28 pixels
-  const AutoencoderConfig config{.channels = setup.config.channels, .image = setup.config.image, .widths = {12, 24, 3}};
+  const AutoencoderConfig config = code_of(setup);
   const Autoencoder<F> halves = autoencoder(setup, config, seed);
   const auto answer = [&](const F& code) { return network(halves.decoder(code)); };
   const std::pair<std::string, CodeGradient> kinds[] = {{"ZO-AE-DS, RGE 20", {.queries = 20}},

@@ -32,18 +32,23 @@ std::vector<DenoisedRun> denoised(const Setup& setup, const Network& network, st
   const auto behind = [&](const Denoiser& d) { return [&](const F& x) { return network(d(x)); }; };
   out.push_back(denoised_run(
       setup, "none", 0, [&](const F& x) { return network(x); }, seed));
-  const DnCnnConfig config{.channels = setup.config.channels, .depth = 5, .width = 32};
+  const DnCnnConfig config{.channels = setup.config.channels, .depth = denoiser_depth, .width = denoiser_width};
   const Denoiser begin = initial_dncnn<float>(config, seed);
-  const std::int64_t steps = setup.sizes.denoiser_steps;
-  const Denoiser mse = white_box_denoiser(setup, network, DenoiserLoss::mse, begin, denoised_sigma, steps, seed);
+  const std::int64_t steps = setup.sizes.denoiser_steps, half = steps / 2;
+  const auto trained = [&](DenoiserLoss kind, const Denoiser& from, std::int64_t n, std::uint64_t noise) {
+    return white_box_denoiser(setup, network, kind, from, base_sigma, n, noise);
+  };
+  const Denoiser mse = trained(DenoiserLoss::mse, begin, steps, seed);
   out.push_back(denoised_run(setup, "MSE", 0, behind(mse), seed));
+  // of the same steps in all
   const Denoiser stab =
-      white_box_denoiser(setup, network, DenoiserLoss::stab, mse, denoised_sigma, steps / 3, seed + 1);
+      trained(DenoiserLoss::stab, trained(DenoiserLoss::mse, begin, half, seed), steps - half, seed + 1);
   out.push_back(denoised_run(setup, "STAB + MSE", 0, behind(stab), seed));
   std::int64_t queries = 0;
-  const Denoiser box = through_answers(
-      setup, network, begin, [&](const F& x) { return network(x); }, {.queries = 48}, seed, queries);
-  out.push_back(denoised_run(setup, "ZO-DS, RGE 48", queries, behind(box), seed));
+  const auto answer = [&](const F& x) { return network(x); };
+  const CodeGradient directions{.queries = int(code_of(setup).code())};
+  const Denoiser box = through_answers(setup, network, begin, answer, directions, seed, queries);
+  out.push_back(denoised_run(setup, "ZO-DS, RGE d", queries, behind(box), seed));
   for (const DenoisedRun& r : denoised_by_code(setup, network, begin, seed)) out.push_back(r);
   return out;
 }
@@ -60,10 +65,10 @@ std::vector<std::string> digits(const Setup& setup, const Network& network, std:
     out.resize((out.size() + digit_columns - 1) / digit_columns * digit_columns);
   };
   show(x);
-  const DnCnnConfig config{.channels = setup.config.channels, .depth = 5, .width = 16};
+  const DnCnnConfig config{.channels = setup.config.channels, .depth = denoiser_depth, .width = picture_width};
   for (const double sigma : digit_sigmas) {
     const Denoiser d = white_box_denoiser(setup, network, DenoiserLoss::mse, initial_dncnn<float>(config, seed), sigma,
-                                          setup.full ? 240 : 60, seed);
+                                          setup.sizes.picture_steps, seed);
     const F eta = noise_for<float>({Family::gaussian, sigma}, x.shape(), {seed, 0, Phase::evaluation}, 0, 1);
     const F noisy = add(x, eta.reshaped(x.shape()));
     show(noisy), show(d(noisy));

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "certify_measure.hpp"
+#include "tenzo/models/autoencoder.hpp"
 #include "tenzo/models/dncnn.hpp"
 #include "tenzo/smoothing/black_box.hpp"
 #include "tenzo/smoothing/classifier.hpp"
@@ -16,7 +17,10 @@ namespace smug::certify {
 
 using Denoiser = tenzo::DnCnn<tenzo::Tensor<float>>;
 
-inline constexpr double denoised_sigma = 0.5;
+/// A code of 48 numbers, 3 × 4 × 4 of 28 × 28 pixels: its d is also the number of directions of ZO-DS.
+inline tenzo::AutoencoderConfig code_of(const Setup& setup) {
+  return {.channels = setup.config.channels, .image = setup.config.image, .widths = {12, 24, 3}};
+}
 
 /// Calls step(clean, noisy, number) for batches of the training samples in the order of an epoch, with fresh noise, at
 /// most so many times.
@@ -39,7 +43,7 @@ void for_noisy_batches(const Setup& setup, double sigma, std::uint64_t seed, std
 Denoiser white_box_denoiser(const Setup& setup, const Network& network, tenzo::smoothing::DenoiserLoss kind,
                             Denoiser begin, double sigma, std::int64_t steps, std::uint64_t seed);
 
-/// Adam's steps on estimates by a black box's answers, with those at clean images as targets.
+/// As many of Adam's steps on estimates by a black box's answers, with those at clean images as targets.
 ///   answer(code) → scores (n, classes)
 template <class White, class Answer>
 White through_answers(const Setup& setup, const Network& network, White m, const Answer& answer,
@@ -47,7 +51,7 @@ White through_answers(const Setup& setup, const Network& network, White m, const
   using namespace tenzo;
   typename Adam::State<White> state;
   BatchStatistics<Tensor<float>> statistics;
-  for_noisy_batches(setup, denoised_sigma, seed, setup.sizes.box_steps,
+  for_noisy_batches(setup, base_sigma, seed, setup.sizes.denoiser_steps,
                     [&](const Tensor<float>& clean, const Tensor<float>& noisy, std::uint32_t step) {
                       const Indices targets = predictions(network(clean));
                       const auto g = smoothing::black_box_gradient(m, noisy, smoothing::answers_loss(answer, targets),
@@ -65,11 +69,12 @@ template <class Scores>
 DenoisedRun denoised_run(const Setup& setup, const std::string& name, std::int64_t queries, const Scores& scores,
                          std::uint64_t seed) {
   using namespace tenzo;
-  DenoisedRun out{name, queries, {.method = name, .sigma = denoised_sigma, .seed = seed}};
-  const smoothing::SmoothedClassifier g(scores, smoothing::AdditiveNoise{smoothing::Family::gaussian, denoised_sigma});
+  DenoisedRun out{name, queries, {.method = name, .sigma = base_sigma, .seed = seed}};
+  const smoothing::SmoothedClassifier g(scores, smoothing::AdditiveNoise{smoothing::Family::gaussian, base_sigma});
+  const smoothing::CertifyOptions how{
+      .selection = selection, .samples = setup.sizes.denoised_samples, .alpha = alpha, .seed = seed};
   for (std::int64_t i = 0; i < std::min(setup.sizes.denoised, setup.judged.size()); ++i) {
-    const auto c =
-        g.certify(setup.image(i), i, {.samples = setup.sizes.denoised_samples, .alpha = alpha, .seed = seed});
+    const auto c = g.certify(setup.image(i), i, how);
     out.certified.log.push_back(
         {.index = i, .label = setup.judged.labels(i), .predicted = c.label, .radius = c.radius});
   }

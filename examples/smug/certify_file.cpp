@@ -58,6 +58,32 @@ LeNetConfig form_of(const SafetensorsFile& file, const std::string& path, const 
   return c;
 }
 
+/// The log that a run of the same options has begun, to go on with; empty where there is none.
+///   certify(i) → the line of image i
+///   Throws  FileError where it is no log, or one of other images; and where its last image, certified again, has
+///           another class or radius: the network or the noise was another.
+template <class Certify>
+CertificateLog begun(const Options& o, const DataSet& data, Certify&& certify) {
+  if (!o.resume || !std::filesystem::exists(o.log)) return {};
+  const CertificateLog log = load_certificates(o.log);
+  for (std::size_t i = 0; i < log.size(); ++i) {
+    const std::int64_t image = std::int64_t(i) * o.skip;
+    if (log[i].index != image || image >= data.test.size() || log[i].label != data.test.labels(image))
+      throw FileError(
+          o.log, -1,
+          cat("is the log of another run: line ", i + 2, " is of image ", log[i].index, " of class ", log[i].label));
+  }
+  if (log.empty()) return log;
+  const CertifiedImage& last = log.back();
+  // as a log says it: radii are rounded there
+  const CertifiedImage again = parse_certificates(write_certificates({certify(last.index)}), o.log).front();
+  if (again.predicted != last.predicted || again.radius != last.radius)
+    throw FileError(o.log, -1,
+                    cat("is the log of another run: image ", last.index, " is certified as ", last.predicted, " to ",
+                        last.radius, " there, and as ", again.predicted, " to ", again.radius, " here"));
+  return log;
+}
+
 }  // namespace
 
 int certify_model(const Options& o) {
@@ -69,16 +95,21 @@ int certify_model(const Options& o) {
   const Network network = load_model<float>(lenet_spec(form_of(file, o.model, data)), file, o.model);
   const SmoothedClassifier g(answers(network, o.device), AdditiveNoise{Family::gaussian, o.sigma});
   const CertifyOptions how{.selection = o.selection, .samples = o.samples, .alpha = o.alpha, .seed = o.seed};
-  CertificateLog log;
-  Progress bar("certify", (data.test.size() + o.skip - 1) / o.skip);
-  for (std::int64_t i = 0; i < data.test.size(); i += o.skip) {
+  const auto certify = [&](std::int64_t i) {
     const auto start = std::chrono::steady_clock::now();
     const Certificate c = g.certify(data.test.x.rows(i, i + 1).reshaped(data.test.x.shape().without(0)), i, how);
-    log.push_back({.index = i,
-                   .label = data.test.labels(i),
-                   .predicted = c.label,
-                   .radius = c.radius,
-                   .seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count()});
+    return CertifiedImage{.index = i,
+                          .label = data.test.labels(i),
+                          .predicted = c.label,
+                          .radius = c.radius,
+                          .seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count()};
+  };
+  CertificateLog log = begun(o, data, certify);
+  Progress bar("certify", (data.test.size() + o.skip - 1) / o.skip, std::int64_t(log.size()));
+  constexpr std::size_t every = 10;  // images that an interrupted run loses at most
+  for (std::int64_t i = std::int64_t(log.size()) * o.skip; i < data.test.size(); i += o.skip) {
+    log.push_back(certify(i));
+    if (log.size() % every == 0) save_certificates(o.log, log);
     bar.update(std::int64_t(log.size()));
   }
   bar.finish();

@@ -5,7 +5,8 @@
 
 namespace smug::certify {
 
-/// Certifies the test images by the network of --model, writes the log and prints what it says.
+/// Certifies the test images by the network of --model, writes the log as it goes and prints what it says. With
+/// --resume it goes on with the log that an interrupted run has left.
 int certify_model(const Options& o);
 
 /// Prints what logs say: certified accuracy by radius, average radius, abstentions, and the best of all.

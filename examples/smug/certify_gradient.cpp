@@ -1,11 +1,12 @@
 #include <algorithm>
 #include <cmath>
-#include <functional>
 
 #include "certify_measure.hpp"
 #include "tenzo/ops/cross_entropy.hpp"
+#include "tenzo/smoothing/base.hpp"
+#include "tenzo/smoothing/closed_forms.hpp"
 #include "tenzo/smoothing/function.hpp"
-#include "tenzo/stats/normal.hpp"
+#include "tenzo/stats/log_slope.hpp"
 
 namespace smug::certify {
 
@@ -15,39 +16,6 @@ using namespace tenzo::smoothing;
 namespace {
 
 using D = Tensor<double>;
-
-constexpr double radius = 0.5;  // σ of the functions
-const D slope = D::from({3}, {0.5, -1, 0.25}), start = D::from({3}, {0.3, 0.2, -0.4});
-constexpr double curvature[3][3] = {{2, 0.5, 0}, {0.5, 1, -0.3}, {0, -0.3, -1}};
-
-double along(const D& x) { return inner(slope, x); }
-
-/// A function, and the gradient of the smoothed one at `start`.
-struct Known {
-  const char* name;
-  std::function<double(const D&)> f;
-  std::vector<double> gradient;
-};
-
-std::vector<Known> functions() {
-  const double t = along(start), n = norm(slope), z = t / (radius * n);
-  const auto slopes = [](double s) { return std::vector<double>{s * slope(0), s * slope(1), s * slope(2)}; };
-  std::vector<double> of_quadratic;
-  for (const auto& row : curvature) of_quadratic.push_back(row[0] * start(0) + row[1] * start(1) + row[2] * start(2));
-  return {{"linear", along, slopes(1)},
-          {"quadratic",
-           [](const D& x) {
-             double s = 0;
-             for (int i = 0; i < 3; ++i)
-               for (int j = 0; j < 3; ++j) s += 0.5 * curvature[i][j] * x(i) * x(j);
-             return s;
-           },
-           of_quadratic},
-          {"exp", [](const D& x) { return std::exp(along(x)); }, slopes(std::exp(t + 0.5 * radius * radius * n * n))},
-          {"cos", [](const D& x) { return std::cos(along(x)); },
-           slopes(-std::sin(t) * std::exp(-0.5 * radius * radius * n * n))},
-          {"half-space", [](const D& x) { return double(along(x) > 0); }, slopes(normal_density(z) / (radius * n))}};
-}
 
 /// E ‖ĝ − ∇f‖² of the estimate of x₀ by q directions in d dimensions.
 double variance(std::int64_t d, int q, std::uint64_t seed, int seeds) {
@@ -64,46 +32,41 @@ double variance(std::int64_t d, int q, std::uint64_t seed, int seeds) {
   return total / double(repeats);
 }
 
-/// The slope of log y over log x, by least squares.
-double log_log_slope(const std::vector<double>& x, const std::vector<double>& y) {
-  double mx = 0, my = 0, xy = 0, xx = 0;
-  const double n = double(x.size());
-  for (std::size_t i = 0; i < x.size(); ++i) mx += std::log(x[i]) / n, my += std::log(y[i]) / n;
-  for (std::size_t i = 0; i < x.size(); ++i)
-    xy += (std::log(x[i]) - mx) * (std::log(y[i]) - my), xx += (std::log(x[i]) - mx) * (std::log(x[i]) - mx);
-  return xy / xx;
-}
-
 }  // namespace
 
 ZeroOrder zero_order(const Setup& setup, const Network& network, std::uint64_t seed, int seeds) {
   ZeroOrder out;
-  constexpr int each = 250;
-  for (const Known& k : functions()) {
+  constexpr int directions = 250;  // of one estimate
+  const D start = D::from({3}, {0.3, 0.2, -0.4}), slope = D::from({3}, {0.5, -1, 0.25}),
+          curvature = D::from({3, 3}, {2, 0.5, 0, 0.5, 1, -0.3, 0, -0.3, -1});
+  for (const ClosedForm& k : closed_forms({Family::gaussian, base_sigma}, start, slope, curvature)) {
     Estimated e{k.name};
     for (int s = 0; s < seeds; ++s) {
       std::vector<RunningMean> mean(3);
-      for (std::uint32_t step = 0; std::int64_t(step) * each < setup.sizes.directions; ++step) {
-        const D g = zo::dense_gradient(
-            smoothed_gradient(k.f, start, seed + std::uint64_t(s), step, {.sigma = radius, .queries = each}), start);
+      for (std::uint32_t step = 0; std::int64_t(step) * directions < setup.sizes.directions; ++step) {
+        const auto estimate =
+            smoothed_gradient(k.f, start, seed + std::uint64_t(s), step, {.sigma = base_sigma, .queries = directions});
+        const D g = zo::dense_gradient(estimate, start);
         for (std::int64_t i = 0; i < 3; ++i) mean[std::size_t(i)].add(g(i));
       }
-      for (std::size_t i = 0; i < 3; ++i)  // 2.5e-10: rounding, where the variance vanishes
-        e.deviation =
-            std::max(e.deviation, std::abs(mean[i].mean - k.gradient[i]) / (mean[i].standard_error() + 2.5e-10));
+      for (std::int64_t i = 0; i < 3; ++i) {
+        const RunningMean& m = mean[std::size_t(i)];
+        // 2.5e-10: rounding, where the variance vanishes
+        e.deviation = std::max(e.deviation, std::abs(m.mean - k.gradient(i)) / (m.standard_error() + 2.5e-10));
+      }
     }
     out.functions.push_back(e);
   }
   for (const int q : {2, 8, 32, 128}) {
     out.queries.push_back(q);
-    out.query_variance.push_back(variance(40, q, seed, seeds));
+    out.query_variance.push_back(variance(variance_dimensions, q, seed, seeds));
   }
   for (const std::int64_t d : {16, 64, 256, 1024}) {
     out.dimensions.push_back(double(d));
-    out.dimension_variance.push_back(variance(d, 8, seed, seeds));
+    out.dimension_variance.push_back(variance(d, variance_queries, seed, seeds));
   }
-  out.query_slope = log_log_slope(out.queries, out.query_variance);
-  out.dimension_slope = log_log_slope(out.dimensions, out.dimension_variance);
+  out.query_slope = log_slope(out.queries, out.query_variance);
+  out.dimension_slope = log_slope(out.dimensions, out.dimension_variance);
 
   // a network's loss as a black box of its input, at the inputs that it is least sure of: there the slope is no
   // rounding
@@ -111,7 +74,7 @@ ZeroOrder zero_order(const Setup& setup, const Network& network, std::uint64_t s
   std::vector<std::int64_t> order;
   for (std::int64_t i = 0; i < losses.size(); ++i) order.push_back(i);
   std::stable_sort(order.begin(), order.end(), [&](auto a, auto b) { return losses(a) > losses(b); });
-  const std::size_t images = std::min<std::size_t>(4, order.size());
+  const auto images = std::size_t(std::min<std::int64_t>(cosine_images, losses.size()));
   for (const int q : {4, 16, 64, 256, 1024}) {
     double cosine = 0, expected = 0;
     for (std::size_t i = 0; i < images; ++i) {

@@ -32,10 +32,11 @@ Network trained_through(const Setup& setup, const N& noise, std::uint64_t seed) 
   return m;
 }
 
-/// The image on 256 levels, which exact splitting is about.
-F on_levels(const F& x) {
+/// The image in multiples of 1/levels, which exact splitting is about.
+F on_levels(const F& x, std::int64_t levels) {
   F out(x.shape());
-  for (std::int64_t i = 0; i < x.size(); ++i) out(i) = float(std::round(std::clamp(x(i), 0.f, 1.f) * 255) / 255);
+  const double n = double(levels);
+  for (std::int64_t i = 0; i < x.size(); ++i) out(i) = float(std::round(std::clamp(double(x(i)), 0.0, 1.0) * n) / n);
   return out;
 }
 
@@ -51,11 +52,14 @@ Network trained_with_splitting(const Setup& setup, std::uint64_t seed) {
 Splitting splitting(const Setup& setup, const Network& network, std::uint64_t seed) {
   const DeterministicSplit split{.lambda = splitting_lambda, .seed = seed};
   const auto scores = [&](const F& x) { return network(x); };
-  constexpr std::int64_t draws = 2000;
-  Splitting out{.seed = seed, .images = setup.judged.size(), .accuracy = 0, .mean_radius = 0};
+  Splitting out{.seed = seed,
+                .images = std::min(setup.sizes.split, setup.judged.size()),
+                .shifts = split.shifts(),
+                .accuracy = 0,
+                .mean_radius = 0};
   const int all = threads();
   for (std::int64_t i = 0; i < out.images; ++i) {
-    const F x = on_levels(setup.image(i));
+    const F x = on_levels(setup.image(i), split.levels);
     const Certificate exact = certify_split(scores, x, split);
     set_threads(1);
     out.changed += certify_split(scores, x, split, 64) != exact;
@@ -63,14 +67,8 @@ Splitting splitting(const Setup& setup, const Network& network, std::uint64_t se
     const bool right = exact.label == setup.judged.labels(i);
     out.accuracy += double(right) / double(out.images);
     out.mean_radius += right ? exact.radius / double(out.images) : 0;
-    // the same splitting with random shifts: its share of votes is in the exact bounds about the exact share
-    const F seen = split.samples(x, 0, split.shifts());
-    const Indices votes = predictions(tenzo::scores(network, seen));
-    const Integers shifts(NoiseKey{.seed = seed, .step = std::uint32_t(i), .query = 11}.of(Purpose::data_order));
-    std::int64_t hits = 0;
-    for (std::int64_t d = 0; d < draws; ++d) hits += votes(shifts.below(votes.size(), d)) == exact.candidate;
-    out.outside += exact.lower < clopper_pearson_lower(hits, draws, alpha) ||
-                   exact.lower > clopper_pearson_upper(hits, draws, alpha);
+    out.outside += !agrees_with_random_shifts(scores, x, split, exact, {seed, i, Phase::prediction},
+                                              setup.sizes.split_draws, alpha);
   }
   return out;
 }

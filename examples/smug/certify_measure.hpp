@@ -14,25 +14,24 @@ Exactness exactness(const Setup& setup, std::uint64_t seed, int seeds);
 /// Certificates of thresholds with known radii, under each family of noise.
 std::vector<Calibration> calibration(const Setup& setup, std::uint64_t seed);
 
-/// R5: certified images under PGD within 0.95 and 2 radii: `count` of them, evenly spread over the radii.
+/// R5: certified images under PGD within attack_inside and attack_outside radii: `count` of them, evenly spread over
+/// the radii.
 std::vector<Attacked> attacked(const Setup& setup, const Network& network, const Certified& certified,
                                std::int64_t count);
 
 /// R9, by the worst of the seeds. The network's part is the cosine of estimates with its gradient by the input.
 ZeroOrder zero_order(const Setup& setup, const Network& network, std::uint64_t seed, int seeds);
 
-/// R10: the network's score of an image's class as a regression, with ‖δ‖₂ ≤ ε = σ/2.
-inline constexpr double regression_eps = 0.25, regression_sigma = 0.5;
+/// R10: the network's score of an image's class as a regression.
 std::vector<Regressed> regressed(const Setup& setup, const Network& network, std::uint64_t seed);
 HeavyTail heavy_tail(std::uint64_t seed, int seeds);
 
-/// R6 and R7: denoisers before a network that was trained without noise, at σ = 0.5: none, white-box ones, and ones
-/// that are trained through its answers.
+/// R6 and R7: denoisers before a network that was trained without noise, in noise of base_sigma: none, white-box ones,
+/// and ones that are trained through its answers. All are trained for the same number of steps on the same batches.
 std::vector<DenoisedRun> denoised(const Setup& setup, const Network& network, std::uint64_t seed);
 
 /// R8: a network trained with noise of a family or with splitting noise, and its certificates.
 Network trained_with(const Setup& setup, const tenzo::smoothing::AdditiveNoise& noise, std::uint64_t seed);
-inline constexpr double splitting_lambda = 0.5;
 Network trained_with_splitting(const Setup& setup, std::uint64_t seed);
 Splitting splitting(const Setup& setup, const Network& network, std::uint64_t seed);
 

@@ -1,5 +1,6 @@
 #include "certify_networks.hpp"
 
+#include <algorithm>
 #include <chrono>
 #include <filesystem>
 
@@ -70,7 +71,7 @@ const Network& Networks::operator()(const std::string& name, const std::function
 }
 
 Certified certified(const Setup& setup, const Network& network, const std::string& method, const AdditiveNoise& noise,
-                    std::int64_t samples, std::uint64_t seed) {
+                    std::int64_t images, std::int64_t samples, std::uint64_t seed) {
   Certified out{.method = method, .sigma = noise.sigma, .seed = seed};
   out.clean = accuracy(network, setup.held_out);
   for (const double level : noise_levels) {
@@ -82,9 +83,10 @@ Certified certified(const Setup& setup, const Network& network, const std::strin
     out.in_noise.push_back(accuracy(network, noisy));
   }
   const SmoothedClassifier g(answers(network, setup.device), noise);
-  for (std::int64_t i = 0; i < setup.judged.size(); ++i) {
+  const CertifyOptions how{.selection = selection, .samples = samples, .alpha = alpha, .seed = seed};
+  for (std::int64_t i = 0; i < std::min(images, setup.judged.size()); ++i) {
     const auto start = std::chrono::steady_clock::now();
-    const Certificate c = g.certify(setup.image(i), i, {.samples = samples, .alpha = alpha, .seed = seed});
+    const Certificate c = g.certify(setup.image(i), i, how);
     out.log.push_back({.index = i,
                        .label = setup.judged.labels(i),
                        .predicted = c.label,

@@ -7,6 +7,8 @@
 #include <vector>
 
 #include "tenzo/smoothing/classifier.hpp"
+#include "tenzo/smoothing/closed_forms.hpp"
+#include "tenzo/stats/bootstrap.hpp"
 
 using namespace tenzo;
 using namespace tenzo::smoothing;
@@ -15,23 +17,13 @@ namespace {
 
 using D = Tensor<double>;
 
-/// Class 0 where w · x > 0 for w = (0.6, 0.8); so x = (0.6 t, 0.8 t) is at distance t from class 1.
-D half_space(const D& x) {
-  D s = D::zeros({x.shape()[0], 2});
-  for (std::int64_t i = 0; i < s.shape()[0]; ++i) s(i, 0) = 0.6 * x(i, 0) + 0.8 * x(i, 1);
-  return s;
-}
-/// Class 0 where x > 0, of single numbers.
-D threshold(const D& x) {
-  D s = D::zeros({x.shape()[0], 2});
-  for (std::int64_t i = 0; i < s.shape()[0]; ++i) s(i, 0) = x(i, 0);
-  return s;
-}
-D at_distance(double t) { return D::from({2}, {0.6 * t, 0.8 * t}); }
+const HalfSpace half_space;
+const Threshold threshold;
+D at_distance(double t) { return HalfSpace::at_distance(t); }
 
 double median(std::vector<double> v) {
-  std::nth_element(v.begin(), v.begin() + std::ptrdiff_t(v.size() / 2), v.end());
-  return v[v.size() / 2];
+  std::ranges::sort(v);
+  return quantile_of_sorted(v, 0.5);
 }
 
 }  // namespace

@@ -201,3 +201,39 @@ TEST_CASE("deterministic splitting: exact certificates, the same bits, in the er
     }
   }
 }
+
+TEST_CASE(
+    "deterministic splitting: random shifts with the same turns agree with exact certificates, and with no others") {
+  // A network of several coordinates: their turns, and so their joint law, matter.
+  const auto scores = [](const D& x) {
+    D s(Shape{x.shape()[0], 2});
+    for (std::int64_t i = 0; i < s.shape()[0]; ++i) s(i, 0) = x(i, 0) * x(i, 1) + x(i, 2) * x(i, 3), s(i, 1) = 0.5;
+    return s;
+  };
+  constexpr double alpha = 1e-3;
+  const DeterministicSplit split{.levels = 50, .lambda = 0.5, .seed = 4};
+  const SplitNoise noise = split.at_random(4);
+  CHECK(noise.fixed.size() == 4);
+  CHECK_THROWS_AS(noisy(noise, D::zeros({3}), {}, 0, 1), ShapeError);
+  std::int64_t agreed = 0, of_others = 0, of_forged = 0;
+  for (std::int64_t k = 0; k < 10; ++k) {
+    const D x = D::from({4}, {0.5 + 0.04 * double(k), 0.6, 0.3, 0.9 - 0.06 * double(k)});
+    const Certificate exact = certify_split(scores, x, split);
+    CHECK(exact.lower > 0.5);
+    CHECK(exact.lower < 1);
+    const auto agrees = [&](const Certificate& c) {
+      return agrees_with_random_shifts(scores, x, split, c, {.seed = 8, .image = k}, 3000, alpha);
+    };
+    agreed += agrees(exact);
+    // the shares of other turns, and of a share that is forged
+    DeterministicSplit other = split;
+    other.seed = 5;
+    of_others += agrees(certify_split(scores, x, other));
+    Certificate forged = exact;
+    forged.lower -= 0.06;
+    of_forged += agrees(forged);
+  }
+  CHECK(agreed == 10);
+  CHECK(of_others < 10);
+  CHECK(of_forged == 0);
+}

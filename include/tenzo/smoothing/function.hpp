@@ -1,7 +1,8 @@
-// Smoothed functions f_σ(x) = E f(x + σu), u ~ N(0, I) or another law of the zeroth-order directions, and their
-// derivatives, of values of f alone. The random gradient estimate of zo/ with radius σ is the gradient of f_σ without
-// bias: this file names that, and adds what zo/ does not have.
-//   Source  Nesterov, Spokoiny 2017, section 2.
+// Smoothed functions x ↦ E f(x + η) and their derivatives, of values of f alone: under any noise of
+// smoothing/noise.hpp, and as what the random gradient estimate of zo/ has as its mean.
+//   Source  Nesterov, Spokoiny 2017, section 2; Mohamed, Rosca, Figurnov, Mnih 2020, "Monte Carlo gradient estimation
+//   in
+//           machine learning", sections 4 (score function) and 6 (differences of weak derivatives).
 #pragma once
 
 #include <algorithm>
@@ -17,6 +18,12 @@
 
 namespace tenzo::smoothing {
 
+/// Of the random gradient estimate. Its law decides which gradient is its mean, for either number of ends:
+///   gaussian    ∇ E f(x + σu), u ~ N(0, I)
+///   sphere      ∇ E f(x + b), b uniform in the ball of radius σ√d
+///   rademacher  for coordinate i ∂ᵢ E f(x + η), ηᵢ uniform in [−σ, σ], the others ±σ: another function for each
+///               coordinate, and none of them E f(x + σu). Of x³ it is 3x² + σ², where ∇ E f(x + σu) is 3x² + 3σ²
+/// All three agree where f is quadratic, and to O(σ²) where it is smooth.
 struct SmoothedOptions {
   double sigma = 0.1;
   int queries = 100;       // directions
@@ -38,11 +45,80 @@ RunningMean smoothed_value(F&& f, const N& noise, const Tensor<T>& x, const Stre
   return m;
 }
 
-/// An estimate of ∇f_σ(x), as data; of any tree x. `zo::dense_gradient(g, x)` is the gradient itself.
+/// An unbiased estimate, as data, of the gradient that the law of the directions has; of any tree x.
+/// `zo::dense_gradient(g, x)` is the gradient itself.
 ///   f(tree) → a number
+///   Throws  ValueError for coordinate directions, which smooth nothing, and as `zo::rge` does.
 template <Tree X, class F>
 zo::Estimate smoothed_gradient(F&& f, const X& x, std::uint64_t seed, std::uint32_t step, const SmoothedOptions& o) {
+  require(o.law != zo::DirectionLaw::coordinate, "smoothed gradient: coordinate directions smooth nothing");
   return zo::rge(zo::CallableLoss(x, [&](const X& at) { return double(f(at)); }), seed, step, o.rge());
+}
+
+/// A mean of gradients, with the standard error of each element: NaN of fewer than two.
+struct MeanGradient {
+  Tensor<double> mean, standard_error;  // (…), as the input
+  std::int64_t forwards = 0;
+};
+
+/// The gradient of E f(x + η) under noise of a family, of n pairs of values.
+///   f(inputs (b, …)) → (b), a number each; x (…), of d elements
+///   gaussian  ½ [f(x + η) − f(x − η)] η / σ², the score of the density, −∇ log p, being η / σ²
+///   laplace   ½ [f(x + η) − f(x − η)] sign(η) / λ
+///   uniform   the density has no score, but ends: ∂ᵢ is the mean of [f(x + η⁺) − f(x + η⁻)] / 2λ, ηᵢ put at ±λ. A pair
+///             is of one coordinate, each in its turn
+///   Bias      none, where f has a mean under the noise.
+///   Variance  of all elements, for linear f of slope a: (d + 1)/n ‖a‖² of Gaussian and (2d − 1)/n ‖a‖² of Laplace
+///             noise, none of uniform noise; of that, for any f, d/n times the difference quotients' variance.
+///   Memory    2 · batch copies of x.
+///   Throws    ValueError for Rademacher noise, whose smoothed function has a gradient only where f has one, for σ = 0
+///             or no elements, and for uniform noise with n < d.
+template <Real T, class F>
+MeanGradient smoothed_gradient(F&& f, const AdditiveNoise& noise, const Tensor<T>& x, const Stream& stream,
+                               std::int64_t n, std::int64_t batch = 256) {
+  require(noise.family != Family::rademacher, "smoothed gradient: values at ±sigma do not tell it");
+  const std::int64_t d = x.size();
+  require(noise.sigma > 0 && n > 0 && batch > 0 && d > 0, "smoothed gradient: sigma ", noise.sigma, ", ", n,
+          " pairs in batches of ", batch, ", ", d, " elements");
+  const bool at_ends = noise.family == Family::uniform;
+  require(!at_ends || n >= d, "smoothed gradient: ", n, " pairs of values for ", d, " coordinates under uniform noise");
+  const double lambda = noise.lambda();
+  const auto score = [&](double eta) {
+    return noise.family == Family::gaussian ? eta / (lambda * lambda) : std::copysign(1 / lambda, eta);
+  };
+  const auto values = [&](const Tensor<T>& inputs) {
+    const auto y = f(inputs);
+    expect(y.size() == inputs.shape()[0], "smoothing: a function gave ", y.shape(), " for ", inputs.shape()[0],
+           " inputs");
+    return y;
+  };
+  std::vector<RunningMean> each(static_cast<std::size_t>(d));
+  for (std::int64_t first = 0; first < n; first += batch) {
+    const std::int64_t some = std::min(batch, n - first);
+    const Tensor<T> eta = noise_for<T>(noise, x.shape().inserted(0, 1), stream, first, some);
+    const T *from = x.data(), *e = eta.data(), end = T(lambda);
+    Tensor<T> up(x.shape().inserted(0, some)), down(up.shape());
+    T *above = up.data(), *below = down.data();
+    for (std::int64_t k = 0; k < some * d; ++k) {
+      const std::int64_t i = k % d;
+      const bool turn = at_ends && (first + k / d) % d == i;
+      above[k] = from[i] + (turn ? end : e[k]);
+      below[k] = from[i] + (turn ? -end : at_ends ? e[k] : -e[k]);
+    }
+    const auto high = values(up), low = values(down);
+    for (std::int64_t r = 0; r < some; ++r) {
+      const double half = 0.5 * (double(high(r)) - double(low(r)));
+      if (at_ends) each[std::size_t((first + r) % d)].add(half / lambda);
+      else
+        for (std::int64_t i = 0; i < d; ++i) each[std::size_t(i)].add(half * score(double(e[r * d + i])));
+    }
+  }
+  MeanGradient g{Tensor<double>(x.shape()), Tensor<double>(x.shape()), 2 * n};
+  for (std::int64_t i = 0; i < d; ++i) {
+    g.mean(i) = each[std::size_t(i)].mean;
+    g.standard_error(i) = each[std::size_t(i)].standard_error();
+  }
+  return g;
 }
 
 /// An estimate of ∇²f_σ(x), (d, d) for the d elements of x in order, symmetric:

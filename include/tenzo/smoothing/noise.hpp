@@ -25,13 +25,12 @@ struct Stream {
 
   /// The key of a sample. Throws ValueError for numbers outside [0, 2^32).
   NoiseKey key(std::int64_t sample) const {
-    constexpr auto smoothing = Purpose(5);  // behind the purposes of core/noise.hpp
     constexpr std::int64_t most = std::int64_t(1) << 32;
     require(image >= 0 && image < most && sample >= 0 && sample < most, "smoothing noise: sample ", sample,
             " of image ", image);
     return NoiseKey{
         .seed = seed, .step = std::uint32_t(image), .query = std::uint32_t(sample), .tensor = std::uint32_t(phase)}
-        .of(smoothing);
+        .of(Purpose::smoothing);
   }
 };
 

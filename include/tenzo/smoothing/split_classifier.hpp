@@ -7,6 +7,7 @@
 
 #include "tenzo/smoothing/classifier.hpp"
 #include "tenzo/smoothing/split_noise.hpp"
+#include "tenzo/stats/bounds.hpp"
 
 namespace tenzo::smoothing {
 
@@ -41,6 +42,19 @@ Certificate certify_split(F&& scores, const Tensor<T>& x, const DeterministicSpl
     c.radius = uniform_l1_radius(split.lambda, c.lower, double(second) / double(c.draws));
   }
   return c;
+}
+
+/// Whether random shifts say what a certificate of all shifts says: the share of its class lies within their exact
+/// two-sided interval. Each of the `draws` shifts is drawn anywhere, its input made and classified anew.
+///   Wrongly false with probability 2α, where `scores` does not notice that a piece's centre moves by half a level.
+template <class F, Real T>
+bool agrees_with_random_shifts(F&& scores, const Tensor<T>& x, const DeterministicSplit& split,
+                               const Certificate& exact, const Stream& stream, std::int64_t draws, double alpha,
+                               std::int64_t batch = 400) {
+  const Votes v = count_votes(scores, split.at_random(x.size()), x, stream, draws, batch);
+  const std::int64_t hits = v.of(exact.candidate);
+  return exact.lower >= clopper_pearson_lower(hits, draws, alpha) &&
+         exact.lower <= clopper_pearson_upper(hits, draws, alpha);
 }
 
 }  // namespace tenzo::smoothing

@@ -18,7 +18,8 @@ namespace tenzo::smoothing {
 ///   Source  Levine, Feizi 2021, "Improved, deterministic smoothing for l1 certified robustness", theorem 2.
 struct SplitNoise {
   double lambda = 0.5;
-  bool shared = false;  // one random shift for all coordinates, each of which adds its own fixed one
+  bool shared = false;             // one random shift for all coordinates, each of which adds its own fixed one
+  std::vector<double> fixed = {};  // these, in shares of 2λ, a coordinate each; empty: a golden-ratio sequence
 
   /// The centre of the piece between cuts at s + 2λ k, k whole, that holds x; a cut belongs to the piece below it.
   template <Real T>
@@ -34,6 +35,8 @@ struct SplitNoise {
     if (n == 0) return;
     const double width = 2 * lambda;
     if (shared) {
+      expect(fixed.empty() || std::int64_t(fixed.size()) == n, "splitting noise: fixed shifts of ", fixed.size(),
+             " coordinates for ", n);
       float u;
       fill(Law::uniform, key, 1, 0, 0, 1, &u);
       for (std::int64_t i = 0; i < n; ++i)
@@ -44,8 +47,9 @@ struct SplitNoise {
     for (std::int64_t i = 0; i < n; ++i) out[i] = centre(x[i], width * double(out[i]), width);
   }
 
-  /// The fixed share of a coordinate where they are coupled: a golden-ratio sequence, which spreads neighbours.
-  static double offset(std::int64_t i) {
+  /// The fixed share of a coordinate where they are coupled. The golden-ratio sequence spreads neighbours.
+  double offset(std::int64_t i) const {
+    if (!fixed.empty()) return fixed[std::size_t(i)];
     const double v = double(i) * 0.61803398874989484820;
     return v - std::floor(v);
   }
@@ -74,18 +78,33 @@ struct DeterministicSplit {
     return std::int64_t(n);
   }
 
+  /// The fixed turns of d coordinates, in levels: whole numbers in [0, shifts()).
+  std::vector<std::int64_t> turns(std::int64_t d) const {
+    const std::int64_t n = shifts();
+    const Integers own(NoiseKey{.seed = seed, .query = 9}.of(Purpose::data_order));
+    std::vector<std::int64_t> out(static_cast<std::size_t>(d));
+    for (std::int64_t i = 0; i < d; ++i) out[std::size_t(i)] = own.below(n, i);
+    return out;
+  }
+
+  /// The same splitting of d coordinates as noise: a shift drawn at random anywhere in [0, 2λ), with the same turns. On
+  /// the levels it cuts as the shift halfway between its two neighbours does, half a level away at most.
+  SplitNoise at_random(std::int64_t d) const {
+    SplitNoise noise{.lambda = lambda, .shared = true};
+    for (const std::int64_t turn : turns(d)) noise.fixed.push_back(double(turn) / double(shifts()));
+    return noise;
+  }
+
   /// x (…), multiples of 1/levels in [0, 1], under shifts first, first + 1, …: (count, …).
   ///   Throws  ValueError where an element is no level.
   template <Real T>
   Tensor<T> samples(const Tensor<T>& x, std::int64_t first, std::int64_t count) const {
     const std::int64_t n = shifts(), d = x.size();
     require(first >= 0 && count >= 0 && first + count <= n, "splitting: shifts ", first, " … of ", n);
-    const Integers own(NoiseKey{.seed = seed, .query = 9}.of(Purpose::data_order));
+    const std::vector<std::int64_t> turn = turns(d);
     Tensor<T> out(x.shape().inserted(0, count));
-    std::vector<std::int64_t> turn(static_cast<std::size_t>(d));
     std::vector<double> level(static_cast<std::size_t>(d));
     for (std::int64_t i = 0; i < d; ++i) {
-      turn[std::size_t(i)] = own.below(n, i);
       const double at = double(x(i)) * double(levels), near = std::round(at);
       require(std::abs(at - near) <= 1e-3 && near >= 0 && near <= double(levels), "splitting: element ", i, " is ",
               x(i), "; want a multiple of 1/", levels, " in [0, 1]");
