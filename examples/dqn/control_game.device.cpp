@@ -1,7 +1,6 @@
 // MinAtar's Breakout: planes in bytes, a convolution.
 #include "control_of.hpp"
 #include "tenzo/io/model_file.hpp"
-#include "tenzo/optim/rmsprop.hpp"
 #include "tenzo/rl/conv_q_network.hpp"
 #include "tenzo/rl/environments/breakout.hpp"
 #include "tenzo/rl/tensor_q.hpp"
@@ -11,13 +10,13 @@ namespace dqn {
 template <class Device>
 Course game_course(const Control& c, const Watch& watch) {
   const auto start = initialised<float>(conv_q_spec(4, 10, 10, 6), c.seed);
-  TensorQ<ConvQNetwork<Tensor<float, Device>>, RmsProp> q(to_device<Device>(start), Shape{4, 10, 10}, 6,
-                                                          {.lr = c.lr, .alpha = 0.95, .eps = 0.01, .centered = true});
+  TensorQ<ConvQNetwork<Tensor<float, Device>>, NamedOptimizer> q(to_device<Device>(start), Shape{4, 10, 10}, 6,
+                                                                 {.lr = c.lr, .name = c.optimizer});
   return dqn_course<std::uint8_t>(
       c, Breakout{}, std::move(q),
       [&](const auto& trained) {
         save_model(c.weights, to_device<Cpu>(trained.model()),
-                   {{"format", "tenzo.q.1"}, {"environment", c.environment}});
+                   {{"format", std::string(q_format)}, {"environment", c.environment}});
       },
       watch);
 }

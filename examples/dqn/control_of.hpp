@@ -10,10 +10,10 @@
 #include <utility>
 #include <vector>
 
+#include "optimizer.hpp"
 #include "study.hpp"
 #include "tenzo/io/atomic_file.hpp"
 #include "tenzo/nn/init.hpp"
-#include "tenzo/optim/radam.hpp"
 #include "tenzo/rl/batched.hpp"
 #include "tenzo/rl/checkpoint.hpp"
 #include "tenzo/rl/dqn.hpp"
@@ -38,8 +38,8 @@ inline DqnOptions agent_options(const Control& c) {
   o.gamma = c.gamma, o.batch = c.batch, o.buffer = c.buffer, o.learning_starts = c.learning_starts;
   o.train_every = c.train_every, o.target_every = c.target_every, o.tau = c.tau, o.n_step = c.n_step;
   o.rule = {.double_q = c.double_q, .huber = c.huber};
-  if (c.prioritized) o.priorities = Priorities{};
-  o.beta_steps = c.steps, o.seed = c.seed;
+  if (c.prioritized) o.priorities = Priorities{.alpha = c.alpha};
+  o.beta_first = c.beta, o.beta_steps = c.steps, o.seed = c.seed;
   return o;
 }
 
@@ -93,74 +93,95 @@ inline void write_log(const Control& c, const Notes& notes) {
     write_file(c.log, "step,kind,return,loss,mean_q,epsilon\n" + std::string(notes.log.begin(), notes.log.end()));
 }
 
-/// The mean return of greedy episodes, which are the same at each evaluation.
-template <class D, class Q>
-double judged(const Control& c, const D& dynamics, Q& q) {
-  return mean_of(greedy_returns(dynamics, q, c.episodes, c.seed ^ 0x9e3779b97f4a7c15, 5000));
+/// What tells a run from others that a checkpoint may be of.
+inline std::string name_of_run(const Control& c) {
+  return nlohmann::json(c).dump() + (c.device == DeviceOption::cpu ? "" : cat(" on ", name_of(c.device)));
 }
 
-/// A run of DQN.   save(q)  writes the weights
-template <class Stored, class D, class Q, class Save>
-Course dqn_course(const Control& c, const D& dynamics, Q q, Save&& save, const Watch& watch) {
+/// Greedy episodes are the same at each evaluation: of a seed of their own.
+inline std::uint64_t judging_seed(const Control& c) { return c.seed ^ 0x9e3779b97f4a7c15; }
+
+/// Goes on with an agent as far as it goes at once: a step, or a rollout.
+template <class Agent, class Ended>
+void advance(Agent& agent, Ended&& ended) {
+  if constexpr (requires { agent.iterate(ended); }) agent.iterate(ended);
+  else agent.step(ended);
+}
+
+/// A run of an agent, from its beginning or its checkpoint to c.steps: evaluations, the last of them of the final
+/// weights, a log, checkpoints.
+///   judge(q)  the mean return of greedy episodes
+///   save(q)   writes the weights
+template <class Agent, class Judge, class Save>
+Course course(const Control& c, Agent agent, Judge&& judge, Save&& save, const Watch& watch) {
   const auto start = std::chrono::steady_clock::now();
-  using Agent = Dqn<Batched<D>, Q, Stored>;
-  Agent agent(Batched<D>(1, dynamics), std::move(q), agent_options(c));
-  const std::string run =
-      nlohmann::json(c).dump() + (c.device == DeviceOption::cpu ? "" : cat(" on ", name_of(c.device)));
+  const std::string run = name_of_run(c);
   Notes notes;
-  if (c.resume && std::filesystem::exists(c.checkpoint)) {
-    Saved<typename Agent::State> saved{agent.state(), {}};
-    load_run(c.checkpoint, saved, run);
-    try {
-      agent.restore(std::move(saved.agent));
-    } catch (const Error& error) {
-      throw FileError(c.checkpoint, -1, error.what());
+  if constexpr (Agent::resumable) {
+    if (c.resume && std::filesystem::exists(c.checkpoint)) {
+      Saved<typename Agent::State> saved{agent.state(), {}};
+      load_run(c.checkpoint, saved, run);
+      try {
+        agent.restore(std::move(saved.agent));
+      } catch (const Error& error) {
+        throw FileError(c.checkpoint, -1, error.what());
+      }
+      notes = std::move(saved.notes);
     }
-    notes = std::move(saved.notes);
   }
-  if (notes.step.empty()) notes.step.push_back(0), notes.greedy.push_back(judged(c, dynamics, agent.q));
+  const std::int64_t begun = agent.steps();
+  const auto evaluate = [&] { notes.step.push_back(double(agent.steps())), notes.greedy.push_back(judge(agent.q)); };
+  if (notes.step.empty()) evaluate();
   while (agent.steps() < c.steps) {
-    agent.step([&](const Episode& e) { notes.ended(e, agent.figures(), agent.epsilon()); });
-    if (agent.steps() % c.evaluate_every == 0) {
-      notes.step.push_back(double(agent.steps())), notes.greedy.push_back(judged(c, dynamics, agent.q));
+    const std::int64_t before = agent.steps();
+    advance(agent, [&](const Episode& e) { notes.ended(e, agent.figures(), agent.epsilon()); });
+    const auto due = [&](std::int64_t every) {
+      return agent.steps() / every != before / every || agent.steps() >= c.steps;
+    };
+    if (due(c.evaluate_every)) {
+      evaluate();
       notes.write(agent.steps(), "greedy", notes.greedy.back(), agent.figures(), agent.epsilon());
       if (watch) watch(agent.steps());
     }
-    if (!c.checkpoint.empty() && (agent.steps() % c.save_every == 0 || agent.steps() >= c.steps)) {
-      save_run(c.checkpoint, Saved<typename Agent::State>{agent.state(), notes}, run);
-      write_log(c, notes);
+    if constexpr (Agent::resumable) {
+      if (!c.checkpoint.empty() && due(c.save_every)) {
+        save_run(c.checkpoint, Saved<typename Agent::State>{agent.state(), notes}, run);
+        write_log(c, notes);
+      }
     }
   }
   write_log(c, notes);
   if (!c.weights.empty()) save(agent.q);
   Course out = notes.course(c);
+  out.made = agent.steps() - begun;
   out.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   return out;
 }
 
-/// A run of PQN in four environments.
+/// Judges in environments with these dynamics.
+template <class D>
+auto judging(const Control& c, const D& dynamics) {
+  return [&c, dynamics](auto& q) { return mean_of(greedy_returns(dynamics, q, c.episodes, judging_seed(c), 5000)); };
+}
+
+/// A run of DQN.
+template <class Stored, class D, class Q, class Save>
+Course dqn_course(const Control& c, const D& dynamics, Q q, Save&& save, const Watch& watch) {
+  return course(c, Dqn<Batched<D>, Q, Stored>(Batched<D>(1, dynamics), std::move(q), agent_options(c)),
+                judging(c, dynamics), save, watch);
+}
+
+/// A run of PQN takes so many environments, and learns from so many of their transitions at once.
+inline constexpr std::int64_t pqn_environments = 4;
+inline constexpr int pqn_batch = int(pqn_environments * PqnOptions{}.rollout / PqnOptions{}.minibatches);
+
 template <class D, class Q, class Save>
 Course pqn_course(const Control& c, const D& dynamics, Q q, Save&& save, const Watch& watch) {
-  const auto start = std::chrono::steady_clock::now();
   PqnOptions o;
   o.exploration = parse_exploration(c.epsilon);
   o.gamma = c.gamma, o.anneal = c.steps, o.seed = c.seed;
-  Pqn<Batched<D>, Q> agent(Batched<D>(4, dynamics), std::move(q), o);
-  Notes notes;
-  notes.step.push_back(0), notes.greedy.push_back(judged(c, dynamics, agent.q));
-  for (std::int64_t next = c.evaluate_every; agent.steps() < c.steps;) {
-    agent.iterate([&](const Episode& e) { notes.ended(e, agent.figures(), o.exploration(double(e.step))); });
-    if (agent.steps() < next) continue;
-    next += c.evaluate_every;
-    notes.step.push_back(double(agent.steps())), notes.greedy.push_back(judged(c, dynamics, agent.q));
-    notes.write(agent.steps(), "greedy", notes.greedy.back(), agent.figures(), o.exploration(double(agent.steps())));
-    if (watch) watch(agent.steps());
-  }
-  write_log(c, notes);
-  if (!c.weights.empty()) save(agent.q);
-  Course out = notes.course(c);
-  out.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  return out;
+  return course(c, Pqn<Batched<D>, Q>(Batched<D>(pqn_environments, dynamics), std::move(q), o), judging(c, dynamics),
+                save, watch);
 }
 
 inline QNetworkConfig network_of(const Control& c, std::int64_t size, std::int32_t actions) {
@@ -176,7 +197,7 @@ inline auto saving(const Control& c, const QNetwork<Tensor<float>>& form) {
       [&c, form](const auto& q) { save_q(c.weights, unravel(q.parameters.template to<Cpu>(), form), c.environment); };
 }
 
-/// A run with the network of these sizes, compiled for them.
+/// A run with the network of these sizes, compiled for them; DQN's batches have B transitions.
 template <int B, int... widths, class D>
 Course fixed_course(const Control& c, const D& dynamics, const Watch& watch) {
   const auto start =
@@ -184,7 +205,7 @@ Course fixed_course(const Control& c, const D& dynamics, const Watch& watch) {
   if (!c.pqn)
     return dqn_course<float>(c, dynamics, FixedQ<FixedQNetwork<false, false, widths...>, B>(ravel(start), {.lr = c.lr}),
                              saving(c, start), watch);
-  FixedQ<FixedQNetwork<true, false, widths...>, B, RAdam> q(ravel(start), {.lr = c.lr});
+  FixedQ<FixedQNetwork<true, false, widths...>, pqn_batch, RAdam> q(ravel(start), {.lr = c.lr});
   q.gradient_limit = 10;
   return pqn_course(c, dynamics, std::move(q), saving(c, start), watch);
 }

@@ -15,8 +15,9 @@ template <class Device, class D>
 Course any_course(const Control& c, const D& dynamics, const Watch& watch) {
   const auto start =
       initialised<float>(q_network_spec(network_of(c, dynamics.observation_size(), dynamics.actions())), c.seed);
-  TensorQ<QNetwork<Tensor<float, Device>>> q(to_device<Device>(start), Shape{dynamics.observation_size()},
-                                             dynamics.actions(), {.lr = c.lr});
+  TensorQ<QNetwork<Tensor<float, Device>>, NamedOptimizer> q(to_device<Device>(start),
+                                                             Shape{dynamics.observation_size()}, dynamics.actions(),
+                                                             {.lr = c.lr, .name = c.optimizer});
   return dqn_course<float>(c, dynamics, std::move(q), saving(c, start), watch);
 }
 

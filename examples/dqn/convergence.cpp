@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cmath>
 #include <span>
+#include <utility>
 
 #include "study.hpp"
 #include "tenzo/core/parallel.hpp"
@@ -16,6 +17,25 @@ using namespace tenzo::rl;
 namespace {
 
 std::uint64_t process_seed(std::uint64_t seed, std::int64_t mdp) { return 1000 * seed + std::uint64_t(mdp); }
+
+/// A process, and what was checked of it.
+std::pair<RealizableMdp, Process> process(const RealizableOptions& options, std::uint64_t number) {
+  RealizableMdp m = realizable_mdp(options, number);
+  const double residual = bellman_residual(m.mdp, m.q) / std::max(1.0, m.q.cwiseAbs().maxCoeff());
+  require(residual < 1e-12, "the process of seed ", number, " has a Bellman residual of ", residual);
+  return {std::move(m), {number, residual, action_gap(m.q, options.actions)}};
+}
+RealizableMdp process_of(const RealizableOptions& options, std::uint64_t number) {
+  return process(options, number).first;
+}
+
+/// Whether the greedy policy of the weights at the end is worth less, on average over states, than that at first.
+bool ends_worse(const RealizableMdp& m, const Eigen::VectorXd& first, const Eigen::VectorXd& last) {
+  const auto worth = [&](const Eigen::VectorXd& w) {
+    return policy_value(m.mdp, epsilon_greedy(m.values(w), m.mdp.actions, 0)).mean();
+  };
+  return !last.allFinite() || worth(last) < worth(first);
+}
 
 Exploration always(double epsilon) { return {Exploration::Kind::constant, epsilon, epsilon}; }
 
@@ -42,11 +62,11 @@ std::vector<double> largest(const FittedCourse& c) {
   return e;
 }
 
-std::vector<double> population_errors(const RealizableMdp& m, double delta, std::uint64_t number,
-                                      const Exploration& exploration, std::int64_t T, double enough) {
+FittedCourse population_course(const RealizableMdp& m, const Eigen::VectorXd& start, const Exploration& exploration,
+                               std::int64_t T, double enough) {
   const PopulationQ population;
-  return largest(run_fitted(m, start_at_distance(m, delta, number), exploration, T, enough,
-                            [&](const Eigen::VectorXd& w, double e) { return population.step(m, w, e); }));
+  return run_fitted(m, start, exploration, T, enough,
+                    [&](const Eigen::VectorXd& w, double e) { return population.step(m, w, e); });
 }
 
 /// Cells of regions: all starts of one process, one distance, one schedule.
@@ -57,9 +77,12 @@ Region region(const RealizableMdp& m, std::int64_t mdp, double delta, int starts
   r.epsilon = exploration.kind == Exploration::Kind::constant ? exploration.first : NAN;
   double iterations = 0, tails = 0;
   for (int i = 0; i < starts; ++i) {
-    const auto e = population_errors(m, delta, 7919 * seed + std::uint64_t(i), exploration, 70, 1e-3);
+    const Eigen::VectorXd start = start_at_distance(m, delta, 7919 * seed + std::uint64_t(i));
+    const FittedCourse c = population_course(m, start, exploration, Success::iterations, Success::enough);
+    const auto e = largest(c);
     if (i == 0) r.errors = e;
-    if (!(e.back() < 1e-3)) continue;
+    r.worse += ends_worse(m, start, c.weights);
+    if (!(e.back() < Success::enough)) continue;
     ++r.successes;
     iterations += double(e.size() - 1);
     tails += rate_over_last(e, std::min<std::size_t>(5, e.size() - 1));
@@ -70,21 +93,26 @@ Region region(const RealizableMdp& m, std::int64_t mdp, double delta, int starts
 
 std::vector<Region> all_regions(std::uint64_t seed, int mdps, int starts, const std::vector<double>& deltas,
                                 const std::vector<Exploration>& schedules, const RealizableOptions& options = {}) {
-  std::vector<RealizableMdp> processes;
-  for (int k = 0; k < mdps; ++k) processes.push_back(realizable_mdp(options, process_seed(seed, k)));
+  std::vector<RealizableMdp> all;
+  for (int k = 0; k < mdps; ++k) all.push_back(process_of(options, process_seed(seed, k)));
   const std::size_t of_each = deltas.size() * schedules.size();
   std::vector<Region> out(of_each * std::size_t(mdps));
   parallel_for(std::int64_t(out.size()), 1, [&](std::int64_t from, std::int64_t to) {
     for (auto i = std::size_t(from); i < std::size_t(to); ++i) {
       const std::size_t k = i / of_each, d = i % of_each / schedules.size(), s = i % schedules.size();
-      out[i] =
-          region(processes[k], std::int64_t(k), deltas[d], starts, schedules[s], process_seed(seed, std::int64_t(k)));
+      out[i] = region(all[k], std::int64_t(k), deltas[d], starts, schedules[s], process_seed(seed, std::int64_t(k)));
     }
   });
   return out;
 }
 
 }  // namespace
+
+std::vector<Process> processes(std::uint64_t seed, int mdps) {
+  std::vector<Process> out;
+  for (int k = 0; k < mdps; ++k) out.push_back(process({}, process_seed(seed, k)).second);
+  return out;
+}
 
 std::vector<Rate> rates(std::uint64_t seed, int mdps, const std::vector<double>& gammas,
                         const std::vector<double>& epsilons) {
@@ -96,12 +124,10 @@ std::vector<Rate> rates(std::uint64_t seed, int mdps, const std::vector<double>&
       r.mdp = std::int64_t(i / of_each);
       r.gamma = gammas[i % of_each / epsilons.size()], r.epsilon = epsilons[i % epsilons.size()];
       const std::uint64_t number = process_seed(seed, r.mdp);
-      const RealizableMdp m = realizable_mdp({.gamma = r.gamma}, number);
-      const double residual = bellman_residual(m.mdp, m.q);
-      require(residual < 1e-12, "the process of seed ", number, " has a Bellman residual of ", residual);
+      const RealizableMdp m = process_of({.gamma = r.gamma}, number);
       const LocalRate theory = local_rate(m, r.epsilon);
       r.rho = theory.rho, r.norm = theory.norm, r.bound = theory.bound;
-      auto e = population_errors(m, 0.02, number + 1, always(r.epsilon), 400, 1e-8);
+      auto e = largest(population_course(m, start_at_distance(m, 0.02, number + 1), always(r.epsilon), 400, 1e-8));
       if (e.back() < 1e-8) {
         r.tail = rate_over_last(e, 15);
         r.whole_r2 = log_fit(e);
@@ -145,7 +171,7 @@ std::vector<Sampled> sample_errors(std::uint64_t seed, int mdps, const std::vect
       r.mdp = std::int64_t(i / of_each);
       r.transitions = sizes[i % of_each / epsilons.size()], r.epsilon = epsilons[i % epsilons.size()];
       const std::uint64_t number = process_seed(seed, r.mdp);
-      const RealizableMdp m = realizable_mdp({}, number);
+      const RealizableMdp m = process_of({}, number);
       const SampledQ sampled{.transitions = r.transitions};
       const Eigen::VectorXd start = start_at_distance(m, 0.1, number + 2);
       SampledQ::State state{start};
@@ -156,10 +182,7 @@ std::vector<Sampled> sample_errors(std::uint64_t seed, int mdps, const std::vect
           });
       const QError e = c.error.back();
       r.sup = e.sup, r.uniform = e.uniform, r.greedy = e.greedy;
-      const auto worth = [&](const Eigen::VectorXd& w) {
-        return policy_value(m.mdp, epsilon_greedy(m.values(w), m.mdp.actions, 0)).mean();
-      };
-      r.worse = worth(c.weights) < worth(start);
+      r.worse = ends_worse(m, start, c.weights);
     }
   });
   return out;
@@ -173,14 +196,15 @@ std::vector<FittedRun> fitted_runs(const Fitted& o) {
                                   .actions = o.actions,
                                   .gamma = o.gamma,
                                   .network = {.features = o.features, .width = o.width, .layers = o.layers}};
-  realizable_mdp(options, 0);  // sizes that can not be are said before the work
+  process_of(options, 0);  // sizes that can not be are said before the work
   std::vector<FittedRun> out(std::size_t(o.mdps));
   parallel_for(o.mdps, 1, [&](std::int64_t from, std::int64_t to) {
     for (std::int64_t k = from; k < to; ++k) {
       const std::uint64_t number = process_seed(o.seed, k);
-      const RealizableMdp m = realizable_mdp(options, number);
+      const auto checked = process(options, number);
+      const RealizableMdp& m = checked.first;
       FittedRun& r = out[std::size_t(k)];
-      r.residual = bellman_residual(m.mdp, m.q), r.gap = action_gap(m.q, o.actions);
+      r.residual = checked.second.residual, r.gap = checked.second.gap;
       const double last = exploration(double(o.iterations - 1));
       const LocalRate theory = local_rate(m, last);
       r.rho = theory.rho, r.bound = theory.bound;

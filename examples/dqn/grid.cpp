@@ -1,6 +1,7 @@
 // Grids, where everything is known: E5.
 #include <algorithm>
 #include <cmath>
+#include <span>
 
 #include "study.hpp"
 #include "tenzo/core/parallel.hpp"
@@ -8,7 +9,7 @@
 #include "tenzo/rl/environments/deep_sea.hpp"
 #include "tenzo/rl/finite_mdp.hpp"
 #include "tenzo/rl/q_table.hpp"
-#include "tenzo/stats/bootstrap.hpp"
+#include "tenzo/stats/interval.hpp"
 
 namespace dqn {
 
@@ -34,51 +35,58 @@ FiniteMdp process_of(const D& dynamics, std::int64_t states, double gamma, At&& 
   return m;
 }
 
-double median(std::vector<double> x) {
-  std::ranges::sort(x);
-  return quantile_of_sorted(x, 0.5);
+/// What the greedy policy of a table returns from the start, in 200 steps at most.
+template <class D, class Index>
+double greedy_return(const QTable& table, const D& dynamics, Index&& index) {
+  typename D::State s{};
+  dynamics.reset(s, {});
+  double total = 0;
+  for (int t = 0; t < 200; ++t) {
+    const Moved moved = dynamics.step(s, table.greedy(index(s)), {});
+    total += double(moved.reward);
+    if (moved.terminated) break;
+  }
+  return total;
 }
 
 }  // namespace
 
-std::vector<CliffRun> cliff_runs(std::uint64_t seed, const std::vector<double>& epsilons) {
+std::vector<CliffRun> cliff_runs(std::uint64_t seed, const std::vector<double>& epsilons, int runs) {
   const Cliff cliff;
   const double gamma = 1;
   const auto index = [](const Cliff::State& s) { return std::int64_t(s[0]); };
-  const FiniteMdp m = process_of(
+  FiniteMdp m = process_of(
       cliff, 48, gamma, [](std::int64_t s) { return Cliff::State{std::int32_t(s)}; }, index);
-  FiniteMdp known = m;  // the goal is left by nobody
-  for (std::int32_t a = 0; a < 4; ++a)
-    known.transition.row(Cliff::goal * 4 + a).setZero(), known.reward[Cliff::goal * 4 + a] = 0;
-  const Eigen::VectorXd right = optimal_q(known);
-  std::vector<CliffRun> out;
-  for (const double epsilon : epsilons) {
-    QTable table(48, 4, 0.5, gamma);
-    std::vector<double> totals;
-    for (std::uint32_t e = 0; e < 2000; ++e) totals.push_back(learn_episode(table, cliff, index, epsilon, seed, e));
-    CliffRun r{epsilon, 0, mean_of(std::span(totals).last(100)), 0};
-    Cliff::State s{Cliff::start};
-    for (int t = 0; t < 200; ++t) {
-      const Moved moved = cliff.step(s, table.greedy(s[0]), {});
-      r.greedy += double(moved.reward);
-      if (moved.terminated) break;
+  for (std::int32_t a = 0; a < 4; ++a)  // the goal is left by nobody
+    m.transition.row(Cliff::goal * 4 + a).setZero(), m.reward[Cliff::goal * 4 + a] = 0;
+  const Eigen::VectorXd right = optimal_q(m);
+  std::vector<CliffRun> out(epsilons.size() * std::size_t(runs));
+  parallel_for(std::int64_t(out.size()), 1, [&](std::int64_t from, std::int64_t to) {
+    for (auto k = std::size_t(from); k < std::size_t(to); ++k) {
+      CliffRun& r = out[k];
+      r.epsilon = epsilons[k / std::size_t(runs)], r.seed = seed + k % std::size_t(runs);
+      QTable table(48, 4, 0.5, gamma);
+      const double first = greedy_return(table, cliff, index);
+      std::vector<double> totals;
+      for (std::uint32_t e = 0; e < 2000; ++e)
+        totals.push_back(learn_episode(table, cliff, index, r.epsilon, r.seed, e));
+      r.behaviour = mean_of(std::span(totals).last(100));
+      r.greedy = greedy_return(table, cliff, index);
+      r.worse = r.greedy < first;
+      r.error = 0;
+      for (std::int64_t i = 0; i <= Cliff::start * 4 + 3; ++i)  // states that there are: not the cliff, not the goal
+        r.error = std::max(r.error, std::abs(table.q[std::size_t(i)] - right[i]) / right.cwiseAbs().maxCoeff());
     }
-    for (std::int64_t i = 0; i < 48 * 4; ++i) {  // of states that there are: not the cliff, not the goal
-      const std::int64_t cell = i / 4;
-      if (cell > Cliff::start) continue;
-      r.error = std::max(r.error, std::abs(table.q[std::size_t(i)] - right[i]) / right.cwiseAbs().maxCoeff());
-    }
-    out.push_back(r);
-  }
+  });
   return out;
 }
 
-std::vector<SeaRun> sea_runs(std::uint64_t seed, int least, int most, int runs, std::int64_t give_up) {
+std::vector<SeaRun> sea_runs(std::uint64_t seed, int least, int most, int runs, int learners, std::int64_t patience) {
   std::vector<SeaRun> out(std::size_t(most - least + 1));
   parallel_for(std::int64_t(out.size()), 1, [&](std::int64_t from, std::int64_t to) {
     for (auto k = std::size_t(from); k < std::size_t(to); ++k) {
       SeaRun& r = out[k];
-      r.side = least + int(k);
+      r.side = least + int(k), r.patience = patience;
       const DeepSea sea{.side = r.side, .map = seed};
       const auto index = [n = r.side](const DeepSea::State& s) { return std::int64_t(s[0]) * n + s[1]; };
       const FiniteMdp m = process_of(
@@ -88,24 +96,30 @@ std::vector<SeaRun> sea_runs(std::uint64_t seed, int least, int most, int runs, 
           },
           index);
       r.q_star = state_values(optimal_q(m), 2)[0];
-      const auto first = [&](double epsilon, bool learns, std::uint64_t number, std::int64_t patience) {
-        QTable table(sea.observation_size(), 2, 0.5, 0.99);
-        for (std::int64_t e = 1; e <= patience; ++e) {
-          if (learn_episode(table, sea, index, epsilon, number, std::uint32_t(e)) > 0.5) return double(e);
-          if (!learns) std::ranges::fill(table.q, 0.0);
-        }
-        return double(patience);
+      const QTable blank(sea.observation_size(), 2, 0.5, 0.99);
+      const auto number = [&](int i) { return 100000 * seed + 1000 * std::uint64_t(r.side) + std::uint64_t(i); };
+      const auto found = [&](QTable& table, double epsilon, int i, std::int64_t e) {
+        return learn_episode(table, sea, index, epsilon, number(i), std::uint32_t(e)) > 0.5;
       };
-      std::vector<double> uniform, learning;
       for (int i = 0; i < runs; ++i) {
-        const std::uint64_t number = 100000 * seed + 1000 * std::uint64_t(r.side) + std::uint64_t(i);
-        uniform.push_back(first(1, false, number, std::int64_t(200) << r.side));
-        if (r.side <= 8 && i < 15) learning.push_back(first(0.1, true, number, give_up));
+        std::int64_t e = 0;
+        bool over = false;
+        while (!over) {
+          QTable table = blank;  // nothing is learnt
+          over = found(table, 1, i, ++e) || e >= std::int64_t(200) << r.side;
+        }
+        r.uniform.push_back(double(e));
       }
-      std::ranges::sort(uniform);
-      r.uniform = median(uniform);
-      r.least = quantile_of_sorted(uniform, 0.25), r.most = quantile_of_sorted(uniform, 0.75);
-      if (!learning.empty()) r.learning = median(learning), r.censored = r.learning >= double(give_up);
+      if (r.side > 8) continue;
+      for (int i = 0; i < learners; ++i) {
+        QTable table = blank;
+        std::int64_t e = 0;
+        bool treasure = false;
+        while (!treasure && e < patience) treasure = found(table, 0.1, i, ++e);
+        r.learning.push_back(double(e));
+        r.censored += !treasure;
+        r.worse += greedy_return(table, sea, index) < greedy_return(blank, sea, index);
+      }
     }
   });
   return out;

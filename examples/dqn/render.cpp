@@ -1,6 +1,8 @@
 // Greedy episodes as pictures.
+#include <algorithm>
 #include <array>
 #include <cmath>
+#include <span>
 
 #include "canvas.hpp"
 #include "study.hpp"
@@ -97,32 +99,42 @@ Canvas drawn(const Breakout& game, const Breakout::State& s) {
   });
 }
 
-/// The pictures of an episode, by the network's best actions.
+/// An episode as pictures, and the steps that it took.
+struct Film {
+  std::vector<Canvas> pictures;
+  std::int64_t steps = 0;
+};
+
+/// The network's best actions for `most` steps at most.
+///   moments  pictures, from the first to the last at equal distances; 0: of every step
 template <class D, class Net>
-std::vector<Canvas> episode(const D& dynamics, const Net& net, const Shape& sample, std::uint64_t seed, int frames) {
+Film episode(const D& dynamics, const Net& net, const Shape& sample, std::uint64_t seed, std::int64_t most,
+             std::int64_t moments) {
   Batched<D> environment(1, dynamics, seed);
-  std::vector<Canvas> out;
-  for (int t = 0; t < frames; ++t) {
-    out.push_back(drawn(dynamics, environment.state(0)));
+  std::vector<typename D::State> states;
+  for (bool over = false; !over && std::int64_t(states.size()) < most;) {
+    states.push_back(environment.state(0));
     Tensor<float> x(sample.inserted(0, 1));
     const auto seen = environment.observation();
     std::copy(seen.begin(), seen.end(), x.data());
     const Tensor<float> q = net(x);
     const std::int32_t action = best_action(q.data(), dynamics.actions());
     const Transitions now = environment.step(std::span(&action, 1));
-    if (now.terminated[0] | now.truncated[0]) break;
+    over = now.terminated[0] | now.truncated[0];
   }
-  return out;
+  const auto steps = std::int64_t(states.size()), count = moments > 0 ? std::min(moments, steps) : steps;
+  Film e{{}, steps};
+  for (std::int64_t i = 0; i < count; ++i)
+    e.pictures.push_back(drawn(dynamics, states[std::size_t(i * (steps - 1) / std::max<std::int64_t>(1, count - 1))]));
+  return e;
 }
 
-std::vector<Canvas> episode(const std::string& environment, const std::string& weights, std::uint64_t seed, int frames,
-                            std::int32_t side) {
+Film episode(const std::string& environment, const std::string& weights, std::uint64_t seed, std::int64_t most,
+             std::int64_t moments, std::int32_t side) {
   if (environment == "minatar-breakout") {
     const SafetensorsFile file = SafetensorsFile::open(weights);
-    const auto stored = load_tree<ConvQNetwork>(
-        conv_q_spec(4, 10, 10, 6), [&](const std::string& name) { return file.tensors().find(name); }, weights);
-    const auto net = map_tree<Tensor<float>>(stored, [](const StoredTensor& t) { return t.to<float>(); });
-    return episode(Breakout{}, net, Shape{4, 10, 10}, seed, frames);
+    const auto net = load_model<float>(conv_q_spec(4, 10, 10, 6), file, weights);
+    return episode(Breakout{}, net, Shape{4, 10, 10}, seed, most, moments);
   }
   const auto net = load_q(weights, environment);
   const auto of = [&](const auto& dynamics) {
@@ -131,7 +143,7 @@ std::vector<Canvas> episode(const std::string& environment, const std::string& w
       throw FileError(weights, -1,
                       cat("is a network of ", widths.front(), " numbers and ", widths.back(), " actions; ", environment,
                           " has ", dynamics.observation_size(), " and ", dynamics.actions()));
-    return episode(dynamics, net, Shape{dynamics.observation_size()}, seed, frames);
+    return episode(dynamics, net, Shape{dynamics.observation_size()}, seed, most, moments);
   };
   if (environment == "cartpole") return of(CartPole<float>{});
   if (environment == "mountaincar") return of(MountainCar<float>{});
@@ -142,32 +154,28 @@ std::vector<Canvas> episode(const std::string& environment, const std::string& w
 
 }  // namespace
 
-std::string rendered(const std::string& environment, const std::string& weights, std::uint64_t seed, int frames,
-                     std::int32_t side) {
-  const auto all = episode(environment, weights, seed, frames, side);
+Picture rendered(const std::string& environment, const std::string& weights, std::uint64_t seed, int frames,
+                 std::int32_t side) {
+  const Film e = episode(environment, weights, seed, frames, 0, side);
   std::vector<std::vector<std::uint8_t>> pixels;
-  for (const Canvas& c : all) pixels.push_back(c.pixels());
+  for (const Canvas& c : e.pictures) pixels.push_back(c.pixels());
   const bool grid = environment == "cliff" || environment == "deepsea";
-  return apng_encoded(pixels, all[0].width(), all[0].height(), 3,
-                      grid                       ? 250
-                      : environment == "acrobot" ? 60
-                                                 : 40,
-                      1500);
+  const int pause = grid ? 250 : environment == "acrobot" ? 60 : 40;  // ms between frames
+  return {apng_encoded(pixels, e.pictures[0].width(), e.pictures[0].height(), 3, pause, 1500), e.steps};
 }
 
-std::string strip(const std::string& environment, const std::string& weights, std::uint64_t seed, int frames,
-                  std::int32_t side) {
-  const auto all = episode(environment, weights, seed, 100000, side);
+Picture strip(const std::string& environment, const std::string& weights, std::uint64_t seed, int frames,
+              std::int32_t side) {
+  const Film e = episode(environment, weights, seed, 100000, frames, side);
   constexpr int gap = 3;  // white between two pictures
-  const int shown = std::min(frames, int(all.size())), width = all[0].width(), height = all[0].height();
+  const int shown = int(e.pictures.size()), width = e.pictures[0].width(), height = e.pictures[0].height();
   const int whole = shown * (width + gap) - gap;
   std::vector<std::uint8_t> pixels(std::size_t(3 * whole * height), 255);
-  for (int i = 0; i < shown; ++i) {
-    const Canvas& c = all[std::size_t(i) * (all.size() - 1) / std::size_t(std::max(1, shown - 1))];
+  for (int i = 0; i < shown; ++i)
     for (int y = 0; y < height; ++y)
-      std::copy_n(c.pixels().begin() + 3 * y * width, 3 * width, pixels.begin() + 3 * (y * whole + i * (width + gap)));
-  }
-  return png_encoded(pixels, whole, height, 3);
+      std::copy_n(e.pictures[std::size_t(i)].pixels().begin() + 3 * y * width, 3 * width,
+                  pixels.begin() + 3 * (y * whole + i * (width + gap)));
+  return {png_encoded(pixels, whole, height, 3), e.steps};
 }
 
 }  // namespace dqn

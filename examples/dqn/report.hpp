@@ -9,9 +9,14 @@
 
 namespace dqn {
 
+/// Bytes of a PNG with what it shows in words.
+struct Shown {
+  std::string png, caption;
+};
+
 /// Writes metrics.json and report.html into the folder.
-///   episodes  animated PNGs with what they show, for the page
+///   cartpole, game  pictures of episodes
 void write_report(const Options& o, const Results& r, const std::vector<tenzo::Claim>& verdicts,
-                  const std::vector<std::pair<std::string, std::string>>& episodes, double seconds);
+                  const std::vector<Shown>& cartpole, const std::vector<Shown>& game, double seconds);
 
 }  // namespace dqn

@@ -41,18 +41,13 @@ double environment_speed(std::int64_t n, double seconds) {
          });
 }
 
-Control short_run(std::uint64_t seed, std::int64_t steps) {
-  Control c;
-  c.seed = seed, c.steps = steps, c.evaluate_every = steps + 1, c.episodes = 1;
-  return c;
-}
-
 /// Seconds of so many short runs on all threads.
 double seconds_of(int runs, std::int64_t steps) {
   const double start = now();
   parallel_for(runs, 1, [&](std::int64_t from, std::int64_t to) {
     for (std::int64_t i = from; i < to; ++i) {
-      Control c = short_run(100 + std::uint64_t(i), steps);
+      Control c;
+      c.seed = 100 + std::uint64_t(i), c.steps = steps, c.evaluate_every = steps, c.episodes = 1;
       c.hidden = {64, 64}, c.batch = 64, c.learning_starts = 200, c.train_every = 4, c.epsilon = "0.1";
       run_control(c);
     }
@@ -62,7 +57,7 @@ double seconds_of(int runs, std::int64_t steps) {
 
 }  // namespace
 
-Speed speeds(double seconds) {
+Speed speeds(double seconds, std::int64_t steps) {
   Speed s;
   const int all = threads();
   s.threads = all;
@@ -82,25 +77,10 @@ Speed speeds(double seconds) {
   s.update = 1 / per_second(seconds / 8, [&] { q.update(batch, {}); });
   s.gflops = 8.0 * 32 * Net::parameters / s.update * 1e-9;  // four passes, two operations each
 
-  const std::int64_t steps = std::int64_t(40000 * std::max(0.5, seconds / 3));
-  const double start = now();
-  parallel_for(all, 1, [&](std::int64_t from, std::int64_t to) {
-    for (std::int64_t i = from; i < to; ++i) run_control(short_run(std::uint64_t(i + 1), steps));
-  });
-  // Nothing is learnt in the first 10,000 steps; a run has 500,000: so many are counted as they weigh there.
-  const double all_seconds = now() - start;
-  const double free = 10000, busy = double(steps) - free;
-  const double idle_start = now();
-  parallel_for(all, 1, [&](std::int64_t from, std::int64_t to) {
-    for (std::int64_t i = from; i < to; ++i) run_control(short_run(std::uint64_t(i + 1), std::int64_t(free)));
-  });
-  const double idle = now() - idle_start;
-  s.end_to_end = all * 500000 / (idle + (all_seconds - idle) * (500000 - free) / busy);
-
   set_threads(1);
-  const double alone = seconds_of(16, 3000) / 16;
+  const double alone = seconds_of(16, steps) / 16;
   set_threads(all);
-  s.scaling = 64 * alone / (seconds_of(64, 3000) * all);
+  s.scaling = 64 * alone / (seconds_of(64, steps) * all);
   return s;
 }
 

@@ -1,22 +1,29 @@
 // Agents: they learn, they go on from a file with the same bits, and what they are given is checked.
 #include <doctest/doctest.h>
 
+#include <unistd.h>
+
 #include <cmath>
 #include <filesystem>
 #include <fstream>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "../tree/same_bits.hpp"
 #include "tenzo/nn/init.hpp"
+#include "tenzo/optim/rmsprop.hpp"
 #include "tenzo/rl/batched.hpp"
 #include "tenzo/rl/checkpoint.hpp"
+#include "tenzo/rl/conv_q_network.hpp"
 #include "tenzo/rl/dqn.hpp"
+#include "tenzo/rl/environments/acrobot.hpp"
 #include "tenzo/rl/environments/breakout.hpp"
 #include "tenzo/rl/environments/cart_pole.hpp"
 #include "tenzo/rl/evaluation.hpp"
 #include "tenzo/rl/fixed_q.hpp"
 #include "tenzo/rl/q_network.hpp"
+#include "tenzo/rl/tensor_q.hpp"
 #include "tenzo/tree/ravel.hpp"
 
 using namespace tenzo;
@@ -68,33 +75,88 @@ TEST_CASE("dqn: learns to balance") {
   CHECK(best >= 200);
 }
 
-TEST_CASE("dqn: goes on from a file with the same bits") {
-  const auto check = [](const DqnOptions& o, std::int64_t n) {
-    auto whole = small_agent(o, n), part = small_agent(o, n), later = small_agent(o, n);
-    double a = 0, b = 0;
-    const auto until = [](auto& agent, std::int64_t steps, double& sum) {
-      while (agent.steps() < steps)
-        agent.step([&](const Episode& e) { sum += e.total * double(e.step) + double(e.length); });
-    };
-    const std::string path = in_temp("run.safetensors");
-    until(whole, 1600, a), until(part, 1600, b);
-    CHECK(a == b);
-    save_run(path, part.state(), "a run");
-    auto state = later.state();
-    load_run(path, state, "a run");
-    later.restore(std::move(state));
-    until(whole, 3000, a), until(later, 3000, b);
-    CHECK(a == b);
-    CHECK(whole.updates() > 200);
-    CHECK(test::same_bits(whole.q.parameters, later.q.parameters));
-    CHECK(test::same_bits(whole.q.target, later.q.target));
-    std::filesystem::remove(path);
-  };
+namespace {
+
+/// What a log says along the way to a step: of each episode its end, and the figures of the last update.
+template <class Agent>
+void play(Agent& agent, std::int64_t until, std::vector<double>& log) {
+  const auto said = [](double x) { return std::isnan(x) ? -1e9 : x; };
+  while (agent.steps() < until)
+    agent.step([&](const Episode& e) {
+      const TdFigures& f = agent.figures();
+      log.insert(log.end(),
+                 {double(e.step), e.total, double(e.length), said(f.loss), said(f.mean_q), said(f.gradient)});
+    });
+}
+
+/// Runs to a step, goes on from there from a file, and compares with a run that never stopped.
+template <class Make>
+void goes_on(Make&& make, std::int64_t at, std::int64_t until) {
+  auto whole = make(), part = make(), later = make();
+  std::vector<double> a, b;
+  const std::string path = in_temp("run.safetensors");
+  play(whole, at, a), play(part, at, b);
+  CHECK(a == b);
+  save_run(path, part.state(), "a run");
+  auto state = later.state();
+  load_run(path, state, "a run");
+  later.restore(std::move(state));
+  CHECK(later.steps() == part.steps());
+  play(whole, until, a), play(later, until, b);
+  CHECK(a == b);
+  CHECK(whole.updates() > part.updates() + 10);
+  CHECK(test::same_bits(whole.q.parameters, later.q.parameters));
+  CHECK(test::same_bits(whole.q.target, later.q.target));
+  std::filesystem::remove(path);
+}
+
+}  // namespace
+
+TEST_CASE("dqn: goes on from a file with the same bits, between two updates") {
   DqnOptions o = small_options();
-  SUBCASE("uniform") { check(o, 1); }
+  o.train_every = 10;
+  SUBCASE("uniform") {
+    goes_on([&] { return small_agent(o); }, 1603, 3000);
+  }
+  SUBCASE("before the first update") {
+    goes_on([&] { return small_agent(o); }, 403, 1200);
+  }
   SUBCASE("with all that there is, in four environments") {
     o.priorities = Priorities{}, o.n_step = 3, o.rule = {.double_q = true, .huber = 1}, o.tau = 0.5;
-    check(o, 4);
+    goes_on([&] { return small_agent(o, 4); }, 1604, 3000);
+  }
+  SUBCASE("with the largest mean of squares so far, and clipped gradients") {
+    goes_on(
+        [&] {
+          Small q(start<4, 32, 32, 2>(1), {.lr = 1e-2, .amsgrad = true});
+          q.gradient_limit = 1;
+          return Dqn<Cart, Small>(Cart(1), std::move(q), o);
+        },
+        1603, 3000);
+  }
+  SUBCASE("a network of any size") {
+    const auto net = initialised<float>(q_network_spec({.widths = {4, 16, 2}, .norm = true, .dueling = true}), 4);
+    using Q = TensorQ<QNetwork<Tensor<float>>>;
+    goes_on([&] { return Dqn<Cart, Q>(Cart(1), Q(net, Shape{4}, 2, {.lr = 1e-3}), o); }, 903, 1500);
+  }
+  SUBCASE("planes in bytes, with centred RMSprop") {
+    const auto net = initialised<float>(conv_q_spec(4, 10, 10, 6, 4, 16), 2);
+    o.batch = 8, o.buffer = 300, o.learning_starts = 100, o.target_every = 50, o.rule.huber = 1;
+    using Q = TensorQ<ConvQNetwork<Tensor<float>>, RmsProp>;
+    goes_on(
+        [&] {
+          return Dqn<Batched<Breakout>, Q, std::uint8_t>(
+              Batched<Breakout>(1), Q(net, Shape{4, 10, 10}, 6, {.lr = 1e-3, .eps = 0.01, .centered = true}), o);
+        },
+        403, 800);
+  }
+  SUBCASE("acrobot") {
+    using Q = FixedQ<FixedQNetwork<false, false, 6, 32, 3>, 32>;
+    goes_on(
+        [&] {
+          return Dqn<Batched<Acrobot<float>>, Q>(Batched<Acrobot<float>>(1), Q(start<6, 32, 3>(2), {.lr = 1e-3}), o);
+        },
+        1203, 2600);
   }
 }
 
@@ -150,10 +212,28 @@ TEST_CASE("dqn: options that can not be") {
     return o;
   };
   CHECK_THROWS_AS(small_agent(with([](DqnOptions& o) { o.batch = 0; })), ValueError);
+  CHECK_THROWS_AS(small_agent(with([](DqnOptions& o) { o.batch = -1; })), ValueError);
+  CHECK_THROWS_AS(small_agent(with([](DqnOptions& o) { o.batch = -1, o.buffer = -1; })), ValueError);
   CHECK_THROWS_AS(small_agent(with([](DqnOptions& o) { o.buffer = 10; })), ValueError);
   CHECK_THROWS_AS(small_agent(with([](DqnOptions& o) { o.train_every = 0; })), ValueError);
   CHECK_THROWS_AS(small_agent(with([](DqnOptions& o) { o.gamma = 1.1; })), ValueError);
   CHECK_THROWS_AS(small_agent(with([](DqnOptions& o) { o.n_step = 0; })), ValueError);
   CHECK_THROWS_AS((Dqn<Batched<Breakout>, Small>(Batched<Breakout>(1), Small(start<4, 32, 32, 2>(1)), small_options())),
                   ShapeError);
+}
+
+TEST_CASE("dqn: a loss that is no number ends the run, and says at which step") {
+  for (const bool prioritized : {false, true}) {
+    DqnOptions o = small_options();
+    if (prioritized) o.priorities = Priorities{};
+    Dqn<Cart, Small> agent(Cart(1), Small(start<4, 32, 32, 2>(1), {.lr = 1e30}), o);
+    std::string why;
+    try {
+      while (agent.steps() < 2000) agent.step([](const Episode&) {});
+    } catch (const ValueError& error) {
+      why = error.what();
+    }
+    CHECK(why.starts_with("dqn: the loss is "));
+    CHECK(why.find(cat("at step ", agent.steps(), " of seed 1")) != why.npos);
+  }
 }

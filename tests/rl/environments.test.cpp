@@ -1,11 +1,13 @@
-// Environments against transitions that were recorded from gymnasium and minatar, and what they promise of chance.
+// Environments against transitions that were recorded from gymnasium and minatar (scripts/environment_goldens.py), and
+// what they promise of chance.
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <fstream>
-#include <map>
 #include <sstream>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "tenzo/rl/batched.hpp"
@@ -30,6 +32,7 @@ struct Recorded {
   std::int32_t action = 0;
   double reward = 0;
   bool terminated = false, truncated = false;
+  std::int32_t step = 0;  // of the episode, where it is truncated
 };
 
 std::vector<double> numbers(const std::string& text) {
@@ -74,6 +77,7 @@ std::vector<Recorded> recorded(const std::string& environment) {
     } else {
       r.observation = numbers(part[5]);
     }
+    if (part.size() > 6) r.step = std::int32_t(std::stoi(part[6].substr(std::string(" step ").size())));
     out.push_back(std::move(r));
   }
   return out;
@@ -104,6 +108,9 @@ Errors compare(const std::string& name, const D& dynamics) {
     CHECK(double(m.reward) == r.reward);
     CHECK(m.terminated == r.terminated);
     CHECK(n.terminated == r.terminated);
+    CHECK(r.truncated == (r.step > 0));
+    CHECK(dynamics.valid(state_of<D>(r.state)));
+    if (!r.terminated) CHECK(dynamics.valid(state_of<D>(r.next)));
     const std::size_t ignored = name == "breakout" ? 1 : 0;  // the last action
     for (std::size_t i = 0; i + ignored < s.size(); ++i) {
       e.step = std::max(e.step, std::abs(double(s[i]) - r.next[i]));
@@ -125,6 +132,53 @@ Errors compare(const std::string& name, const D& dynamics) {
   return e;
 }
 
+/// The step that gymnasium's limit of time has cut off is cut off here, too, and one step before is not.
+template <class D>
+void check_limit(const std::string& name, const D& dynamics) {
+  int cut = 0;
+  for (const Recorded& r : recorded(name)) {
+    if (!r.truncated) continue;
+    ++cut;
+    CHECK(dynamics.limit() == r.step);
+    for (const std::int32_t age : {r.step - 1, r.step - 2}) {
+      Batched<D> e(1, dynamics);
+      auto snapshot = e.snapshot();
+      snapshot.age = {age};
+      for (std::size_t i = 0; i < r.state.size(); ++i) snapshot.state[i] = typename D::State::value_type(r.state[i]);
+      e.restore(snapshot);
+      const Transitions now = e.step(std::vector<std::int32_t>{r.action});
+      CHECK(bool(now.truncated[0]) == (age == r.step - 1));
+      CHECK_FALSE(now.terminated[0]);
+      CHECK(double(now.reward[0]) == r.reward);
+      for (std::size_t i = 0; i < r.observation.size(); ++i)
+        CHECK(double(now.next[i]) == doctest::Approx(r.observation[i]).epsilon(1e-5));
+    }
+  }
+  CHECK(cut == 1);
+}
+
+/// First states are uniform between these ends: all within, and some near both of them.
+template <class D>
+void check_resets(const D& dynamics, const std::vector<std::pair<double, double>>& ends) {
+  constexpr std::int64_t n = 4000;
+  Batched<D> e(n, dynamics, 3);
+  for (std::size_t i = 0; i < ends.size(); ++i) {
+    CAPTURE(i);
+    const auto [from, to] = ends[i];
+    double low = INFINITY, high = -INFINITY, total = 0;
+    for (std::int64_t k = 0; k < n; ++k) {
+      const double x = double(e.state(k)[i]);
+      low = std::min(low, x), high = std::max(high, x), total += x / n;
+    }
+    const double near = 0.006 * (to - from), deviation = (to - from) / std::sqrt(12. * n);
+    CHECK(low >= from);
+    CHECK(high <= to);
+    CHECK(low <= from + near);  // with a chance of (1 - 0.006)^4000 = 4e-11 not
+    CHECK(high >= to - near);
+    CHECK(std::abs(total - (from + to) / 2) <= 6.2 * deviation);
+  }
+}
+
 }  // namespace
 
 // Double against double: sine and cosine and their few products differ in the last bits only; errors of a course grow.
@@ -137,6 +191,8 @@ TEST_CASE("cartpole: gymnasium's transitions") {
   CHECK(d.observation == 0);
   CHECK(f.step < 1e-6);
   CHECK(f.course < 1e-3);
+  check_limit("cartpole", CartPole<double>{});
+  check_resets(CartPole<double>{}, {4, {-0.05, 0.05}});
 }
 
 TEST_CASE("mountaincar: gymnasium's transitions") {
@@ -146,6 +202,8 @@ TEST_CASE("mountaincar: gymnasium's transitions") {
   CHECK(d.step < 1e-15);
   CHECK(d.course < 1e-12);
   CHECK(f.step < 3e-7);
+  check_limit("mountaincar", MountainCar<double>{});
+  check_resets(MountainCar<double>{}, {{-0.6, -0.4}, {0, 0}});
 }
 
 TEST_CASE("acrobot: gymnasium's transitions") {
@@ -156,6 +214,8 @@ TEST_CASE("acrobot: gymnasium's transitions") {
   CHECK(d.course < 1e-9);
   CHECK(d.observation < 1e-6);
   CHECK(f.step < 1e-4);
+  check_limit("acrobot", Acrobot<double>{});
+  check_resets(Acrobot<double>{}, {4, {-0.1, 0.1}});
 }
 
 TEST_CASE("cliff: gymnasium's transitions") {
@@ -175,6 +235,15 @@ TEST_CASE("breakout: minatar's transitions") {
   for (const Recorded& r : recorded("breakout")) bricks += r.reward > 0, refills += r.next[7] > r.state[7];
   CHECK(bricks > 20);
   CHECK(refills >= 1);
+  Batched<Breakout> fresh(4000, {}, 3);
+  int right = 0;
+  for (std::int64_t i = 0; i < fresh.size(); ++i) {
+    const auto s = fresh.state(i);
+    const bool side = s[Breakout::ball_x] == 9;
+    right += side;
+    CHECK(s == Breakout::State{side ? 9 : 0, 3, side ? 3 : 2, 4, 0, side ? 9 : 0, 3, Breakout::all_bricks, 0});
+  }
+  CHECK(std::abs(right - 2000) < 6.2 * std::sqrt(1000.));
 }
 
 TEST_CASE("deepsea: only N rights in a row find the treasure") {
@@ -272,6 +341,33 @@ TEST_CASE("batched: goes on from a snapshot with the same bits") {
         std::vector<float>(b.observation().begin(), b.observation().end()));
   CHECK(play(a, 40, 100) == play(b, 40, 100));
   CHECK_THROWS_AS(b.restore(Batched<Breakout>(4).snapshot()), ValueError);
+}
+
+TEST_CASE("batched: a snapshot holds states in which an episode can be") {
+  const auto refused = [](auto e, std::size_t at, double number) {
+    auto s = e.snapshot();
+    s.state[at] = typename decltype(s.state)::value_type(number);
+    CHECK_THROWS_AS(e.restore(s), ValueError);
+  };
+  refused(Batched<CartPole<float>>(2), 1, NAN), refused(Batched<CartPole<float>>(2), 2, INFINITY);
+  refused(Batched<CartPole<float>>(2), 0, 2.5), refused(Batched<CartPole<float>>(2), 5, -0.3);
+  refused(Batched<MountainCar<float>>(1), 0, -1.3), refused(Batched<MountainCar<float>>(1), 1, 0.08);
+  refused(Batched<MountainCar<float>>(1), 0, 0.55), refused(Batched<Acrobot<float>>(1), 0, 4);
+  refused(Batched<Acrobot<float>>(1), 3, NAN);
+  for (const double cell : {-1., 40., 47., 1e6}) refused(Batched<Cliff>(1), 0, cell);
+  for (const std::size_t at : {0u, 1u}) refused(Batched<DeepSea>(1), at, 8), refused(Batched<DeepSea>(1), at, -1);
+  for (std::size_t at = 0; at < Breakout::count; ++at) {
+    refused(Batched<Breakout>(1), at, -1);
+    refused(Batched<Breakout>(1), at, at == Breakout::bricks ? 1 << 30 : 10);
+  }
+  Batched<CartPole<float>> e(2);
+  auto s = e.snapshot();
+  s.age[1] = 500;
+  CHECK_THROWS_WITH_AS(e.restore(s), "environments: number 1 of a snapshot is at step 500 of 500", ValueError);
+  s.age[1] = -1;
+  CHECK_THROWS_AS(e.restore(s), ValueError);
+  s.age[1] = 499;
+  CHECK_NOTHROW(e.restore(s));
 }
 
 TEST_CASE("breakout: actions stick with their probability") {

@@ -24,7 +24,9 @@ TEST_CASE("exploration: schedules and their texts") {
   CHECK(g(0) == 1);
   CHECK(g(2) == doctest::Approx(0.81));
   CHECK(g(200) == 0.02);
-  for (const Exploration& e : {c, l, g}) CHECK(parse_exploration(e.text()) == e);
+  CHECK(l.text() == "linear:1:0.05:1000");
+  for (const Exploration& e : {c, l, g, parse_exploration("linear:1:0.05:123456789"), parse_exploration("0.123456789")})
+    CHECK(parse_exploration(e.text()) == e);
   for (const char* wrong : {"", "x", "constant", "constant:2", "-0.1", "nan", "linear:1:0.05", "linear:1:0.05:0",
                             "linear:1:0.05:-3", "linear:1:2:10", "geometric:1:0:0", "geometric:1:0:1.5",
                             "geometric:0.1:0.5:0.9", "cosine:1:0:3", "linear:1:0.05:10:3", "0.1 "}) {

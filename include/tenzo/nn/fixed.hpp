@@ -8,6 +8,11 @@
 // fill the vectors, so that no width is wasted on layers of two or of five neurons. Products are those of
 // core/gemm.hpp: their elements are chains of fused multiply-adds in the same order, so that a forward pass has the
 // same bits as nn/linear.hpp.
+//
+// These are no instances of the layers in nn/: those are trees of tensors whose sizes, device and value type (a number,
+// a dual, a variable) are open, with a sample's features side by side; these have neither tensors nor values, and
+// samples side by side. What is one, is shared: the order of parameters, so that weights go from one to the other as
+// they are, and the kernel of products.
 #pragma once
 
 #include <algorithm>

@@ -26,7 +26,7 @@ struct RAdam {
   void step(State<Model>& s, Model& model, const Model& gradient, double lr_factor = 1) const {
     using V = leaf_t<Model>;
     using T = scalar_t<V>;
-    static_assert(HostDevice<device_t<V>>);
+    static_assert(HostDevice<device_t<V>>, "rectified Adam is for the CPU");
     ++s.step;
     const double t = double(s.step), b1 = 1 - std::pow(beta1, t), b2 = 1 - std::pow(beta2, t);
     const double most = 2 / (1 - beta2) - 1, rho = most - 2 * t * std::pow(beta2, t) / b2;

@@ -57,11 +57,7 @@ class Batched {
   std::span<const float> observation() const { return observation_; }
   const Snapshot& snapshot() const { return now_; }
 
-  State state(std::int64_t i) const {
-    State s;
-    for (std::size_t f = 0; f < fields; ++f) s[f] = now_.state[f * std::size_t(n_) + std::size_t(i)];
-    return s;
-  }
+  State state(std::int64_t i) const { return state_in(now_, i); }
 
   void reset(std::uint64_t seed) {
     now_.seed = seed;
@@ -69,10 +65,19 @@ class Batched {
     for (std::int64_t i = 0; i < n_; ++i) begin(i);
   }
 
-  /// Goes on from a snapshot of as many environments.   Throws ValueError where it is none.
+  /// Goes on from a snapshot of as many environments.   Throws ValueError where it is none, or holds a state in which
+  /// no episode can be.
   void restore(Snapshot s) {
     require(s.state.size() == now_.state.size() && s.age.size() == now_.age.size(), "environments: a snapshot of ",
             s.age.size(), "; want ", n_);
+    const std::int64_t limit = dynamics_.limit();
+    for (std::int64_t i = 0; i < n_; ++i) {
+      const std::int32_t age = s.age[std::size_t(i)];
+      require(age >= 0 && (limit == 0 || age < limit), "environments: number ", i, " of a snapshot is at step ", age,
+              " of ", limit);
+      require(dynamics_.valid(state_in(s, i)), "environments: number ", i, " of a snapshot is in no state of ",
+              D::name);
+    }
     now_ = std::move(s);
     for (std::int64_t i = 0; i < n_; ++i) dynamics_.observe(state(i), observation_.data() + i * width_);
   }
@@ -91,6 +96,12 @@ class Batched {
   }
 
  private:
+  State state_in(const Snapshot& from, std::int64_t i) const {
+    State s;
+    for (std::size_t f = 0; f < fields; ++f) s[f] = from.state[f * std::size_t(n_) + std::size_t(i)];
+    return s;
+  }
+
   Draw draw(std::int64_t i) const { return {now_.seed, std::uint32_t(i), now_.steps, Use::dynamics}; }
 
   void put(std::int64_t i, const State& s) {

@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "tenzo/core/error.hpp"
-#include "tenzo/core/tensor.hpp"
+#include "tenzo/rl/agent.hpp"
 #include "tenzo/rl/environment.hpp"
 #include "tenzo/rl/exploration.hpp"
 #include "tenzo/rl/n_step.hpp"
@@ -41,35 +41,11 @@ struct DqnOptions {
             target_every, "; want at least 1");
     require(gamma >= 0 && gamma <= 1 && tau > 0 && tau <= 1, "dqn: gamma ", gamma, ", tau ", tau,
             "; want gamma in [0, 1], tau in (0, 1]");
+    require(n_step >= 1, "dqn: returns of ", n_step, " steps; want at least 1");
     require(rule.huber >= 0 && beta_first >= 0 && beta_first <= 1 && beta_steps >= 1, "dqn: huber ", rule.huber,
             ", beta ", beta_first, " over ", beta_steps, " steps");
   }
 };
-
-/// An episode that has ended: of the behaviour, exploration included.
-struct Episode {
-  std::int64_t step = 0;    // of the run, at its end
-  double total = 0;         // sum of its rewards, undiscounted
-  std::int64_t length = 0;  // steps
-};
-
-namespace detail {
-
-/// Of environments whose states nobody can read: nothing.
-struct NoSnapshot {
-  static void fields(auto&&, auto&) {}
-};
-template <class E>
-struct SnapshotOf {
-  using type = NoSnapshot;
-};
-template <class E>
-requires requires { typename E::Snapshot; }
-struct SnapshotOf<E> {
-  using type = typename E::Snapshot;
-};
-
-}  // namespace detail
 
 /// An ε-greedy agent in E's environments that learns Q: DQN, and with the options Double DQN, prioritised replay and
 /// n-step returns; dueling heads and layer norms are the network's.
@@ -87,25 +63,25 @@ class Dqn {
 
   /// What a run needs to go on, on the host: for rl/checkpoint.hpp.
   struct State {
-    std::int64_t steps = 0, updates = 0, optimizer_step = 0;
-    Tensor<float> parameters, target;
-    std::vector<Tensor<float>> moments;
-    Snapshot environment;
-    typename Replay<Stored>::Contents replay;
-    std::vector<NStep::Waiting> waiting;
-    std::vector<double> totals;
-    std::vector<std::int64_t> lengths;
+    std::int64_t steps = 0, updates = 0;
+    LearnerState learner{};
+    Snapshot environment{};
+    typename Replay<Stored>::Contents replay{};
+    std::vector<NStep::Waiting> waiting{};
+    Tally tally{};
+    TdFigures figures{};  // of the last update: what logs say until the next
 
     /// Names what is stored, in order: f(name, member).
     static void fields(auto&& f, auto& s) {
-      f("steps", s.steps), f("updates", s.updates), f("optimizer.step", s.optimizer_step);
-      f("parameters", s.parameters), f("target", s.target), f("optimizer.moments", s.moments);
+      f("steps", s.steps), f("updates", s.updates);
+      LearnerState::fields(f, s.learner);
       f("environment", s.environment);
       f("replay.observation", s.replay.observation), f("replay.next", s.replay.next);
       f("replay.reward", s.replay.reward), f("replay.discount", s.replay.discount);
       f("replay.action", s.replay.action), f("replay.priority", s.replay.priority);
       f("replay.added", s.replay.added), f("replay.largest", s.replay.largest);
-      f("n_step", s.waiting), f("totals", s.totals), f("lengths", s.lengths);
+      f("n_step", s.waiting), f("figures", s.figures);
+      Tally::fields(f, s.tally);
     }
   };
 
@@ -116,19 +92,15 @@ class Dqn {
   Dqn(E e, Q value, const DqnOptions& options)
       : environment(std::move(e)),
         q(std::move(value)),
-        options_(options),
+        options_(checked(options)),
         replay_(options.buffer, environment.observation_size(), options.priorities),
         n_step_(std::size_t(environment.size()), NStep(options.n_step, options.gamma, environment.observation_size())),
-        totals_(std::size_t(environment.size()), 0.),
-        lengths_(std::size_t(environment.size()), 0),
+        tally_(environment.size()),
         actions_(std::size_t(environment.size())),
         before_(std::size_t(environment.size() * environment.observation_size())),
         values_(std::size_t(environment.size() * environment.actions())),
         errors_(std::size_t(options.batch)) {
-    options.check();
-    expect(q.observation_size() == environment.observation_size() && q.actions() == environment.actions(),
-           "dqn: the environment has observations of ", environment.observation_size(), " and ", environment.actions(),
-           " actions, the network ", q.observation_size(), " and ", q.actions());
+    detail::expect_fit("dqn", environment, q);
     environment.reset(options.seed);
   }
 
@@ -139,9 +111,10 @@ class Dqn {
   const TdFigures& figures() const { return figures_; }  // of the last update
 
   /// One step of all environments, and the updates that are due. `ended(Episode)` is called for each that has ended.
+  ///   Throws  ValueError where the loss of an update is not finite.
   template <class Ended>
   void step(Ended&& ended) {
-    choose();
+    choose_actions(q, environment.observation(), epsilon(), options_.seed, steps_, values_, actions_);
     const auto seen = environment.observation();
     std::copy(seen.begin(), seen.end(), before_.begin());
     const Transitions t = environment.step(actions_);
@@ -151,14 +124,11 @@ class Dqn {
       const auto k = std::size_t(i);
       n_step_[k].add(before_.data() + i * size, actions_[k], t.reward[k], t.terminated[k], t.truncated[k],
                      t.next.data() + i * size, [&](auto... parts) { replay_.add(parts...); });
-      totals_[k] += double(t.reward[k]), ++lengths_[k];
-      if (!(t.terminated[k] | t.truncated[k])) continue;
-      ended(Episode{steps_, totals_[k], lengths_[k]});
-      totals_[k] = 0, lengths_[k] = 0;
+      tally_.add(k, t.reward[k], t.terminated[k] | t.truncated[k], steps_, ended);
     }
     for (std::int64_t s = from + 1; s <= steps_; ++s) {
       if (s <= options_.learning_starts || replay_.size() < options_.batch) continue;
-      if (s % options_.train_every == 0) update();
+      if (s % options_.train_every == 0) update(s);
       if (s % options_.target_every == 0) q.follow(options_.tau);
     }
   }
@@ -166,76 +136,42 @@ class Dqn {
   State state() const requires resumable {
     State s{.steps = steps_,
             .updates = updates_,
-            .optimizer_step = q.state.step,
-            .parameters = on_host(q.parameters),
-            .target = on_host(q.target),
-            .moments = {},
+            .learner = learner_state(q),
             .environment = environment.snapshot(),
             .replay = replay_.contents(),
             .waiting = {},
-            .totals = totals_,
-            .lengths = lengths_};
-    for (const auto* m : moments(q.state)) s.moments.push_back(m->defined() ? on_host(*m) : zeros());
+            .tally = tally_,
+            .figures = figures_};
     for (const NStep& each : n_step_) s.waiting.push_back(each.waiting());
     return s;
   }
 
   /// Throws ValueError where the state is that of another run.
   void restore(State s) requires resumable {
-    const auto all = moments(q.state);
-    require(s.moments.size() == all.size() && s.waiting.size() == n_step_.size() && s.totals.size() == totals_.size() &&
-                s.lengths.size() == lengths_.size() && s.steps >= 0,
+    require(s.waiting.size() == n_step_.size() && s.tally.totals.size() == n_step_.size() &&
+                s.tally.lengths.size() == n_step_.size() && s.steps >= 0 && s.updates >= 0,
             "dqn: the state of another run");
-    const auto taken = [&](auto& to, const Tensor<float>& from) {
-      require(from.shape() == q.parameters.shape(), "dqn: parameters ", from.shape(), "; want ", q.parameters.shape());
-      to = from.clone().template to<typename std::remove_cvref_t<decltype(to)>::device>();
-    };
-    taken(q.parameters, s.parameters), taken(q.target, s.target);
-    for (std::size_t i = 0; i < all.size(); ++i) taken(*all[i], s.moments[i]);
-    q.state.step = s.optimizer_step;
+    restore_learner(q, s.learner);
     environment.restore(std::move(s.environment));
     replay_.restore(std::move(s.replay));
     for (std::size_t i = 0; i < n_step_.size(); ++i) n_step_[i].restore(std::move(s.waiting[i]));
-    totals_ = std::move(s.totals), lengths_ = std::move(s.lengths);
-    steps_ = s.steps, updates_ = s.updates;
+    tally_ = std::move(s.tally);
+    steps_ = s.steps, updates_ = s.updates, figures_ = s.figures;
   }
 
  private:
-  /// The tensors that an optimizer's state holds beside its step.
-  template <class S>
-  static auto moments(S& s) {
-    if constexpr (requires { s.square; }) return std::vector{&s.square, &s.mean};
-    else if constexpr (requires { s.first; }) return std::vector{&s.first, &s.second};
-    else return std::vector{&s.momentum};
-  }
-  /// A copy that later updates do not reach.
-  static Tensor<float> on_host(const auto& x) {
-    const Tensor<float> host = x.template to<Cpu>();
-    return host.clone();
-  }
-  Tensor<float> zeros() const { return Tensor<float>::zeros(q.parameters.shape()); }
-
-  void choose() {
-    const double epsilon_now = epsilon();
-    const std::int32_t n = environment.actions();
-    bool greedy = false;
-    for (std::size_t i = 0; i < actions_.size(); ++i) {
-      const PhiloxBlock words = Draw{options_.seed, std::uint32_t(i), std::uint32_t(steps_), Use::behaviour}.block();
-      const bool random = unit<double>(words[0]) < epsilon_now;
-      actions_[i] = random ? std::int32_t(below(std::uint32_t(n), words[1])) : -1;
-      greedy = greedy || !random;
-    }
-    if (!greedy) return;
-    q.values(environment.observation(), values_);
-    for (std::size_t i = 0; i < actions_.size(); ++i)
-      if (actions_[i] < 0) actions_[i] = best_action(values_.data() + i * std::size_t(n), n);
+  /// Before there is room for anything.
+  static const DqnOptions& checked(const DqnOptions& o) {
+    o.check();
+    return o;
   }
 
-  void update() {
+  void update(std::int64_t step) {
     const double t = std::min(1.0, double(steps_) / double(options_.beta_steps));
     replay_.sample(options_.batch, {options_.seed, 0, std::uint32_t(updates_), Use::replay}, sampled_,
                    options_.beta_first + (1 - options_.beta_first) * t);
     figures_ = q.update(sampled_.batch(), options_.rule, 1, errors_);
+    detail::require_finite("dqn", figures_, options_.seed, step);
     replay_.prioritize(sampled_.row, errors_);
     ++updates_;
   }
@@ -244,8 +180,7 @@ class Dqn {
   Replay<Stored> replay_;
   std::vector<NStep> n_step_;
   std::int64_t steps_ = 0, updates_ = 0;
-  std::vector<double> totals_;
-  std::vector<std::int64_t> lengths_;
+  Tally tally_;
   std::vector<std::int32_t> actions_;
   std::vector<float> before_, values_, errors_;
   Sampled sampled_;

@@ -23,6 +23,7 @@ struct Moved {
 ///   reset    makes a first state
 ///   step     moves on by an action of 0 … actions()-1
 ///   observe  writes observation_size() numbers
+///   valid    whether these numbers are a state from which an episode goes on: they may come from a file
 ///   limit    steps until an episode is cut off; 0: never
 template <class D>
 concept Dynamics = requires(const D& d, typename D::State& s, const typename D::State& at, const Draw& draw,
@@ -37,6 +38,7 @@ concept Dynamics = requires(const D& d, typename D::State& s, const typename D::
   d.reset(s, draw);
   { d.step(s, std::int32_t(), draw) } -> std::same_as<Moved>;
   d.observe(at, to);
+  { d.valid(at) } -> std::same_as<bool>;
 };
 
 /// What n environments did in one step. Views into the environment, good until its next step.

@@ -34,12 +34,16 @@ struct Exploration {
     }
   }
 
-  /// As parse_exploration takes it.
+  /// As parse_exploration takes it, which gives the same again.
   std::string text() const {
+    const auto shortest = [](double x) {
+      char digits[32];
+      return std::string(digits, std::to_chars(digits, digits + sizeof digits, x).ptr);
+    };
     switch (kind) {
-      case Kind::linear: return cat("linear:", first, ':', last, ':', length);
-      case Kind::geometric: return cat("geometric:", first, ':', last, ':', factor);
-      default: return cat("constant:", first);
+      case Kind::linear: return cat("linear:", shortest(first), ':', shortest(last), ':', shortest(length));
+      case Kind::geometric: return cat("geometric:", shortest(first), ':', shortest(last), ':', shortest(factor));
+      default: return cat("constant:", shortest(first));
     }
   }
 };

@@ -3,14 +3,14 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <numeric>
 #include <span>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
 #include "tenzo/core/error.hpp"
 #include "tenzo/core/permutation.hpp"
-#include "tenzo/rl/dqn.hpp"
+#include "tenzo/rl/agent.hpp"
 #include "tenzo/rl/environment.hpp"
 #include "tenzo/rl/exploration.hpp"
 #include "tenzo/rl/td.hpp"
@@ -50,33 +50,55 @@ inline void lambda_returns(std::span<const float> reward, std::span<const std::u
 }
 
 /// An ε-greedy agent in several environments: after each rollout, Q is fitted to λ-returns on shuffled minibatches.
-///   Q is to be an average over its own layer norms: without them, learning without a target diverges.
+///   Q is to have layer norms: without them, learning without a target diverges.
+///   All chance is counter-based: a run is a function of its seed, and goes on from `state()` with the same bits, where
+///   the environments have snapshots.
 ///   Source  Gallici et al. 2025, algorithm 1; the order of events is that of CleanRL's pqn.py
 template <Environment E, QFunction Q>
 class Pqn {
  public:
+  using Snapshot = typename detail::SnapshotOf<E>::type;
+  static constexpr bool resumable = !std::is_same_v<Snapshot, detail::NoSnapshot>;
+
+  /// What a run needs to go on behind a rollout, on the host: for rl/checkpoint.hpp.
+  struct State {
+    std::int64_t steps = 0, phases = 0;
+    LearnerState learner{};
+    Snapshot environment{};
+    Tally tally{};
+    TdFigures figures{};  // of the last update
+
+    static void fields(auto&& f, auto& s) {
+      f("steps", s.steps), f("phases", s.phases);
+      LearnerState::fields(f, s.learner);
+      f("environment", s.environment), f("figures", s.figures);
+      Tally::fields(f, s.tally);
+    }
+  };
+
   E environment;
   Q q;
 
   /// Throws ValueError where the options are wrong, ShapeError where Q is not for this environment.
-  Pqn(E e, Q value, const PqnOptions& options) : environment(std::move(e)), q(std::move(value)), options_(options) {
+  Pqn(E e, Q value, const PqnOptions& options)
+      : environment(std::move(e)), q(std::move(value)), options_(options), tally_(environment.size()) {
     options.check();
-    expect(q.observation_size() == environment.observation_size() && q.actions() == environment.actions(),
-           "pqn: the environment has observations of ", environment.observation_size(), " and ", environment.actions(),
-           " actions, the network ", q.observation_size(), " and ", q.actions());
+    detail::expect_fit("pqn", environment, q);
     require(rows() % options.minibatches == 0, "pqn: ", rows(), " steps do not make ", options.minibatches, " batches");
     const auto n = std::size_t(rows()), size = std::size_t(environment.observation_size());
     observation_.resize(n * size), next_.resize(n * size);
     action_.resize(n), reward_.resize(n), value_.resize(n), goal_.resize(n);
     terminated_.resize(n), truncated_.resize(n);
-    totals_.resize(std::size_t(environment.size())), lengths_.resize(std::size_t(environment.size()));
     environment.reset(options.seed);
   }
 
+  const PqnOptions& options() const { return options_; }
   std::int64_t steps() const { return steps_; }
-  const TdFigures& figures() const { return figures_; }
+  double epsilon() const { return options_.exploration(double(steps_)); }
+  const TdFigures& figures() const { return figures_; }  // of the last update
 
   /// One rollout of all environments, and what is learnt from it. `ended(Episode)` as of Dqn.
+  ///   Throws  ValueError where the loss of an update is not finite.
   template <class Ended>
   void iterate(Ended&& ended) {
     const std::int64_t n = environment.size(), size = environment.observation_size(), T = options_.rollout;
@@ -84,15 +106,9 @@ class Pqn {
     std::vector<float> values(std::size_t(n * actions));
     std::vector<std::int32_t> chosen(std::size_t(n), 0);
     for (std::int64_t t = 0; t < T; ++t) {  // rows of one environment follow each other: row i T + t
-      const double epsilon = options_.exploration(double(steps_));
-      q.values(environment.observation(), values);
-      for (std::int64_t i = 0; i < n; ++i) {
-        const PhiloxBlock words = Draw{options_.seed, std::uint32_t(i), std::uint32_t(steps_), Use::behaviour}.block();
-        const auto k = std::size_t(i);
-        chosen[k] = unit<double>(words[0]) < epsilon ? std::int32_t(below(std::uint32_t(actions), words[1]))
-                                                     : best_action(values.data() + i * actions, actions);
+      choose_actions(q, environment.observation(), epsilon(), options_.seed, steps_, values, chosen);
+      for (std::int64_t i = 0; i < n; ++i)
         std::copy_n(environment.observation().data() + i * size, size, observation_.data() + (i * T + t) * size);
-      }
       const Transitions now = environment.step(chosen);
       steps_ += n;
       for (std::int64_t i = 0; i < n; ++i) {
@@ -100,10 +116,7 @@ class Pqn {
         std::copy_n(now.next.data() + i * size, size, next_.data() + (i * T + t) * size);
         action_[row] = chosen[k], reward_[row] = now.reward[k];
         terminated_[row] = now.terminated[k], truncated_[row] = now.truncated[k];
-        totals_[k] += double(now.reward[k]), ++lengths_[k];
-        if (!(now.terminated[k] | now.truncated[k])) continue;
-        ended(Episode{steps_, totals_[k], lengths_[k]});
-        totals_[k] = 0, lengths_[k] = 0;
+        tally_.add(k, now.reward[k], now.terminated[k] | now.truncated[k], steps_, ended);
       }
     }
     std::vector<float> after(std::size_t(rows() * actions));
@@ -119,6 +132,21 @@ class Pqn {
                      part(goal_));
     }
     learn();
+  }
+
+  State state() const requires resumable {
+    return {steps_, phases_, learner_state(q), environment.snapshot(), tally_, figures_};
+  }
+
+  /// Throws ValueError where the state is that of another run.
+  void restore(State s) requires resumable {
+    require(s.tally.totals.size() == tally_.totals.size() && s.tally.lengths.size() == tally_.lengths.size() &&
+                s.steps >= 0 && s.phases >= 0,
+            "pqn: the state of another run");
+    restore_learner(q, s.learner);
+    environment.restore(std::move(s.environment));
+    tally_ = std::move(s.tally);
+    steps_ = s.steps, phases_ = s.phases, figures_ = s.figures;
   }
 
  private:
@@ -139,17 +167,17 @@ class Pqn {
           goal[std::size_t(i)] = goal_[std::size_t(row)], action[std::size_t(i)] = action_[std::size_t(row)];
         }
         figures_ = q.update({x, x, action, goal, nothing}, {}, left);  // nothing is bootstrapped: goals are whole
+        detail::require_finite("pqn", figures_, options_.seed, steps_);
       }
     }
   }
 
   PqnOptions options_;
-  std::int64_t steps_ = 0, phases_ = 0;
+  Tally tally_;
+  std::int64_t steps_ = 0, phases_ = 0;                            // phases: epochs of learning so far
   std::vector<float> observation_, next_, reward_, value_, goal_;  // (rows, …)
   std::vector<std::int32_t> action_;
   std::vector<std::uint8_t> terminated_, truncated_;
-  std::vector<double> totals_;
-  std::vector<std::int64_t> lengths_;
   TdFigures figures_;
 };
 

@@ -4,15 +4,15 @@
 //   with commas between them, "norm" and "dueling" 0 or 1.
 #pragma once
 
+#include <algorithm>
 #include <charconv>
-#include <cmath>
+#include <cstddef>
 #include <cstdint>
-#include <map>
 #include <string>
-#include <vector>
+#include <string_view>
+#include <system_error>
 
-#include "tenzo/io/safetensors.hpp"
-#include "tenzo/io/safetensors_writer.hpp"
+#include "tenzo/io/model_file.hpp"
 #include "tenzo/rl/q_network.hpp"
 
 namespace tenzo::rl {
@@ -21,23 +21,14 @@ inline constexpr std::string_view q_format = "tenzo.q.1";
 
 /// Writes a network. The same network gives the same bytes.
 inline void save_q(const std::string& path, const QNetwork<Tensor<float>>& q, const std::string& environment) {
-  std::vector<TensorSpec> specs;
-  std::vector<Tensor<float>> leaves;
-  for_each_leaf(
-      [&](const Path& at, const Tensor<float>& v) {
-        specs.push_back({at.str(), DType::f32, v.shape()});
-        leaves.push_back(v);
-      },
-      q);
   std::string widths;
   for (const std::int64_t w : q.config.widths) widths += cat(widths.empty() ? "" : ",", w);
-  write_safetensors(path,
-                    {{"format", std::string(q_format)},
-                     {"environment", environment},
-                     {"widths", widths},
-                     {"norm", q.config.norm ? "1" : "0"},
-                     {"dueling", q.config.dueling ? "1" : "0"}},
-                    specs, [&](std::size_t i) { return StoredTensor::from(leaves[i]); });
+  save_model(path, q,
+             {{"format", std::string(q_format)},
+              {"environment", environment},
+              {"widths", widths},
+              {"norm", q.config.norm ? "1" : "0"},
+              {"dueling", q.config.dueling ? "1" : "0"}});
 }
 
 /// Reads a network.   Throws FileError where the file is none, or not one for this environment.
@@ -63,16 +54,7 @@ inline QNetwork<Tensor<float>> load_q(const std::string& path, const std::string
     at = end + 1;
   }
   if (c.widths.size() < 2) throw FileError(path, -1, cat("its widths are ", printable(widths)));
-  const auto stored = load_tree<QNetwork>(
-      q_network_spec(c), [&](const std::string& name) { return file.tensors().find(name); }, path);
-  return map_tree<Tensor<float>>(stored, [&](const Path& leaf, const StoredTensor& t) {
-    if (t.dtype() != DType::f32)
-      throw FileError(path, -1, cat(printable(leaf.str()), " is of ", t.dtype(), "; want f32"));
-    const Tensor<float> v = t.to<float>();
-    for (const float x : v.values())
-      if (!std::isfinite(x)) throw FileError(path, -1, cat(printable(leaf.str()), " holds ", x));
-    return v;
-  });
+  return load_model<float>(q_network_spec(c), file, path);
 }
 
 }  // namespace tenzo::rl

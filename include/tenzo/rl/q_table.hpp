@@ -26,13 +26,7 @@ struct QTable {
             " actions, rate ", step, ", gamma ", discount);
   }
 
-  std::int32_t greedy(std::int64_t s) const {
-    const double* const row = q.data() + s * actions;
-    std::int32_t best = 0;
-    for (std::int32_t a = 1; a < actions; ++a)
-      if (row[a] > row[best]) best = a;
-    return best;
-  }
+  std::int32_t greedy(std::int64_t s) const { return best_action(q.data() + s * actions, actions); }
   void learn(std::int64_t s, std::int32_t a, double reward, bool terminated, std::int64_t next) {
     double& value = q[std::size_t(s * actions + a)];
     value += rate * (reward + (terminated ? 0 : gamma * q[std::size_t(next * actions + greedy(next))]) - value);

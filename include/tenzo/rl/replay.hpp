@@ -136,7 +136,7 @@ class Replay {
     const auto n = std::size_t(capacity_);
     require(c.observation.size() == all_.observation.size() && c.next.size() == all_.next.size() &&
                 c.reward.size() == n && c.discount.size() == n && c.action.size() == n &&
-                c.priority.size() == (tree_ ? n : 0) && c.added >= 0,
+                c.priority.size() == (tree_ ? n : 0) && c.added >= 0 && c.largest > 0 && std::isfinite(c.largest),
             "replay: contents of ", c.reward.size(), " transitions; want ", n);
     if (tree_)
       for (std::int64_t i = 0; i < capacity_; ++i) tree_->set(i, c.priority[std::size_t(i)]);

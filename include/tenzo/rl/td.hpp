@@ -47,6 +47,9 @@ struct TdFigures {
   double loss = NAN;      // mean over the batch
   double mean_q = NAN;    // of the actions taken
   double gradient = NAN;  // Euclidean norm, before clipping; measured only where there is a limit
+
+  /// Names what is stored, for rl/checkpoint.hpp.
+  static void fields(auto&& f, auto& s) { f("loss", s.loss), f("mean_q", s.mean_q), f("gradient", s.gradient); }
 };
 
 /// Action values that learn.
@@ -64,7 +67,8 @@ concept QFunction = requires(Q& q, const Q& at, std::span<const float> x, std::s
 };
 
 /// The index of the largest of n numbers; of equal ones the first.
-inline std::int32_t best_action(const float* q, std::int32_t n) {
+template <class T>
+std::int32_t best_action(const T* q, std::int32_t n) {
   std::int32_t best = 0;
   for (std::int32_t a = 1; a < n; ++a)
     if (q[a] > q[best]) best = a;

@@ -47,6 +47,12 @@ struct Acrobot {
     return {up ? 0.f : -1.f, up};
   }
 
+  static bool valid(const State& s) {
+    constexpr T pi = T(3.14159265358979323846), slack = T(1e-5);  // of angles that were wrapped in this precision
+    return std::abs(s[0]) <= pi + slack && std::abs(s[1]) <= pi + slack && std::abs(s[2]) <= 4 * pi &&
+           std::abs(s[3]) <= 9 * pi;
+  }
+
   void observe(const State& s, float* to) const {
     to[0] = float(math::cos(s[0])), to[1] = float(math::sin(s[0]));
     to[2] = float(math::cos(s[1])), to[3] = float(math::sin(s[1]));

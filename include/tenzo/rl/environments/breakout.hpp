@@ -71,6 +71,12 @@ struct Breakout {
     return m;
   }
 
+  static bool valid(const State& s) {
+    const auto within = [&](Field f, std::int32_t most) { return s[f] >= 0 && s[f] <= most; };
+    return within(ball_x, 9) && within(ball_y, 8) && within(direction, 3) && within(paddle, 9) && within(strike, 1) &&
+           within(last_x, 9) && within(last_y, 9) && within(bricks, all_bricks) && within(last_action, actions() - 1);
+  }
+
   void observe(const State& s, float* to) const {
     std::fill(to, to + 300, 0.f);
     to[90 + s[paddle]] = 1;

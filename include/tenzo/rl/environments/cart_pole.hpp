@@ -41,13 +41,19 @@ struct CartPole {
     const T turn = (gravity * sin - cos * push) / (half * (T(4) / T(3) - pole * cos * cos / total));
     const T pull = push - moment * turn * cos / total;
     s = {s[0] + dt * s[1], s[1] + dt * pull, s[2] + dt * s[3], s[3] + dt * turn};
-    constexpr T angle = T(12 * 2 * 3.14159265358979323846 / 360), place = T(2.4);
     return {1.f, bool((s[0] < -place) | (s[0] > place) | (s[2] < -angle) | (s[2] > angle))};
+  }
+
+  static bool valid(const State& s) {
+    return std::abs(s[0]) <= place && std::abs(s[2]) <= angle && std::isfinite(s[1]) && std::isfinite(s[3]);
   }
 
   void observe(const State& s, float* to) const {
     to[0] = float(s[0]), to[1] = float(s[1]), to[2] = float(s[2]), to[3] = float(s[3]);
   }
+
+ private:
+  static constexpr T angle = T(12 * 2 * 3.14159265358979323846 / 360), place = T(2.4);
 };
 
 }  // namespace tenzo::rl

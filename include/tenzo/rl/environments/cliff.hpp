@@ -15,7 +15,7 @@ namespace tenzo::rl {
 ///   State        the cell, row by row from the top
 ///   Observation  the cell as one of 48
 ///   Actions      0 up, 1 right, 2 down, 3 left
-///   Source       Sutton, Barto 2018, example 6.6; Gymnasium's CliffWalking without its limit, which is 0 there, too
+///   Source       Sutton, Barto 2018, example 6.6; Gymnasium's CliffWalking, which has no limit of time either
 struct Cliff {
   using State = std::array<std::int32_t, 1>;
   static constexpr std::string_view name = "cliff";
@@ -39,6 +39,8 @@ struct Cliff {
     }
     return {-1.f, s[0] == goal};
   }
+
+  static bool valid(const State& s) { return s[0] >= 0 && s[0] <= start; }  // behind it are the cliff and the goal
 
   void observe(const State& s, float* to) const {
     std::fill(to, to + observation_size(), 0.f);

@@ -45,6 +45,8 @@ struct DeepSea {
     return {reward, s[0] == side};
   }
 
+  bool valid(const State& s) const { return s[0] >= 0 && s[0] < side && s[1] >= 0 && s[1] < side; }
+
   void observe(const State& s, float* to) const {
     std::fill(to, to + observation_size(), 0.f);
     if (s[0] < side) to[s[0] * side + s[1]] = 1;

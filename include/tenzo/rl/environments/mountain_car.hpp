@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <cstdint>
 #include <string_view>
 
@@ -37,6 +38,10 @@ struct MountainCar {
     v = (p <= T(-1.2)) & (v < 0) ? T(0) : v;
     s = {p, v};
     return {-1.f, bool((p >= T(0.5)) & (v >= 0))};
+  }
+
+  static bool valid(const State& s) {
+    return s[0] >= T(-1.2) && s[0] <= T(0.6) && std::abs(s[1]) <= T(0.07) && !(s[0] >= T(0.5) && s[1] >= 0);
   }
 
   void observe(const State& s, float* to) const { to[0] = float(s[0]), to[1] = float(s[1]); }
