@@ -56,7 +56,8 @@ struct Sizes {
   std::int64_t denoised = 80, denoised_samples = 200;              // images that judge denoisers, and their copies
   std::int64_t l1_samples = 1000, split = 60, split_draws = 2000;  // images that are split, and random shifts of each
 
-  /// Those of --full, three seeds, take half an hour on two cores.
+  /// Those of --full, three seeds, are about 3,300 s of processor time by the times of its parts: half an hour on two
+  /// cores.
   static Sizes of(bool full) {
     Sizes s;
     if (full) {
