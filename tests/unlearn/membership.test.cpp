@@ -4,6 +4,7 @@
 #include <doctest/doctest.h>
 
 #include <cmath>
+#include <limits>
 #include <vector>
 
 #include "tenzo/nn/init.hpp"
@@ -69,6 +70,20 @@ TEST_CASE("membership: features in closed form") {
   const auto p = of(Feature::probabilities);
   CHECK(p.shape() == Shape{2, 3});
   CHECK(p(1, 0) == doctest::Approx(0.5).epsilon(1e-14));
+}
+
+TEST_CASE("membership: a model that has diverged tells nothing, and can be attacked") {
+  const float none = std::numeric_limits<float>::quiet_NaN(), most = std::numeric_limits<float>::infinity();
+  const Tensor<float> z = Tensor<float>::from({3, 3}, {none, 1, 2, 0, most, 0, 4, 4, 4});
+  const Labels y = Labels::from({3}, {0, 1, 2});
+  for (const Feature f : all_features) {
+    if (f == Feature::correctness) continue;
+    const auto x = membership_features(z, y, f);
+    const std::int64_t width = x.shape()[1];
+    for (std::int64_t i = 0; i < 2; ++i)
+      for (std::int64_t j = 0; j < width; ++j) CHECK(x(i, j) == doctest::Approx(x(2, j)));
+    CHECK(std::isfinite(membership_attack(x, x, x)));
+  }
 }
 
 TEST_CASE("membership: features are finite and keep their order where probabilities saturate") {

@@ -56,7 +56,9 @@ inline double log_sum(const std::vector<double>& s, std::int64_t out = -1) {
 
 /// Features of all samples, in double: (n, 1), or (n, classes) of `probabilities`.
 ///   scores (n, classes), labels (n)
-///   Stable  all are finite for finite scores: log p and log(1 − p) are taken from the scores.
+///   Stable  all are finite: log p and log(1 − p) are taken from the scores. A sample whose scores are not all finite,
+///   as
+///           a model that has diverged gives them, has the features of scores that are all alike.
 ///   Throws  ValueError where there are fewer than two classes, or a label is outside them.
 template <Real T>
 Tensor<double> membership_features(const Tensor<T>& scores, const Tensor<std::int64_t>& labels, Feature feature) {
@@ -70,6 +72,7 @@ Tensor<double> membership_features(const Tensor<T>& scores, const Tensor<std::in
     const std::int64_t y = labels(i);
     require(y >= 0 && y < k, "membership: label ", y, " of ", k, " classes");
     std::copy_n(scores.data() + i * k, k, s.begin());
+    if (!std::all_of(s.begin(), s.end(), [](double v) { return std::isfinite(v); })) std::fill(s.begin(), s.end(), 0.0);
     const auto at = [&](std::int64_t j) { return s[std::size_t(j)]; };
     const double all = detail::log_sum(s);
     // Of p above one half, 1 − p has lost its digits.
