@@ -6,6 +6,7 @@
 #include <functional>
 #include <memory>
 #include <numeric>
+#include <optional>
 #include <utility>
 
 #include "../shared/data.hpp"
@@ -89,14 +90,14 @@ class Volumes final : public Scans {
         solver_(solver_of(s.acceleration, 1)) {}
 
   std::string description(std::uint64_t seed) const override {
-    const mri::TrainTest t = split_(seed);
+    const mri::TrainTest& t = split_of(seed);
     return cat(name_, ": ", t.train.size(), " slices to train on, ", judged_rows(t).size(), " to judge by, ",
                sizes_.width, " x ", sizes_.width, ", ", sizes_.coils, " simulated coils");
   }
   std::int64_t width() const override { return sizes_.width; }
 
   Acquisition training_image(std::uint64_t seed, std::int64_t step) const override {
-    const Rows rows = split_(seed).train;
+    const Rows& rows = split_of(seed).train;
     const Integers draw(NoiseKey{.seed = seed, .step = std::uint32_t(step), .query = 12}.of(Purpose::data_order));
     const std::int64_t row = rows[std::size_t(draw.below(std::int64_t(rows.size()), 0))];
     const std::vector<std::int64_t> id{row};
@@ -104,7 +105,7 @@ class Volumes final : public Scans {
     return measured(solver_, image, id, sizes_.noise, seed + std::uint64_t(step) * 1000003);
   }
   Acquisition judged(std::uint64_t seed, double acceleration, std::uint64_t mask) const override {
-    const Rows rows = judged_rows(split_(seed));
+    const Rows rows = judged_rows(split_of(seed));
     return acquired(batch_of(images_, rows), judged_first, seed,
                     acceleration == sizes_.acceleration && mask == 1 ? solver_ : solver_of(acceleration, mask));
   }
@@ -116,6 +117,11 @@ class Volumes final : public Scans {
   static constexpr std::int64_t judged_first = 1 << 20,
                                 others_first = 1 << 21;  // beside the numbers of training images
 
+  /// Training asks for the same split step after step.
+  const mri::TrainTest& split_of(std::uint64_t seed) const {
+    if (!last_split_ || last_split_->first != seed) last_split_.emplace(seed, split_(seed));
+    return last_split_->second;
+  }
   Rows judged_rows(const mri::TrainTest& t) const { return spread_over(t.test, sizes_.test_slices); }
   Solver solver_of(double acceleration, std::uint64_t mask) const {
     return Solver(mri::encoding(maps_, mask_of(sizes_.width, acceleration, kind_, mask)));
@@ -129,6 +135,7 @@ class Volumes final : public Scans {
   std::string name_;
   F images_;
   SplitBySeed split_;
+  mutable std::optional<std::pair<std::uint64_t, mri::TrainTest>> last_split_;
   F others_;
   mri::MaskKind kind_;
   Sizes sizes_;

@@ -55,6 +55,12 @@ void note(Judgement& j, const std::string& condition, const F& x, const F& truth
 
 constexpr int attack_steps = 20;
 
+/// How a network reconstructs where an attack asks for its gradient.
+How attacked(How how, const Sizes& s) {
+  how.samples = std::min(how.samples, s.attack_samples);
+  return how;
+}
+
 /// An attack on k-space, ‖δ‖ = percent of ‖y‖.
 mri::AttackOptions attack_options(const F& kspace, int percent, mri::AttackGradient gradient, int steps,
                                   std::uint64_t seed) {
@@ -117,8 +123,7 @@ class Trial {
         a_(scans.judged(seed, s.acceleration)),
         noise_(judging_noise(seed, a_)),
         how_(how_of(m, s)),
-        attacked_how_(how_) {
-    attacked_how_.samples = std::min(how_.samples, s.attack_samples);
+        attacked_how_(attacked(how_, s)) {
     j_.method = m.name, j_.seed = seed;
   }
 
@@ -359,11 +364,11 @@ std::vector<PictureRow> pictures(const Lab& lab, const Scans& scans, const std::
                                                                 mri::relative_radii(a.kspace, 0.2), seed);
                               })};
   for (const auto& [name, gradient] : gradients)
-    out.push_back(row_of(cat("worst case, 20 %, by the ", name, " attack"), [&](const std::string& method, How how) {
-      how.samples = std::min(how.samples, s.attack_samples);
-      return lab.attack(method, how, a.solver, a.kspace, a.truth,
-                        attack_options(a.kspace, 20, gradient, attack_steps, seed), attacking_noise(seed, a));
-    }));
+    out.push_back(
+        row_of(cat("worst case, 20 %, by the ", name, " attack"), [&](const std::string& method, const How& how) {
+          return lab.attack(method, attacked(how, s), a.solver, a.kspace, a.truth,
+                            attack_options(a.kspace, 20, gradient, attack_steps, seed), attacking_noise(seed, a));
+        }));
   return out;
 }
 

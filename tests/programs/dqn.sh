@@ -64,23 +64,28 @@ check "weights that others can read" python3 -c 'import json, struct; b = open("
 check "the same on one thread" "$program" "${short[@]}" --out single --seeds 2 --threads 1
 check "to the byte" cmp whole/seed2.safetensors single/seed2.safetensors
 
-# Killed as soon as there is a checkpoint, as often as it takes to be killed at all.
+# killed_with FOLDER CHECKPOINT ARGUMENT...: kills a run as soon as there is its checkpoint, as often as it takes to be killed at all.
+killed_with() {
+  local folder=$1 checkpoint=$1/$2
+  shift 2
+  for _ in 1 2 3 4 5; do
+    rm -rf "$folder"
+    "$program" "$@" --out "$folder" &
+    local run=$!
+    for _ in $(seq 1 2000); do
+      [[ -e $checkpoint ]] && break
+      sleep 0.005
+    done
+    kill -9 "$run" || true
+    wait "$run" || true
+    [[ -e $checkpoint ]] && return
+  done
+  return 1
+}
+
 long=(control --steps 40000 --learning-starts 500 --evaluate-every 10000 --episodes 4 --save-every 2000 --seed 5)
 check "an uninterrupted run" "$program" "${long[@]}" --out calm
-killed=1
-for _ in 1 2 3 4 5; do
-  rm -rf torn
-  "$program" "${long[@]}" --out torn >out.txt 2>err.txt &
-  run=$!
-  for _ in $(seq 1 2000); do
-    [[ -e torn/seed5.run.safetensors ]] && break
-    sleep 0.005
-  done
-  kill -9 "$run" 2>err.txt || true
-  wait "$run" 2>err.txt || true
-  [[ -e torn/seed5.run.safetensors ]] && killed=0 && break
-done
-check "it was killed on its way" test "$killed" = 0
+check "it was killed on its way" killed_with torn seed5.run.safetensors "${long[@]}"
 cp torn/seed5.run.safetensors checkpoint
 check "goes on" "$program" "${long[@]}" --out torn --resume
 check "with the same weights" cmp calm/seed5.safetensors torn/seed5.safetensors
@@ -89,20 +94,7 @@ check "with the same log" cmp calm/seed5.csv torn/seed5.csv
 # PQN the same way.
 pqn=(control --pqn --hidden "64,64" --steps 30000 --evaluate-every 10000 --episodes 2 --save-every 2000 --seed 3)
 check "pqn with other layers" "$program" "${pqn[@]}" --out calm_pqn
-killed=1
-for _ in 1 2 3 4 5; do
-  rm -rf torn_pqn
-  "$program" "${pqn[@]}" --out torn_pqn >out.txt 2>err.txt &
-  run=$!
-  for _ in $(seq 1 2000); do
-    [[ -e torn_pqn/seed3.run.safetensors ]] && break
-    sleep 0.005
-  done
-  kill -9 "$run" 2>err.txt || true
-  wait "$run" 2>err.txt || true
-  [[ -e torn_pqn/seed3.run.safetensors ]] && killed=0 && break
-done
-check "it was killed on its way" test "$killed" = 0
+check "it was killed on its way" killed_with torn_pqn seed3.run.safetensors "${pqn[@]}"
 check "goes on" "$program" "${pqn[@]}" --out torn_pqn --resume
 check "with the same weights" cmp calm_pqn/seed3.safetensors torn_pqn/seed3.safetensors
 check "with the same log" cmp calm_pqn/seed3.csv torn_pqn/seed3.csv
