@@ -47,6 +47,9 @@ class Judge {
     c.holds = c.holds && ua <= 0.5 && mia <= 2;
     c.reason = cat("UA ", points(mean_of(random)), " on random sets and ", points(ua), " on worst sets; MIA ",
                    points(mean_of(retrained("random", &Evaluation::mia))), " and ", points(mia));
+    for (const Trial& t : r_.residual)
+      c.reason += cat(&t == &r_.residual.front() ? "; ResNet-18, one seed, UA: " : ", ", t.kind, " ",
+                      points(t.methods.at("retrain").ua));
     return c;
   }
   Claim utility() const {

@@ -138,7 +138,10 @@ class LabOf final : public Lab {
   }
   M after(const unlearn::Method& method, const unlearn::Request<M, float>& r) const {
     unlearn::Method m = method;
-    if (unlearn::name_of(m) == unlearn::Retrain::name) *unlearn::training_of(m) = recipe_.options(seed_);
+    if (TrainOptions* train = unlearn::training_of(m)) {
+      if (unlearn::name_of(m) == unlearn::Retrain::name) *train = recipe_.options(seed_);
+      else train->epochs = std::min(train->epochs, std::max<std::int64_t>(1, recipe_.epochs / 6));
+    }
     return unlearn::unlearned(m, r);
   }
   Tensor<double> confidence(const M& m) const {

@@ -36,8 +36,10 @@ namespace {
 DataSet data_of(const Options& o) { return program_data::set_of(o.data, o.path); }
 
 Recipe recipe_of(const Options& o) {
-  return o.arch == "mlp" ? Recipe{} : o.arch == "cnn" ? Recipe{.lr = 0.05} : Recipe{.epochs = 182, .batch = 256};
+  return o.arch == "mlp" ? Recipe{} : o.arch == "cnn" ? Recipe{.lr = 0.03} : Recipe{.epochs = 182, .batch = 256};
 }
+/// A ResNet-18 beside a study of another network.
+constexpr Recipe short_recipe{.epochs = 6, .lr = 0.05};
 
 /// Sets that were found on one architecture, retrained from another seed, and on another architecture.
 std::vector<Trial> transferred(const DataSet& data, const std::string& other, DeviceOption device, const Recipe& recipe,
@@ -57,6 +59,27 @@ std::vector<Trial> transferred(const DataSet& data, const std::string& other, De
       out.push_back(std::move(moved));
     }
   }
+  return out;
+}
+
+/// Exact unlearning of a ResNet-18: of a random set, of the worst one of the study's network, and of its own.
+std::vector<Trial> residual(const DataSet& data, DeviceOption device, const std::vector<Trial>& from, double ratio) {
+  const std::unique_ptr<Lab> lab = make_lab("resnet18", device, data, short_recipe);
+  const std::uint64_t seed = from.front().seed;
+  lab->train(seed);
+  std::vector<Trial> out;
+  const auto retrained = [&](const std::string& kind, const Rows& set) {
+    Trial t{.seed = seed, .ratio = ratio, .kind = kind, .set = set, .methods = {}};
+    t.methods["original"] = lab->original(set);
+    t.methods["retrain"] = lab->unlearned(unlearn::method_named("retrain"), set);
+    out.push_back(std::move(t));
+  };
+  for (const Trial& t : from)
+    if (t.seed == seed && t.ratio == ratio && (t.kind == "random" || t.kind == "worst"))
+      retrained(t.kind == "worst" ? "worst of the study's network" : t.kind, t.set);
+  unlearn::WorstCase w = search_options(std::int64_t(from.front().set.size()), seed);
+  w.upper_steps = 5, w.epochs = 1;
+  retrained("worst of its own", lab->search(w).groups);
   return out;
 }
 
@@ -92,15 +115,15 @@ int claims(const Options& o) {
   r.ratios = {0.1};
   if (o.full) r.ratios = {0.1, 0.01, 0.05, 0.2};
   // step sizes and trials of each ratio; tenths; of --full starts, derivatives and three coresets of each seed, and
-  // what is of one seed or of all: shadow models, classes, transfer
+  // what is of one seed or of all: shadow models, classes, transfer, a ResNet-18
   const std::int64_t each_seed = std::int64_t(r.ratios.size()) + (o.full ? 5 + (o.arch != "resnet18") : 0);
-  Progress bar("claims", std::int64_t(r.ratios.size()) + seeds * each_seed + (o.full ? 3 : 1));
+  Progress bar("claims", std::int64_t(r.ratios.size()) + seeds * each_seed + (o.full ? 3 + (o.arch != "resnet18") : 1));
   stages.watch([&, done = std::int64_t(0)](const std::string& name) mutable { bar.update(++done, name); });
   const auto size = [&](double ratio) { return std::int64_t(std::llround(ratio * double(data.train.size()))); };
 
   for (const double ratio : r.ratios)
     r.rates[ratio] = stages(cat("step sizes, ", 100 * ratio, " %"),
-                            [&] { return tuned_rates(*lab, r.methods, size(ratio), o.seed + 1000); });
+                            [&] { return tuned_rates(*lab, r.methods, size(ratio), o.seed + 1000, 2, recipe.lr); });
   for (int s = 0; s < seeds; ++s) {
     const std::uint64_t seed = o.seed + std::uint64_t(s);
     bool trained = false;
@@ -162,6 +185,8 @@ int claims(const Options& o) {
     r.transfers = stages(cat("transfer of ", seeds, " seeds"), [&] {
       return transferred(data, r.other_arch, o.device, recipe_of(other), r.trials, *lab, 0.1);
     });
+    if (o.arch != "resnet18")
+      r.residual = stages("ResNet-18", [&] { return residual(data, o.device, of_first_ratio(r), r.ratios.front()); });
   }
   bar.finish();
   const std::vector<Claim> verdicts = judge(r);

@@ -115,37 +115,40 @@ unlearn::Method method_of(const std::string& name, const std::map<std::string, d
 }
 
 std::map<std::string, double> tuned_rates(Lab& lab, const std::vector<std::string>& methods, std::int64_t size,
-                                          std::uint64_t seed) {
+                                          std::uint64_t seed, int seeds, double largest) {
   struct Tried {
-    double gap = 0, ua = 0;  // summed over the seeds
+    double gap = 0, ua = 0, ra = 0;  // summed over the seeds
   };
   std::map<std::string, std::map<double, Tried>> tried;
-  double exact = 0;  // UA of retraining, summed likewise
-  for (std::uint64_t s = seed; s < seed + 3; ++s) {
+  Tried exact;  // retraining
+  for (std::uint64_t s = seed; s < seed + std::uint64_t(seeds); ++s) {
     lab.train(s);
     const Rows set = random_rows(size, lab.samples(), s);
     const Evaluation retrained = lab.unlearned(unlearn::method_named("retrain"), set);
-    exact += retrained.ua;
+    exact.ua += retrained.ua, exact.ra += retrained.ra;
     for (const std::string& name : methods) {
       unlearn::Method m = unlearn::method_named(name);
       if (name == "retrain" || !unlearn::training_of(m)) continue;
-      const bool shifts = name == "bs" || name == "be";  // boundary methods want far smaller steps
-      for (const double lr : shifts ? std::vector<double>{3e-5, 1e-4, 3e-4, 1e-3, 3e-3}
-                                    : std::vector<double>{1e-3, 3e-3, 1e-2, 3e-2, 1e-1}) {
+      const bool shifts = name == "bs" || name == "be";
+      for (const double lr :
+           shifts ? std::vector<double>{3e-5, 1e-4, 3e-4, 1e-3, 3e-3}
+                  : std::vector<double>{0.01 * largest, 0.03 * largest, 0.1 * largest, 0.3 * largest, largest}) {
         const Evaluation e = lab.unlearned(method_of(name, {{name, lr}}), set);
         Tried& t = tried[name][lr];
-        t.gap += unlearn::average_gap(e, retrained), t.ua += e.ua;
+        t.gap += unlearn::average_gap(e, retrained), t.ua += e.ua, t.ra += e.ra;
       }
     }
   }
   std::map<std::string, double> best;
   for (const auto& [name, by_rate] : tried) {
     const bool relabels = unlearn::relabels(unlearn::method_named(name));
-    const auto forgets = [&](const Tried& t) { return !relabels || t.ua >= exact / 10; };
-    const bool any = std::any_of(by_rate.begin(), by_rate.end(), [&](const auto& r) { return forgets(r.second); });
+    const auto counts = [&](const Tried& t) {
+      return relabels ? t.ua >= exact.ua / 10 : t.ra >= exact.ra - 0.5 * double(seeds);
+    };
+    const bool any = std::any_of(by_rate.begin(), by_rate.end(), [&](const auto& r) { return counts(r.second); });
     double least = INFINITY;
     for (const auto& [lr, t] : by_rate)
-      if ((forgets(t) || !any) && t.gap < least) least = t.gap, best[name] = lr;
+      if ((counts(t) || !any) && t.gap < least) least = t.gap, best[name] = lr;
   }
   return best;
 }
