@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 
 #include "../shared/claims.hpp"
 #include "tenzo/core/error.hpp"
@@ -173,7 +174,7 @@ class Judge {
       const Judgement* j = find(r_.judged, "SMUG", seed);
       if (!j || !j->numbers.count("samples 10")) return {};
       apart.push_back(std::abs(j->numbers.at("samples 10") - j->numbers.at("samples 20")));
-      const std::vector<double> counts = {1, 2, 5, 10, 20, 40};
+      const std::vector<double> counts(std::begin(sample_counts), std::end(sample_counts));
       std::vector<double> spreads;
       for (const double m : counts) spreads.push_back(j->numbers.at(cat("spread ", m)));
       slope.push_back(log_slope(counts, spreads));

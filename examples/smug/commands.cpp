@@ -22,6 +22,7 @@ Sizes sizes_of(const Train& o) {
   s.width = o.width, s.coils = o.coils, s.channels = o.channels, s.steps = o.steps;
   s.acceleration = o.acceleration, s.sigma = o.sigma, s.samples = s.judged_samples = o.samples;
   s.base_steps = o.iterations, s.tuning_steps = o.tuning;
+  s.base_lr = o.lr, s.tuning_lr = o.tuning_lr;
   return s;
 }
 

@@ -10,9 +10,9 @@ namespace smug {
 
 struct Train : Options {
   std::string method = "SMUG", save = "network.safetensors";
-  double acceleration = 4, sigma = 0.05;
+  double acceleration = 4, sigma = 0.05, lr = 2e-3, tuning_lr = 2e-3;
   int steps = 5, samples = 4;
-  std::int64_t iterations = 1200, tuning = 120, width = 64, coils = 4, channels = 16;
+  std::int64_t iterations = 1500, tuning = 300, width = 64, coils = 4, channels = 16;
 };
 int train(const Train& o);
 

@@ -193,6 +193,10 @@ int main(int argc, char** argv) {
       ->check(at_least(1))
       ->capture_default_str();
   t->add_option("--tuning", train.tuning, "Training steps from there on")->check(at_least(1))->capture_default_str();
+  t->add_option("--lr", train.lr, "Step size of Adam for the vanilla network, constant for the first half")
+      ->check(between(0, 1))
+      ->capture_default_str();
+  t->add_option("--tuning-lr", train.tuning_lr, "Step size from there on")->check(between(0, 1))->capture_default_str();
   t->add_option("--save", train.save, "File for the network")->check(a_path)->capture_default_str();
 
   smug::Attack attack;

@@ -28,7 +28,8 @@ struct Method {
   double longer = 1;  // training steps, in those of the others
   double sigma = 0;   // 0: the run's
   double lr_factor = 1;
-  bool ablation = false;  // shown under perturbations of 20 % alone
+  bool ablation = false;  // shown under perturbations of 20 % alone, and under few other conditions
+  bool main = false;      // of --quick, too, and judged by the papers' own attacks
   bool once = false;      // trained for the first seed of a study alone
 };
 

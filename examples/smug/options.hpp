@@ -20,27 +20,21 @@ struct Options {
   tenzo::DeviceOption device = tenzo::DeviceOption::cpu;
 };
 
-/// How large everything is.
+/// How large everything is; these are the sizes of --quick.
 struct Sizes {
   std::int64_t width = 64, coils = 4;  // images are width x width
   double acceleration = 4, noise = 0.005, lambda = 1;
   int steps = 5;               // unrolled steps
-  std::int64_t channels = 16;  // of the denoiser
+  std::int64_t channels = 12;  // of the denoiser
   double sigma = 0.05;
   int samples = 2, judged_samples = 4;  // of the mean over noise: in training, and where methods are judged
   int attack_samples = 4;               // at most, of an attack's gradient, anew for each step
-  std::int64_t base_steps = 1500, tuning_steps = 300;
-  double base_lr = 2e-3, tuning_lr = 2e-3;
+  std::int64_t base_steps = 2200, tuning_steps = 300;
+  double base_lr = 3e-3, tuning_lr = 4e-3;
   std::int64_t test_slices = 4;
+  std::uint64_t masks = 1;  // that each acceleration is judged by
 
-  static Sizes of(bool full) {
-    Sizes s;
-    if (full) {
-      s.width = 96, s.coils = 8, s.steps = 6, s.channels = 24, s.judged_samples = 5, s.attack_samples = 2;
-      s.base_steps = 2000, s.tuning_steps = 350;
-    }
-    return s;
-  }
+  static Sizes of(bool full);
 };
 
 }  // namespace smug

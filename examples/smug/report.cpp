@@ -204,7 +204,7 @@ void write_report(const Options& o, const Sizes& s, const std::string& data, std
     page.figures({{curves(r, figure, "Other numbers of unrolled steps", "steps", "steps", depths(s)),
                    cat("Trained with ", s.steps, ".")},
                   {curves(r, figure, "Other accelerations", "acceleration", "rate", rates()),
-                   cat("Trained at ", s.acceleration, " with one mask; ", masks(o.full), " for each acceleration.")}});
+                   cat("Trained at ", s.acceleration, " with one mask; ", s.masks, " for each acceleration.")}});
   }
   if (o.full) {
     plot::Lines sigma{.title = "The size of the smoothing noise", .x = {"σ"}, .y = {"PSNR", "dB"}};
@@ -225,7 +225,7 @@ void write_report(const Options& o, const Sizes& s, const std::string& data, std
     for (const Judgement& j : r.judged) {
       if (j.method != "SMUG" || !j.numbers.count("spread 1")) continue;
       plot::Series line{.name = cat("seed ", j.seed)};
-      for (const int n : {1, 2, 5, 10, 20, 40}) {
+      for (const int n : sample_counts) {
         line.x.push_back(n);
         line.y.push_back(j.numbers.at(cat("spread ", n)));
       }

@@ -96,7 +96,6 @@ std::vector<int> depths(const Sizes& s) {
 }
 
 std::vector<int> rates() { return {2, 3, 4, 5, 6, 8}; }
-std::uint64_t masks(bool full) { return full ? 3 : 1; }
 
 How how_of(const Method& m, const Sizes& s) {
   How how{.smoothing = m.smoothing,
@@ -130,7 +129,7 @@ class Trial {
   Judgement judged() {
     clean();
     for (const int percent : strengths(thorough_)) perturbed(percent);
-    if (thorough_) published_attacks();
+    if (thorough_ && m_.main) published_attacks();
     other_conditions();
     if (m_.weighted) j_.numbers["entropy"] = lab_.weight_entropy(m_.name, how_, a_, noise_);
     if (m_.name == "SMUG" && full_) numbers_of_samples();
@@ -191,15 +190,15 @@ class Trial {
   }
 
   void other_conditions() {
-    for (const int steps : depths(s_)) {
+    for (const int steps : m_.ablation ? std::vector{s_.steps, 3 * s_.steps} : depths(s_)) {
       How deeper = how_;
       deeper.steps = steps;
       note(j_, cat("steps ", steps),
            steps == s_.steps ? clean_ : lab_.reconstruct(m_.name, deeper, a_.solver, a_.zero_filled(), noise_),
            a_.truth);
     }
-    for (const int rate : rates())
-      for (std::uint64_t mask = 1; mask <= masks(full_); ++mask) {
+    for (const int rate : m_.ablation ? std::vector<int>{} : rates())
+      for (std::uint64_t mask = 1; mask <= s_.masks; ++mask) {
         const Acquisition other = scans_.judged(seed_, rate, mask);
         note(j_, cat("rate ", rate), lab_.reconstruct(m_.name, how_, other.solver, other.zero_filled(), noise_),
              other.truth);
@@ -211,7 +210,7 @@ class Trial {
 
   /// What the mean needs: PSNR by number of samples, and how far reconstructions with other noise are apart.
   void numbers_of_samples() {
-    for (const int samples : {1, 2, 5, 10, 20, 40}) {
+    for (const int samples : sample_counts) {
       How with = how_;
       with.samples = samples;
       constexpr int draws = 6;
@@ -286,7 +285,7 @@ std::vector<Judgement> floors(const Scans& scans, const Sizes& s, std::uint64_t 
       note(j, cat("adaptive ", percent), of(add(a.kspace, worst_for(attacked, a, attack_of(percent)))), a.truth);
     }
     for (const int rate : rates())
-      for (std::uint64_t mask = 1; mask <= masks(full); ++mask) {
+      for (std::uint64_t mask = 1; mask <= s.masks; ++mask) {
         const Acquisition other = scans.judged(seed, rate, mask);
         note(j, cat("rate ", rate), reconstruct(other.encoding(), other.zero_filled()), other.truth);
       }

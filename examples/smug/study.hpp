@@ -94,8 +94,8 @@ std::vector<int> strengths(bool all);
 /// Numbers of unrolled steps, the trained one and three times as many among them.
 std::vector<int> depths(const Sizes& s);
 std::vector<int> rates();
-/// Masks that each acceleration is judged by, with numbers from 1 on.
-std::uint64_t masks(bool full);
+/// Of samples of the mean over noise.
+inline constexpr int sample_counts[] = {1, 2, 5, 10, 20};
 
 /// How a method's network reconstructs.
 How how_of(const Method& m, const Sizes& s);

@@ -169,7 +169,7 @@ void write_report(const Options& o, const DataSet& data, const Results& r, const
   page.figure(
       gap_bars(r),
       "Step sizes are those of the least gap on random sets of other seeds, of methods that relabel among those at "
-      "which they forget at all, of others among those that keep what is retained, and stay for the worst sets.");
+      "which they forget, of others among those that keep what is retained, and stay for the worst sets.");
   for (const double each : r.ratios) add_figures_table(page, r, each);
 
   if (!r.lira.empty()) {

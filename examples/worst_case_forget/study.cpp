@@ -143,7 +143,7 @@ std::map<std::string, double> tuned_rates(Lab& lab, const std::vector<std::strin
   for (const auto& [name, by_rate] : tried) {
     const bool relabels = unlearn::relabels(unlearn::method_named(name));
     const auto counts = [&](const Tried& t) {
-      return relabels ? t.ua >= exact.ua / 10 : t.ra >= exact.ra - 0.5 * double(seeds);
+      return relabels ? t.ua >= exact.ua / 2 : t.ra >= exact.ra - 0.5 * double(seeds);
     };
     const bool any = std::any_of(by_rate.begin(), by_rate.end(), [&](const auto& r) { return counts(r.second); });
     double least = INFINITY;
