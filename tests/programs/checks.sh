@@ -30,3 +30,19 @@ wrong() {
   check "$what: one line" test "$(wc -l <why.txt)" = 1
   check "$what: says why" grep -qE "$pattern" why.txt
 }
+# beyond FILE BYTES: whether a file is larger.
+beyond() { [[ -s $1 && $(stat -c %s "$1") -gt $2 ]]; }
+# kill_when CONDITION COMMAND...: runs a program and kills it as soon as the condition holds. Not for functions: what is killed then
+# is the shell that runs them.
+kill_when() {
+  local condition=$1 victim
+  shift
+  "$@" >out.txt 2>err.txt &
+  victim=$!
+  for _ in $(seq 12000); do
+    if eval "$condition" || ! kill -0 "$victim" 2>/dev/null; then break; fi
+    sleep 0.01
+  done
+  kill -9 "$victim" 2>/dev/null || true
+  wait "$victim" 2>/dev/null || true
+}

@@ -38,14 +38,7 @@ check "weighted ones have files, too" "$program" train "${small[@]}" --method "w
 check "and are read" "$program" attack "${small[@]}" --method "weighted SMUG" --model weighted.safetensors --iters 1
 
 # A study that is killed goes on and says the same as one that is not.
-"$program" --quick --seeds 1 --out killed >/dev/null 2>&1 &
-study=$!
-for _ in $(seq 600); do
-  if grep -q '"seed 1, vanilla"' killed/stages.json 2>/dev/null || ! kill -0 $study 2>/dev/null; then break; fi
-  sleep 0.1
-done
-kill -9 $study 2>/dev/null || true
-wait $study 2>/dev/null || true
+kill_when 'grep -qs "\"seed 1, vanilla\"" killed/stages.json' "$program" --quick --seeds 1 --out killed
 check "stages are left" test -s killed/stages.json
 wrong "of another run" "seed 1, not 2" "$program" --quick --seeds 1 --seed 2 --out killed --resume
 check "goes on" "$program" --quick --seeds 1 --out killed --resume

@@ -29,6 +29,7 @@ check "and the last one, too" awk '$1 == "reference" { found = $4 > 80 && $5 > 5
 check "a study" "$program" --quick "${data[@]}" --seeds 2 --out report
 check "its figures" python3 -c 'import json; m = json.load(open("report/metrics.json")); assert m["example"] == "worst_case_forget" and {"C1", "C2", "C4", "C8", "C10"} <= {c["id"] for c in m["claims"]}'
 check "its page" grep -q "Worst-case forget sets" report/report.html
+check "of a convolutional network" grep -q -- "--arch cnn" report/report.html
 check "no stages are left" test ! -e report/stages.json
 
 wrong "no such data" "unknown data set|wants --path" "$program" --data nothing --out x

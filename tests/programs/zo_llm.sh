@@ -7,22 +7,6 @@ program=$(realpath "$1") shipped=$2/examples/zo_llm/data
 model=$shipped/small.gguf
 work_apart
 
-# beyond FILE BYTES: whether a file is larger.
-beyond() { [[ -s $1 && $(stat -c %s "$1") -gt $2 ]]; }
-# kill_when CONDITION COMMAND...: runs a program and kills it as soon as the condition holds. Not
-# for functions: what is killed then is the shell that runs them.
-kill_when() {
-  local condition=$1 victim
-  shift
-  "$@" > /dev/null 2>&1 &
-  victim=$!
-  for _ in $(seq 6000); do
-    if eval "$condition" || ! kill -0 "$victim" 2> /dev/null; then break; fi
-    sleep 0.01
-  done
-  kill -9 "$victim" 2> /dev/null || true
-  wait "$victim" 2> /dev/null || true
-}
 base=$model rates=(--lr 1e-4 --eps 1e-3) rate=(--lr 1e-4)
 few=(--data "$shipped" --train 64 --dev 16 --test 16 --eval-every 4 --batch 8)
 tune() { "$program" finetune --model "$base" "${few[@]}" "${rates[@]}" "$@"; }
