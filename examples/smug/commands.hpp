@@ -10,9 +10,11 @@ namespace smug {
 
 struct Train : Options {
   std::string method = "SMUG", save = "network.safetensors";
-  double acceleration = 4, sigma = 0.05, lr = 2e-3, tuning_lr = 2e-3;
-  int steps = 5, samples = 4;
-  std::int64_t iterations = 1500, tuning = 300, width = 64, coils = 4, channels = 16;
+  double acceleration = Sizes{}.acceleration, sigma = Sizes{}.sigma, lr = Sizes{}.base_lr,
+         tuning_lr = Sizes{}.tuning_lr;
+  int steps = Sizes{}.steps, samples = Sizes{}.judged_samples;
+  std::int64_t iterations = Sizes{}.base_steps, tuning = Sizes{}.tuning_steps;
+  std::int64_t width = Sizes{}.width, coils = Sizes{}.coils, channels = Sizes{}.channels;
 };
 int train(const Train& o);
 

@@ -50,6 +50,8 @@ int claims(const Options& o) {
                  {"mask", mri::name_of(o.mask)},
                  {"data", file_record(place_of_scans(o))},
                  {"denoiser", o.denoiser},
+                 {"channels", s.channels},
+                 {"training steps", cat(s.base_steps, " and ", s.tuning_steps)},
                  {"device", name_of(o.device)},
                  {"seed", o.seed},
                  {"version", TENZO_VERSION}},
@@ -95,7 +97,7 @@ int claims(const Options& o) {
     r.identities.push_back(pair.second);
     if (i > 0) continue;
     r.pictures = stages("pictures", [&] {
-      std::vector<std::string> shown = {"vanilla", "RS-E2E", "SMUG"};
+      std::vector<std::string> shown = methods_of(false);
       if (o.full) shown.insert(shown.end(), {"SMUG, stability", "weighted SMUG", "jittering", "adversarial"});
       for (const std::string& name : shown) ready(name);
       return pictures(*lab, *scans, shown, s, seed);
@@ -175,7 +177,8 @@ int main(int argc, char** argv) {
   add_common(app, claims);
   bool quick = false;
   auto* const q = app.add_flag("--quick", quick, "A small study: three methods on 64 x 64 slices (the default)");
-  app.add_flag("--full", claims.full, "All: fifteen networks a seed on 96 x 96 slices, attacks of three sizes")
+  app.add_flag("--full", claims.full,
+               "All: fifteen networks of the first seed, nine of others, on 96 x 96 slices, attacks of three sizes")
       ->excludes(q);
   app.add_option("--seeds", claims.seeds, "Seeds to judge the claims on; 0: three")
       ->check(at_least(0))
@@ -193,10 +196,12 @@ int main(int argc, char** argv) {
       ->check(at_least(1))
       ->capture_default_str();
   t->add_option("--tuning", train.tuning, "Training steps from there on")->check(at_least(1))->capture_default_str();
-  t->add_option("--lr", train.lr, "Step size of Adam for the vanilla network, constant for the first half")
+  t->add_option("--lr", train.lr, "Step size of Adam for the vanilla network; it falls to 0 over the second half")
       ->check(between(0, 1))
       ->capture_default_str();
-  t->add_option("--tuning-lr", train.tuning_lr, "Step size from there on")->check(between(0, 1))->capture_default_str();
+  t->add_option("--tuning-lr", train.tuning_lr, "Step size of the training from there on, which falls likewise")
+      ->check(between(0, 1))
+      ->capture_default_str();
   t->add_option("--save", train.save, "File for the network")->check(a_path)->capture_default_str();
 
   smug::Attack attack;

@@ -10,9 +10,9 @@ namespace {
 
 const std::vector<Method>& table() {
   static const std::vector<Method> all = {
-      {.name = "vanilla", .from = "fresh", .main = true},
+      {.name = "vanilla", .from = "fresh", .headline = true},
       {.name = "vanilla, longer", .ablation = true, .once = true},
-      {.name = "RS-E2E", .smoothing = Smoothing::input, .loss = Loss::each, .main = true},
+      {.name = "RS-E2E", .smoothing = Smoothing::input, .loss = Loss::each, .headline = true},
       {.name = "RS-E2E, to vanilla",
        .smoothing = Smoothing::input,
        .loss = Loss::vanilla,
@@ -23,7 +23,7 @@ const std::vector<Method>& table() {
        .loss = Loss::each,
        .ablation = true,
        .once = true},
-      {.name = "SMUG", .smoothing = Smoothing::denoiser, .main = true},
+      {.name = "SMUG", .smoothing = Smoothing::denoiser, .headline = true},
       {.name = "SMUG, stability", .smoothing = Smoothing::denoiser, .loss = Loss::stability},
       {.name = "SMUGv0", .smoothing = Smoothing::step, .loss = Loss::stability, .ablation = true, .once = true},
       {.name = "weighted SMUG", .smoothing = Smoothing::denoiser, .weighted = true},
@@ -61,7 +61,7 @@ Method method_named(const std::string& name) {
 std::vector<std::string> methods_of(bool full, bool first) {
   std::vector<std::string> names;
   for (const Method& m : table())
-    if (full ? first || !m.once : m.main) names.push_back(m.name);
+    if (full ? first || !m.once : m.headline) names.push_back(m.name);
   return names;
 }
 

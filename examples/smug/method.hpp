@@ -29,7 +29,7 @@ struct Method {
   double sigma = 0;   // 0: the run's
   double lr_factor = 1;
   bool ablation = false;  // shown under perturbations of 20 % alone, and under few other conditions
-  bool main = false;      // of --quick, too, and judged by the papers' own attacks
+  bool headline = false;  // of --quick, too; in --full, on its first seed, under the papers' own attacks
   bool once = false;      // trained for the first seed of a study alone
 };
 

@@ -127,7 +127,7 @@ void add_table(Report& page, const Results& r, const Sizes& s, bool full) {
                              " seeds. Perturbations of k-space in percent of its norm: random, by the adaptive attack "
                              "(the gradient of the smoothed reconstruction) and by the masked one (of the network "
                              "without smoothing and data consistency), each judged on the smoothed network. What has "
-                             "no deviation is of the first seed alone. SMUG "
+                             "no deviation is of the first seed alone, a dash was not measured. SMUG "
                              "here has the reconstruction's loss alone; with the papers' stability loss beside it it "
                              "is “SMUG, stability”. Floors have no smoothing to mask; total variation is given what "
                              "is worst for CG-SENSE. The papers' own tables could not be had; their order of methods "

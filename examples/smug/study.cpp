@@ -129,7 +129,7 @@ class Trial {
   Judgement judged() {
     clean();
     for (const int percent : strengths(thorough_)) perturbed(percent);
-    if (thorough_ && m_.main) published_attacks();
+    if (thorough_ && m_.headline) published_attacks();
     other_conditions();
     if (m_.weighted) j_.numbers["entropy"] = lab_.weight_entropy(m_.name, how_, a_, noise_);
     if (m_.name == "SMUG" && full_) numbers_of_samples();

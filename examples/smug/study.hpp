@@ -22,7 +22,7 @@ NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Training, losses, seconds, denoiser_calls)
 ///                                         gradient of the smoothed reconstruction, by that of the network without
 ///                                         smoothing and data consistency
 ///   "zero-filled R"                       what the adaptive attack leaves of the zero-filled image
-///   "adaptive50 R", "masked50 R"          with fifty steps instead of twenty
+///   "adaptive50 R", "masked50 R"          with fifty steps instead of twenty; these and the l∞ ones of few methods
 ///   "k-space l∞ adaptive", …              |δ| ≤ 0.02 in each number of k-space
 ///   "image l∞ adaptive", …                of the zero-filled image, |δ| ≤ 2/255
 ///   "steps N", "rate R"                   with another number of unrolled steps, another acceleration (several masks)
@@ -94,7 +94,7 @@ std::vector<int> strengths(bool all);
 /// Numbers of unrolled steps, the trained one and three times as many among them.
 std::vector<int> depths(const Sizes& s);
 std::vector<int> rates();
-/// Of samples of the mean over noise.
+/// Sample counts of the mean over noise, for claim C9.
 inline constexpr int sample_counts[] = {1, 2, 5, 10, 20};
 
 /// How a method's network reconstructs.

@@ -22,7 +22,7 @@ struct Results {
   std::vector<Coreset> coresets;
   std::vector<Trial> transfers;  // sets of the first architecture, retrained from another seed and on another one
   std::string other_arch;
-  std::vector<Trial> residual;                       // sets of the first seed, and its own, on a ResNet-18
+  std::vector<Trial> residual;                       // the first seed's on a ResNet-18, and its own worst set
   std::vector<Start> starts;                         // of all seeds
   std::vector<std::vector<Derivative>> derivatives;  // by seed
   std::vector<Lira> lira;                            // of the first seed

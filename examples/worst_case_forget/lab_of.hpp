@@ -35,6 +35,12 @@ class LabOf final : public Lab {
   }
   double train_accuracy() const override { return 100 * accuracy(model_, data_.train); }
   double test_accuracy() const override { return 100 * accuracy(model_, data_.test); }
+  std::int64_t weights() const override {
+    std::int64_t n = 0;
+    const M m = fresh_(0);
+    for_each_leaf([&](const Path& leaf, const auto& v) { n += is_trained(leaf) ? v.size() : 0; }, m);
+    return n;
+  }
   std::int64_t samples() const override { return data_.train.size(); }
   std::vector<double> losses() const override {
     const auto l = sample_losses(model_, data_.train);
@@ -140,7 +146,7 @@ class LabOf final : public Lab {
     unlearn::Method m = method;
     if (TrainOptions* train = unlearn::training_of(m)) {
       if (unlearn::name_of(m) == unlearn::Retrain::name) *train = recipe_.options(seed_);
-      else train->epochs = std::min(train->epochs, std::max<std::int64_t>(1, recipe_.epochs / 6));
+      else train->epochs = std::min(train->epochs, recipe_.unlearning_epochs);
     }
     return unlearn::unlearned(m, r);
   }

@@ -4,16 +4,16 @@
 namespace worst_case {
 
 template <class Device>
-std::unique_ptr<Lab> resnet_lab(const DataSet& data, const Recipe& recipe, const Samples<float>* held_out) {
+std::unique_ptr<Lab> resnet_lab(const DataSet& data, const Recipe& recipe, const Samples<float>* held_out,
+                                bool pooled) {
   ResNetConfig config;
-  const Shape& image = data.train.x.shape();
-  config.channels = image[1];
+  config.channels = data.train.x.shape()[1];
   config.classes = data.train.classes;
-  config.cifar_stem = image[2] >= 32;  // of digits the large stem leaves enough, at a fourteenth of the work
+  config.cifar_stem = !pooled;
   const auto spec = resnet_spec(config);
   return std::make_unique<LabOf<ResNet, Device>>(data, recipe, held_out, spec);
 }
 
-template std::unique_ptr<Lab> resnet_lab<TENZO_DEVICE>(const DataSet&, const Recipe&, const Samples<float>*);
+template std::unique_ptr<Lab> resnet_lab<TENZO_DEVICE>(const DataSet&, const Recipe&, const Samples<float>*, bool);
 
 }  // namespace worst_case

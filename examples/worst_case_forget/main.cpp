@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <exception>
 #include <filesystem>
+#include <map>
 #include <memory>
 #include <string>
 #include <tuple>
@@ -36,10 +37,19 @@ namespace {
 DataSet data_of(const Options& o) { return program_data::set_of(o.data, o.path); }
 
 Recipe recipe_of(const Options& o) {
-  return o.arch == "mlp" ? Recipe{} : o.arch == "cnn" ? Recipe{.lr = 0.03} : Recipe{.epochs = 182, .batch = 256};
+  if (o.arch == "mlp") return {};
+  if (o.arch == "cnn") return {.lr = 0.03};
+  return {.epochs = 182, .batch = 256, .unlearning_epochs = 10};
 }
-/// A ResNet-18 beside a study of another network.
-constexpr Recipe short_recipe{.epochs = 6, .lr = 0.05};
+/// A ResNet-18 on digits, beside a study of another network.
+constexpr Recipe beside{.epochs = 6, .lr = 0.05, .unlearning_epochs = 1};
+
+/// A set's figures after retraining without it.
+Trial retrained(const Lab& lab, std::uint64_t seed, double ratio, const std::string& kind, const Rows& set) {
+  Trial t{.seed = seed, .ratio = ratio, .kind = kind, .set = set, .methods = {}};
+  t.methods["retrain"] = lab.unlearned(unlearn::method_named("retrain"), set);
+  return t;
+}
 
 /// Sets that were found on one architecture, retrained from another seed, and on another architecture.
 std::vector<Trial> transferred(const DataSet& data, const std::string& other, DeviceOption device, const Recipe& recipe,
@@ -50,36 +60,32 @@ std::vector<Trial> transferred(const DataSet& data, const std::string& other, De
     if (t.kind != "worst" || t.ratio != ratio) continue;
     for (Lab* each : {&own, lab.get()}) {
       each->train(t.seed + 500);
-      Trial moved{.seed = t.seed + 500,
-                  .ratio = ratio,
-                  .kind = each == &own ? "other seed" : other,
-                  .set = t.set,
-                  .methods = {}};
-      moved.methods["retrain"] = each->unlearned(unlearn::method_named("retrain"), t.set);
-      out.push_back(std::move(moved));
+      out.push_back(retrained(*each, t.seed + 500, ratio, each == &own ? "other seed" : other, t.set));
     }
   }
   return out;
 }
 
-/// Exact unlearning of a ResNet-18: of a random set, of the worst one of the study's network, and of its own.
-std::vector<Trial> residual(const DataSet& data, DeviceOption device, const std::vector<Trial>& from, double ratio) {
-  const std::unique_ptr<Lab> lab = make_lab("resnet18", device, data, short_recipe);
+/// A ResNet-18 on the random set and the worst one of the study's network: methods with step sizes of their own, tuned
+/// like the study's on a random set of one seed. And exact unlearning of the worst set of a short search on itself.
+std::vector<Trial> residual(const DataSet& data, DeviceOption device, const std::vector<Trial>& from) {
+  const std::unique_ptr<Lab> lab = make_lab("resnet18-pooled", device, data, beside);
+  const std::vector<std::string> methods = {"ft", "rl", "cf-k", "scrub", "salun"};
   const std::uint64_t seed = from.front().seed;
+  const auto size = std::int64_t(from.front().set.size());
+  const auto rates = tuned_rates(*lab, methods, size, seed + 1000, 1, beside.lr);
   lab->train(seed);
   std::vector<Trial> out;
-  const auto retrained = [&](const std::string& kind, const Rows& set) {
-    Trial t{.seed = seed, .ratio = ratio, .kind = kind, .set = set, .methods = {}};
-    t.methods["original"] = lab->original(set);
-    t.methods["retrain"] = lab->unlearned(unlearn::method_named("retrain"), set);
-    out.push_back(std::move(t));
-  };
-  for (const Trial& t : from)
-    if (t.seed == seed && t.ratio == ratio && (t.kind == "random" || t.kind == "worst"))
-      retrained(t.kind == "worst" ? "worst of the study's network" : t.kind, t.set);
-  unlearn::WorstCase w = search_options(std::int64_t(from.front().set.size()), seed);
+  for (const Trial& t : from) {
+    if (t.seed != seed || (t.kind != "random" && t.kind != "worst")) continue;
+    Trial moved = retrained(*lab, seed, t.ratio, t.kind, t.set);
+    moved.methods["original"] = lab->original(t.set);
+    for (const std::string& name : methods) moved.methods[name] = lab->unlearned(method_of(name, rates), t.set);
+    out.push_back(std::move(moved));
+  }
+  unlearn::WorstCase w = search_options(size, seed);
   w.upper_steps = 5, w.epochs = 1;
-  retrained("worst of its own", lab->search(w).groups);
+  out.push_back(retrained(*lab, seed, from.front().ratio, "worst of its own", lab->search(w).groups));
   return out;
 }
 
@@ -116,8 +122,10 @@ int claims(const Options& o) {
   if (o.full) r.ratios = {0.1, 0.01, 0.05, 0.2};
   // step sizes and trials of each ratio; tenths; of --full starts, derivatives and three coresets of each seed, and
   // what is of one seed or of all: shadow models, classes, transfer, a ResNet-18
-  const std::int64_t each_seed = std::int64_t(r.ratios.size()) + (o.full ? 5 + (o.arch != "resnet18") : 0);
-  Progress bar("claims", std::int64_t(r.ratios.size()) + seeds * each_seed + (o.full ? 3 + (o.arch != "resnet18") : 1));
+  const bool deep = o.arch.starts_with("resnet");
+  const std::int64_t each_seed = std::int64_t(r.ratios.size()) + (o.full ? 5 + !deep : 0);
+  const bool with_residual = o.full && !deep && data.train.x.dim(2) < 32;  // of larger images it would take hours
+  Progress bar("claims", std::int64_t(r.ratios.size()) + seeds * each_seed + (o.full ? 3 + with_residual : 1));
   stages.watch([&, done = std::int64_t(0)](const std::string& name) mutable { bar.update(++done, name); });
   const auto size = [&](double ratio) { return std::int64_t(std::llround(ratio * double(data.train.size()))); };
 
@@ -160,7 +168,7 @@ int claims(const Options& o) {
              return starts(*lab, size(r.ratios.front()), seed);
            }))
         r.starts.push_back(each);
-    if (o.full && o.arch != "resnet18")
+    if (o.full && !deep)
       r.derivatives.push_back(stages(cat("derivatives of seed ", seed), [&] {
         ready();
         return lab->derivatives(size(r.ratios.front()));
@@ -185,13 +193,13 @@ int claims(const Options& o) {
     r.transfers = stages(cat("transfer of ", seeds, " seeds"), [&] {
       return transferred(data, r.other_arch, o.device, recipe_of(other), r.trials, *lab, 0.1);
     });
-    if (o.arch != "resnet18")
-      r.residual = stages("ResNet-18", [&] { return residual(data, o.device, of_first_ratio(r), r.ratios.front()); });
+    if (with_residual) r.residual = stages("ResNet-18", [&] { return residual(data, o.device, of_first_ratio(r)); });
   }
   bar.finish();
   const std::vector<Claim> verdicts = judge(r);
   for (const Claim& c : verdicts) program_claims::print(c);
-  write_report(o, data, r, verdicts, std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
+  write_report(o, data, recipe, lab->weights(), r, verdicts,
+               std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
   stages.clear();
   std::printf("report: %s\n", (std::filesystem::path(o.out) / "report.html").c_str());
   return 0;
@@ -228,19 +236,58 @@ int search(const Search& o) {
   }
   nlohmann::json out = {{"data", o.data},
                         {"samples", data.train.size()},
+                        {"arch", o.arch},
+                        {"seed", o.seed},
                         {"forget", samples},
                         {"m", samples.size()},
                         {"weights", std::vector<double>(found.weights.values().begin(), found.weights.values().end())}};
   if (o.classes) out["classes"] = found.groups;
   write_file(o.save, out.dump() + "\n");
-  std::printf("original model: %.2f %% on the samples, %.2f %% on the test set\n%zu samples into %s\n",
-              lab->train_accuracy(), lab->test_accuracy(), samples.size(), o.save.c_str());
+  const std::vector<double> losses = lab->losses();
+  double of_set = 0;
+  for (const std::int64_t row : samples) of_set += losses[std::size_t(row)] / double(samples.size());
+  std::printf("original model: %.2f %% on the samples, %.2f %% on the test set\n", lab->train_accuracy(),
+              lab->test_accuracy());
+  std::printf("mean loss under it: %.3g of the set, %.3g of all\n", of_set, mean_of(losses));
+  std::int64_t moved = 0;
+  for (const unlearn::WorstCaseStep& step : found.history) moved += step.changed;
+  if (moved == 0) std::printf("the search has exchanged no member: the set is the one that it began with\n");
+  else
+    std::printf("exchanged: %lld in the first step, %lld in the last of %zu\n",
+                static_cast<long long>(found.history.front().changed),
+                static_cast<long long>(found.history.back().changed), found.history.size());
+  if (o.classes) {
+    std::printf("%zu of %lld classes:", found.groups.size(), static_cast<long long>(groups));
+    for (const std::int64_t c : found.groups)
+      std::printf(" %s", std::size_t(c) < data.classes.size() ? data.classes[std::size_t(c)].c_str() : cat(c).c_str());
+    std::printf("\n");
+  }
+  std::printf("%zu samples into %s\n", samples.size(), o.save.c_str());
   return 0;
 }
 
 struct Judgement : Options {
   std::string forget, methods = "retrain,ft,rl,salun";
+  double rate = 0;
 };
+
+/// The names of a list with commas between them, or of all methods.
+///   Throws  ValueError where one is none.
+std::vector<std::string> methods_named(const std::string& list) {
+  std::vector<std::string> names;
+  if (list == "all") {
+    for (const auto& m : unlearn::all_methods()) names.emplace_back(unlearn::name_of(m));
+    return names;
+  }
+  for (std::size_t at = 0; at <= list.size();) {
+    const std::size_t end = std::min(list.find(',', at), list.size());
+    const std::size_t from = std::min(list.find_first_not_of(' ', at), end), last = list.find_last_not_of(' ', end - 1);
+    names.push_back(from < end ? list.substr(from, last + 1 - from) : "");
+    at = end + 1;
+  }
+  for (const std::string& name : names) unlearn::method_named(name);
+  return names;
+}
 
 int evaluate(const Judgement& o) {
   const DataSet data = data_of(o);
@@ -258,17 +305,16 @@ int evaluate(const Judgement& o) {
       throw FileError(o.forget, -1, cat("names sample ", number.dump(), " of ", data.train.size()));
     set.push_back(number);
   }
-  std::vector<std::string> names;
-  if (o.methods == "all") {
-    for (const auto& m : unlearn::all_methods()) names.emplace_back(unlearn::name_of(m));
-  } else {
-    for (std::size_t at = 0; at <= o.methods.size();) {
-      const std::size_t end = std::min(o.methods.find(',', at), o.methods.size());
-      names.push_back(o.methods.substr(at, end - at));
-      at = end + 1;
-    }
-  }
-  for (const std::string& name : names) unlearn::method_named(name);  // unknown ones are said before the work
+  Rows sorted = set;
+  std::sort(sorted.begin(), sorted.end());
+  if (set.empty()) throw FileError(o.forget, -1, "names no sample");
+  if (const auto twice = std::adjacent_find(sorted.begin(), sorted.end()); twice != sorted.end())
+    throw FileError(o.forget, -1, cat("names sample ", *twice, " twice"));
+  const std::vector<std::string> names = methods_named(o.methods);
+  if (file.contains("arch") && (file["arch"] != o.arch || file.value("seed", nlohmann::json()) != o.seed))
+    std::printf("the set was found on %s, seed %s; it is forgotten by %s, seed %llu\n", file["arch"].dump().c_str(),
+                file.value("seed", nlohmann::json()).dump().c_str(), o.arch.c_str(),
+                static_cast<unsigned long long>(o.seed));
   // Samples held out for a method are none that any method is judged on.
   DataSet judged = data;
   Samples<float> held_out;
@@ -283,6 +329,9 @@ int evaluate(const Judgement& o) {
   const auto lab = make_lab(o.arch, o.device, judged, recipe_of(o), wanted ? &held_out : nullptr);
   lab->train(o.seed);
   const Evaluation exact = lab->unlearned(unlearn::method_named("retrain"), set);
+  std::map<std::string, double> rates;
+  if (o.rate > 0)
+    for (const std::string& name : names) rates[name] = o.rate;
   std::printf("%-20s %7s %7s %7s %7s %7s\n", "method", "UA", "MIA", "RA", "TA", "gap");
   const auto row = [&](const std::string& name, const Evaluation& e) {
     std::printf("%-20s %7.2f %7.2f %7.2f %7.2f %7.2f\n", name.c_str(), e.ua, e.mia, e.ra, e.ta,
@@ -291,7 +340,7 @@ int evaluate(const Judgement& o) {
   };
   row("original", lab->original(set));
   for (const std::string& name : names)
-    row(name, name == "retrain" ? exact : lab->unlearned(unlearn::method_named(name), set));
+    row(name, name == "retrain" ? exact : lab->unlearned(method_of(name, rates), set));
   return 0;
 }
 
@@ -309,7 +358,7 @@ void add_common(CLI::App& app, worst_case::Options& o) {
       ->capture_default_str();
   app.add_option("--path", o.path, "Its file or folder; empty: where scripts/fetch leaves it, or in $TENZO_DATA")
       ->check(a_path);
-  app.add_option("--arch", o.arch, "mlp, cnn or resnet18")->capture_default_str();
+  app.add_option("--arch", o.arch, "mlp, cnn, resnet18 or resnet18-pooled")->capture_default_str();
   app.add_option("--seed", o.seed, "Seed of training, sets and methods")->check(at_least(0))->capture_default_str();
   app.add_option("--threads", o.threads, "Threads; 0 takes all")->check(CLI::Range(0, 1024))->capture_default_str();
   command_line::add_device(app, o.device);
@@ -326,7 +375,8 @@ int main(int argc, char** argv) {
   bool quick = false;
   auto* const q =
       app.add_flag("--quick", quick, "A small study: three seeds, 10 % forgotten, six methods (the default)");
-  app.add_flag("--full", claims.full, "All: five seeds, four sizes, ten methods, coresets, transfer, derivatives")
+  app.add_flag("--full", claims.full,
+               "All: five seeds, four sizes, ten methods, coresets, transfer, derivatives, a ResNet-18")
       ->excludes(q);
   app.add_option("--seeds", claims.seeds, "Seeds to judge the claims on; 0: three, or five with --full")
       ->check(at_least(0))
@@ -341,7 +391,9 @@ int main(int argc, char** argv) {
   s->add_option("--ratio", search.ratio, "Share of the samples, or classes, to forget")
       ->check(between(0, 1))
       ->capture_default_str();
-  s->add_option("--upper-iters", search.steps, "Steps of the upper level")->check(at_least(0))->capture_default_str();
+  s->add_option("--upper-iters", search.steps, "Steps of the upper level")
+      ->check(CLI::Range(0, 1000000))
+      ->capture_default_str();
   s->add_option("--lower-epochs", search.epochs, "Epochs of the lower level")
       ->check(at_least(1))
       ->capture_default_str();
@@ -362,11 +414,21 @@ int main(int argc, char** argv) {
   CLI::App* const e = app.add_subcommand("evaluate", "Unlearn a set by several methods, and print their figures");
   add_common(*e, judgement);
   e->add_option("--forget", judgement.forget, "The set: a JSON object with a list 'forget'")->check(a_path)->required();
-  e->add_option("--methods", judgement.methods,
-                "Names with commas between them, or all: retrain, ft, l1-sparse, eu-k, cf-k, scrub, rl, bs, be, salun, "
-                "ga, neggrad+, "
-                "iu, reference")
+  e->add_option(
+       "--methods", judgement.methods,
+       "Names with commas between them, or all: retrain; ft, fine-tuning on what is retained; l1-sparse; eu-k and "
+       "cf-k, of the last layers alone; scrub; rl, random labels; salun; bs and be, boundary shrink and expanding; "
+       "ga, gradient ascent; neggrad+; iu, by influence; reference, which wants unseen samples")
       ->capture_default_str();
+  e->add_option("--lr", judgement.rate,
+                "Step size of all methods; 0: of each its own, which a study would tune. Methods take five epochs at "
+                "most, of a ResNet ten")
+      ->check(between(0, 10))
+      ->capture_default_str();
+  e->footer(
+      "UA is the error on what is forgotten, MIA the share of it that an attacker takes for unseen, RA and TA the "
+      "accuracies "
+      "on what is retained and on the test set, gap the mean of their distances from retraining's; all in percent.");
 
   return command_line::run("worst_case_forget", app, argc, argv, [&] {
     for (const worst_case::Options* o :

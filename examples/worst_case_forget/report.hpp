@@ -9,7 +9,8 @@
 namespace worst_case {
 
 /// Writes metrics.json and report.html into the folder of the options.
-void write_report(const Options& o, const tenzo::DataSet& data, const Results& r,
-                  const std::vector<tenzo::Claim>& verdicts, double seconds);
+///   size   how many weights the network has
+void write_report(const Options& o, const tenzo::DataSet& data, const Recipe& recipe, std::int64_t size,
+                  const Results& r, const std::vector<tenzo::Claim>& verdicts, double seconds);
 
 }  // namespace worst_case

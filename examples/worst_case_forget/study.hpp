@@ -94,8 +94,9 @@ tenzo::unlearn::WorstCase search_options(std::int64_t size, std::uint64_t seed);
 /// The step size of each method: the one of least average gap to retraining on random forget sets of some seeds, from
 /// `seed` on, that no claim is judged on. Of methods that relabel only steps count at which they forget, their UA being
 /// half of the retrained model's or more; of the others only those that keep RA within half a point of the retrained
-/// model's, which is what claim C2 takes for harm. Where there is none, all do. Steps are tried from a hundredth of
-/// `largest`, training's own, up to that; of the boundary methods, which want far smaller ones, from 3e-5 to 3e-3.
+/// model's. These limits are ours: the paper has the least gap alone, at which methods barely forget or harm. Where
+/// there is none, all do. Steps are tried from a hundredth of `largest`, training's own, up to that; of the boundary
+/// methods, which want far smaller ones, from 3e-5 to 3e-3.
 std::map<std::string, double> tuned_rates(Lab& lab, const std::vector<std::string>& methods, std::int64_t size,
                                           std::uint64_t seed, int seeds, double largest);
 

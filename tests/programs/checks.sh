@@ -32,8 +32,8 @@ wrong() {
 }
 # beyond FILE BYTES: whether a file is larger.
 beyond() { [[ -s $1 && $(stat -c %s "$1") -gt $2 ]]; }
-# kill_when CONDITION COMMAND...: runs a program and kills it as soon as the condition holds. Not for functions: what is killed then
-# is the shell that runs them.
+# kill_when CONDITION COMMAND...: runs a program and kills it as soon as the condition holds; fails where it never does. Not for
+# functions: what is killed then is the shell that runs them.
 kill_when() {
   local condition=$1 victim
   shift
@@ -45,4 +45,5 @@ kill_when() {
   done
   kill -9 "$victim" 2>/dev/null || true
   wait "$victim" 2>/dev/null || true
+  eval "$condition"
 }

@@ -36,7 +36,7 @@ for words in ("Rate of convergence", "Share of starts that converge", "Share of 
 assert re.search(r"--size 0.005: too small to prove anything · .+, [0-9]+ threads?, (g\+\+|clang) [0-9]", page)
 assert page.count("data:image/png") == 4 and page.count("<svg") >= 12'
 check "no stages are left" test ! -e study/stages.json
-kill_when 'grep -qs "\"deepsea\"" torn_study/stages.json' "${study[@]}" --out torn_study
+check "is killed on its way" kill_when 'grep -qs "\"deepsea\"" torn_study/stages.json' "${study[@]}" --out torn_study
 check "was interrupted with stages done" test -s torn_study/stages.json -a ! -e torn_study/metrics.json
 wrong "stages of another size" "size 0.005, not 0.02" "$program" --quick --seeds 2 --size 0.02 --breakout --out torn_study --resume
 check "goes on" "${study[@]}" --out torn_study --resume
@@ -63,8 +63,7 @@ killed_with() {
   shift 2
   for _ in 1 2 3 4 5; do
     rm -rf "$folder"
-    kill_when "[[ -e $checkpoint ]]" "$program" "$@" --out "$folder"
-    [[ -e $checkpoint ]] && return
+    kill_when "[[ -e $checkpoint ]]" "$program" "$@" --out "$folder" && return
   done
   return 1
 }

@@ -38,7 +38,7 @@ check "weighted ones have files, too" "$program" train "${small[@]}" --method "w
 check "and are read" "$program" attack "${small[@]}" --method "weighted SMUG" --model weighted.safetensors --iters 1
 
 # A study that is killed goes on and says the same as one that is not.
-kill_when 'grep -qs "\"seed 1, vanilla\"" killed/stages.json' "$program" --quick --seeds 1 --out killed
+check "is killed on its way" kill_when 'grep -qs "\"seed 1, vanilla\"" killed/stages.json' "$program" --quick --seeds 1 --out killed
 check "stages are left" test -s killed/stages.json
 wrong "of another run" "seed 1, not 2" "$program" --quick --seeds 1 --seed 2 --out killed --resume
 check "goes on" "$program" --quick --seeds 1 --out killed --resume

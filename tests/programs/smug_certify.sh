@@ -36,7 +36,7 @@ check "with the same lines" cmp <(cut -f 1-5 own.tsv) <(cut -f 1-5 part.tsv)
 check "those that were there among them" cmp <(head -n 8 own.tsv) <(head -n 8 part.tsv)
 check "goes on with a log that is whole, or not there" "$program" certify "${own[@]}" --log part.tsv --resume
 check "and changes nothing" cmp <(cut -f 1-5 own.tsv) <(cut -f 1-5 part.tsv)
-kill_when 'beyond slow.tsv 600' "$program" certify --model "$network" "${data[@]}" --skip 2 --n 20000 --log slow.tsv
+check "is killed on its way" kill_when 'beyond slow.tsv 600' "$program" certify --model "$network" "${data[@]}" --skip 2 --n 20000 --log slow.tsv
 check "writes its log as it goes" test "$(wc -l <slow.tsv)" -gt 10 -a "$(wc -l <slow.tsv)" -lt 181
 check "a log that can be read" "$program" certify --analyze slow.tsv
 wrong "the log of another number of copies" "another run: image" "$program" certify --model "$network" "${data[@]}" --skip 20 --n 600 --log part.tsv --resume

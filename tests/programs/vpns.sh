@@ -193,7 +193,7 @@ check "a study, whose stages are all there" "${study[@]}" --out report --resume
 check "its figures" python3 -c 'import json; m = json.load(open("report/metrics.json")); assert m["example"] == "vpns" and {"C1", "C2", "C3", "C10", "C11"} == {c["id"] for c in m["claims"]}'
 check "its page" grep -q "Visual prompts for network sparsification" report/report.html
 check "no stages are left" test ! -e report/stages.json
-kill_when 'grep -qs "95 %" again/stages.json' "${study[@]}" --out again
+check "is killed on its way" kill_when 'grep -qs "95 %" again/stages.json' "${study[@]}" --out again
 check "was interrupted with stages done" test -s again/stages.json -a ! -e again/metrics.json
 check "goes on" "${study[@]}" --out again --resume
 check "with the same figures" python3 -c '

@@ -13,6 +13,9 @@ check "finds a set" "$program" search "${data[@]}" --ratio 0.1 --save set.json
 check "of a tenth of the samples" python3 -c 'import json; s = json.load(open("set.json")); assert len(set(s["forget"])) == s["m"] == round(0.1 * s["samples"]) and abs(sum(s["weights"]) - s["m"]) < 1e-6'
 check "finds it again" "$program" search "${data[@]}" --ratio 0.1 --threads 1 --save again.json
 check "the same on one thread" cmp set.json again.json
+check "a search without steps" "$program" search "${data[@]}" --ratio 0.1 --upper-iters 0 --save still.json
+cp out.txt still.txt
+check "says that it has found nothing" grep -q "exchanged no member" still.txt
 check "finds classes" "$program" search "${data[@]}" --ratio 0.2 --classes --save classes.json
 check "two of them" python3 -c 'import json; assert len(json.load(open("classes.json"))["classes"]) == 2'
 check "unlearns it" "$program" evaluate "${data[@]}" --forget set.json --methods retrain,ft,rl
@@ -20,6 +23,10 @@ cp out.txt figures.txt
 check "four rows" test "$(wc -l <figures.txt)" = 5
 # shellcheck disable=SC2016
 check "the set is not forgotten" awk '$1 == "retrain" { exit !($2 <= 1) }' figures.txt
+check "with a step size, and spaces between names" "$program" evaluate "${data[@]}" --forget set.json --methods "ft, scrub" --lr 0.001
+check "by another network" "$program" evaluate "${data[@]}" --forget set.json --methods ft --arch mlp --seed 2
+cp out.txt other.txt
+check "which is said" grep -q "found on .cnn., seed 1; it is forgotten by mlp, seed 2" other.txt
 check "unlearns it by all" "$program" evaluate "${data[@]}" --forget set.json --methods all
 cp out.txt all.txt
 check "samples held out for a method are not judged by" grep -qx "test set: 180 samples to judge by, 180 held out for reference" all.txt
@@ -42,7 +49,10 @@ wrong "no such set" "no-set.json" "$program" evaluate "${data[@]}" --forget no-s
 echo '{"forget": [1, 2, 99999]}' >far.json
 wrong "a set of other data" "99999" "$program" evaluate "${data[@]}" --forget far.json
 echo '{"forget": [1, 1]}' >twice.json
-wrong "a sample twice" "twice" "$program" evaluate "${data[@]}" --forget twice.json
+wrong "no method between commas" "no method ''" "$program" evaluate "${data[@]}" --forget set.json --methods ft,
+echo '{"forget": []}' >none.json
+wrong "an empty set" "none.json.*no sample" "$program" evaluate "${data[@]}" --forget none.json
+wrong "a sample twice" "twice.json.*twice" "$program" evaluate "${data[@]}" --forget twice.json
 wrong "no such option" "did you mean --quick" "$program" --quik
 mkdir one && mkdir one/train one/test
 printf 'x' >one/file

@@ -20,7 +20,7 @@ check "replay has the bits of the run" cmp a.gguf b.gguf
 check "one thread" tune --steps 12 --threads 1 --save c.gguf
 check "one thread has the bits of all" cmp a.gguf c.gguf
 
-kill_when 'beyond ck/run.zolog 560' "$program" finetune --model "$base" "${few[@]}" "${rates[@]}" --steps 12 --checkpoint ck --save d.gguf
+check "is killed on its way" kill_when 'beyond ck/run.zolog 560' "$program" finetune --model "$base" "${few[@]}" "${rates[@]}" --steps 12 --checkpoint ck --save d.gguf
 check "resume" tune --steps 12 --checkpoint ck --resume --save d.gguf
 cp out.txt said.txt
 check "resume says where" grep -q '^resumed at step' said.txt
@@ -194,7 +194,7 @@ adam() {
 check "adam, six steps" adam --steps 6 --save six.gguf
 check "adam, five steps" adam --steps 5 --checkpoint marks --checkpoint-every 2
 check "one mark is left" test "$(find marks -name '*.best-*' | wc -l)" = 1
-kill_when 'grep -qs '\''"dev_step":10,'\'' marks/history.jsonl' "$program" finetune --model "$base" --data "$shipped" --train 64 --dev 16 --test 16 --batch 8 --eval-every 2 \
+check "is killed on its way" kill_when 'grep -qs '\''"dev_step":10,'\'' marks/history.jsonl' "$program" finetune --model "$base" --data "$shipped" --train 64 --dev 16 --test 16 --batch 8 --eval-every 2 \
   --method adam --lr 3e-3 --steps 4000 --checkpoint marks --checkpoint-every 5000 --resume
 check "goes on from the checkpoint" adam --steps 6 --checkpoint marks --resume --save again6.gguf
 cp out.txt said.txt
@@ -202,7 +202,7 @@ check "which is of step 5" grep -q '^resumed at step 5$' said.txt
 check "with the weights of the step that was chosen" cmp six.gguf again6.gguf
 # Steps, forwards and judgements of a killed run are those of one that was not.
 check "history of a run" tune --steps 12 --checkpoint whole --checkpoint-every 100
-kill_when 'beyond torn/run.zolog 620' "$program" finetune --model "$base" "${few[@]}" "${rates[@]}" --steps 12 --checkpoint-every 100 --checkpoint torn
+check "is killed on its way" kill_when 'beyond torn/run.zolog 620' "$program" finetune --model "$base" "${few[@]}" "${rates[@]}" --steps 12 --checkpoint-every 100 --checkpoint torn
 check "goes on" tune --steps 12 --checkpoint torn --resume
 steps_of() { grep -oE '"(dev_)?step":[0-9]+|"forwards":[0-9]+' "$1/history.jsonl" | sort; }
 steps_of whole > whole.txt
@@ -247,7 +247,7 @@ figures() { grep -E '"(zo-|adam|zero_shot|table)[^"]*":' "$1/metrics.json"; }
 check "the claims" claims --out claims
 check "a report of the claims" grep -q "</html>" claims/report.html
 check "all stages ended" test ! -e claims/stages.json
-kill_when 'grep -qs "learning/zo-sgd" killed/stages.json' "$program" --model "$model" --data "$shipped" --threads 1 --out killed
+check "is killed on its way" kill_when 'grep -qs "learning/zo-sgd" killed/stages.json' "$program" --model "$model" --data "$shipped" --threads 1 --out killed
 check "the killed claims left stages" test -s killed/stages.json
 check "claims resumed" claims --out killed --resume
 cp out.txt said.txt
