@@ -49,7 +49,8 @@ class LabOf final : public Lab {
     using namespace tenzo;
     const auto start = std::chrono::steady_clock::now();
     Net<T> net = begun(m, seed);
-    const Net<T> first = mri::without_smoothing(net);
+    Net<T> first;  // what training begins with, apart from what it changes in place
+    if (m.loss == Loss::vanilla) first = mri::without_smoothing(clone(net));
     const bool base = m.from == "fresh";
     const auto steps = std::int64_t(std::lround(m.longer * double(base ? sizes_.base_steps : sizes_.tuning_steps)));
     const Adam adam{.lr = m.lr_factor * (base ? sizes_.base_lr : sizes_.tuning_lr)};

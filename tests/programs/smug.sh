@@ -34,6 +34,11 @@ done
 for mask in uniform random equispaced; do
   check "$mask masks" "$program" train "${small[@]}" --mask $mask --iterations 4 --tuning 2 --save $mask.safetensors
 done
+# Its target is the network that it began with, which does not move with it.
+check "a network drawn to another" "$program" train "${small[@]}" --method "RS-E2E, to vanilla" --iterations 60 --tuning 300 --save drawn.safetensors
+cp out.txt drawn.txt
+# shellcheck disable=SC2016
+check "stays near it" awk '/^zero-filled/ { near = $7 + 0 > $2 - 1 } END { exit !near }' drawn.txt
 check "weighted ones have files, too" "$program" train "${small[@]}" --method "weighted SMUG" --iterations 4 --tuning 2 --save weighted.safetensors
 check "and are read" "$program" attack "${small[@]}" --method "weighted SMUG" --model weighted.safetensors --iters 1
 
