@@ -24,12 +24,17 @@ using tenzo::unlearn::Evaluation;
 struct Recipe {
   std::int64_t epochs = 30, batch = 64;
   double lr = 0.1;
+  std::int64_t warmup = 0;  // epochs; without, one in a hundred trainings of a very small network ends with dead units
   /// Of methods of unlearning, at most: the published ten are few beside the 182 of training that they belong to, and
   /// would be a third of thirty.
   std::int64_t unlearning_epochs = 5;
 
   tenzo::TrainOptions options(std::uint64_t seed) const {
-    return {.epochs = epochs, .batch = batch, .sgd = {.lr = lr, .momentum = 0.9, .weight_decay = 5e-4}, .seed = seed};
+    return {.epochs = epochs,
+            .batch = batch,
+            .sgd = {.lr = lr, .momentum = 0.9, .weight_decay = 5e-4},
+            .warmup = warmup,
+            .seed = seed};
   }
 };
 

@@ -38,7 +38,7 @@ DataSet data_of(const Options& o) { return program_data::set_of(o.data, o.path);
 
 Recipe recipe_of(const Options& o) {
   if (o.arch == "mlp") return {};
-  if (o.arch == "cnn") return {.lr = 0.03};
+  if (o.arch == "cnn") return {.lr = 0.03, .warmup = 2};
   return {.epochs = 182, .batch = 256, .unlearning_epochs = 10};
 }
 /// A ResNet-18 on digits, beside a study of another network.
@@ -131,7 +131,7 @@ int claims(const Options& o) {
 
   for (const double ratio : r.ratios)
     r.rates[ratio] = stages(cat("step sizes, ", 100 * ratio, " %"),
-                            [&] { return tuned_rates(*lab, r.methods, size(ratio), o.seed + 1000, 2, recipe.lr); });
+                            [&] { return tuned_rates(*lab, r.methods, size(ratio), o.seed + 1000, 3, recipe.lr); });
   for (int s = 0; s < seeds; ++s) {
     const std::uint64_t seed = o.seed + std::uint64_t(s);
     bool trained = false;

@@ -49,3 +49,18 @@ TEST_CASE("mlp: learns") {
   CHECK(accuracy(m, train) > 0.99);
   CHECK(accuracy(m, test) > 0.9);
 }
+
+TEST_CASE("train: the step size rises over the warm-up") {
+  const Samples<float> s = bars(40, 8, 1);
+  const auto before = initialised<float>(mlp_spec({.widths = {64, 8, 3}}), 3);
+  auto at_once = clone(before), rising = clone(before);
+  const TrainOptions one_step{.epochs = 1, .batch = 40, .sgd = {.lr = 0.1}, .schedule = Schedule::Kind::constant};
+  TrainOptions slowly = one_step;
+  slowly.warmup = 2;  // of one step each
+  train_(at_once, s, one_step);
+  train_(rising, s, slowly);
+  const auto moved = sub(at_once.layers[0].weight, before.layers[0].weight),
+             half = sub(rising.layers[0].weight, before.layers[0].weight);
+  CHECK(norm(moved) > 0);
+  CHECK(norm(sub(scale(moved, 0.5), half)) < 1e-5 * norm(moved));
+}

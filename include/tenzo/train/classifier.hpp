@@ -109,6 +109,7 @@ struct TrainOptions {
   std::int64_t epochs = 30, batch = 64;
   Sgd sgd{.lr = 0.1, .momentum = 0.9, .weight_decay = 5e-4};
   Schedule::Kind schedule = Schedule::Kind::cosine;  // over all steps
+  std::int64_t warmup = 0;                           // epochs over which the step size rises to `sgd.lr` first
   std::uint64_t seed = 1;                            // of the data's order
   bool batch_statistics = true;  // batch norms take the batch's; false: the running ones, which stay
 };
@@ -144,7 +145,7 @@ void train_epoch_(M& model, TrainState<M>& state, const Samples<T>& s, const Tra
                   OnGradient&& on_gradient = {}, Trained&& trained = is_trained) {
   require(o.batch > 0, "train: a batch of ", o.batch, " samples");
   const std::int64_t n = s.size(), steps = n > 0 ? (n + o.batch - 1) / o.batch : 0;
-  const Schedule schedule{.kind = o.schedule, .steps = o.epochs * steps};
+  const Schedule schedule{.kind = o.schedule, .steps = o.epochs * steps, .warmup = o.warmup * steps};
   const Rows order = epoch_order(n, o.seed, state.epoch);
   for (std::int64_t b = 0; b < steps; ++b) {
     const auto rows = std::span<const std::int64_t>(order).subspan(std::size_t(b * o.batch),
