@@ -24,7 +24,7 @@ using tenzo::unlearn::Evaluation;
 struct Recipe {
   std::int64_t epochs = 30, batch = 64;
   double lr = 0.1;
-  std::int64_t warmup = 0;  // epochs; without, one in a hundred trainings of a very small network ends with dead units
+  std::int64_t warmup = 0;  // epochs; without, trainings of a very small network can end with dead units
   /// Of methods of unlearning, at most: the published ten are few beside the 182 of training that they belong to, and
   /// would be a third of thirty.
   std::int64_t unlearning_epochs = 5;
