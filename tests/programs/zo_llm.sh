@@ -20,7 +20,9 @@ check "replay has the bits of the run" cmp a.gguf b.gguf
 check "one thread" tune --steps 12 --threads 1 --save c.gguf
 check "one thread has the bits of all" cmp a.gguf c.gguf
 
-check "is killed on its way" kill_when 'beyond ck/run.zolog 560' "$program" finetune --model "$base" "${few[@]}" "${rates[@]}" --steps 12 --checkpoint ck --save d.gguf
+# written LOG STEPS: the bytes of a run's log before its last STEPS steps of 16 bytes.
+written() { echo $(($(stat -c %s "$1") - 16 * $2)); }
+check "is killed on its way" kill_when "beyond ck/run.zolog $(written a.zolog 8)" "$program" finetune --model "$base" "${few[@]}" "${rates[@]}" --steps 12 --checkpoint ck --save d.gguf
 check "resume" tune --steps 12 --checkpoint ck --resume --save d.gguf
 cp out.txt said.txt
 check "resume says where" grep -q '^resumed at step' said.txt
@@ -202,7 +204,7 @@ check "which is of step 5" grep -q '^resumed at step 5$' said.txt
 check "with the weights of the step that was chosen" cmp six.gguf again6.gguf
 # Steps, forwards and judgements of a killed run are those of one that was not.
 check "history of a run" tune --steps 12 --checkpoint whole --checkpoint-every 100
-check "is killed on its way" kill_when 'beyond torn/run.zolog 620' "$program" finetune --model "$base" "${few[@]}" "${rates[@]}" --steps 12 --checkpoint-every 100 --checkpoint torn
+check "is killed on its way" kill_when "beyond torn/run.zolog $(written whole/run.zolog 8)" "$program" finetune --model "$base" "${few[@]}" "${rates[@]}" --steps 12 --checkpoint-every 100 --checkpoint torn
 check "goes on" tune --steps 12 --checkpoint torn --resume
 steps_of() { grep -oE '"(dev_)?step":[0-9]+|"forwards":[0-9]+' "$1/history.jsonl" | sort; }
 steps_of whole > whole.txt
