@@ -52,7 +52,7 @@ double log_fit(std::span<const double> y) {
   return xy * xy / (xx * yy);
 }
 
-double rate_over_last(const std::vector<double>& e, std::size_t steps) {
+double rate_over_last(std::span<const double> e, std::size_t steps) {
   return e.size() > steps ? std::pow(e.back() / e[e.size() - 1 - steps], 1 / double(steps)) : NAN;
 }
 
@@ -127,11 +127,14 @@ std::vector<Rate> rates(std::uint64_t seed, int mdps, const std::vector<double>&
       const RealizableMdp m = process_of({.gamma = r.gamma}, number);
       const LocalRate theory = local_rate(m, r.epsilon);
       r.rho = theory.rho, r.norm = theory.norm, r.bound = theory.bound;
-      auto e = largest(population_course(m, start_at_distance(m, 0.02, number + 1), always(r.epsilon), 400, 1e-8));
-      if (e.back() < 1e-8) {
-        r.tail = rate_over_last(e, 15);
-        r.whole_r2 = log_fit(e);
-        if (e.size() > 20) r.last_r2 = log_fit(std::span(e).last(20));
+      // Where a run contracts fast, it is at 1e-8 before its slowest direction shows: ρ is looked for down to 1e-12.
+      auto e = largest(population_course(m, start_at_distance(m, 0.02, number + 1), always(r.epsilon), 600, 1e-12));
+      if (e.back() < 1e-12) r.tail = rate_over_last(e, 15);
+      if (const auto end = std::ranges::find_if(e, [](double x) { return x < 1e-8; }); end != e.end()) {
+        const std::span<const double> sooner(e.begin(), end + 1);
+        r.sooner = rate_over_last(sooner, 15);
+        r.whole_r2 = log_fit(sooner);
+        if (sooner.size() > 20) r.last_r2 = log_fit(sooner.last(20));
       }
       if (e.size() > 12) r.early = std::pow(e[12] / e[4], 1. / 8);
       r.errors = std::move(e);

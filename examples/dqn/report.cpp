@@ -39,7 +39,8 @@ void write_metrics(const Options& o, const Results& r, const std::vector<Claim>&
   for (const Rate& each : r.rates) {
     const std::string at = cat("rate/gamma", each.gamma, "/mdp", each.mdp, "/eps", each.epsilon, '/');
     m.set(at + "rho", each.rho), m.set(at + "norm", each.norm), m.set(at + "bound", each.bound);
-    m.set(at + "tail", each.tail), m.set(at + "early", each.early), m.set(at + "r2", each.whole_r2);
+    m.set(at + "tail", each.tail), m.set(at + "sooner", each.sooner), m.set(at + "early", each.early),
+        m.set(at + "r2", each.whole_r2);
   }
   for (const auto& [name, cells] : {std::pair{"region", &r.regions}, {"decay", &r.decays}, {"two_layers", &r.layered}})
     for (const Region& c : *cells) {
@@ -97,7 +98,7 @@ void other_discounts(Report& page, const Results& r) {
                     fixed(all.front()->bound, 3), of(ended, std::int64_t(all.size()))});
   }
   page.table(
-      {"γ", "ε", "ρ(ε)", "measured, last 15", "norm in H", "bound", "at 1e-8"}, rows,
+      {"γ", "ε", "ρ(ε)", "measured, last 15", "norm in H", "bound", "at 1e-12"}, rows,
       {.caption = "The same with other discounts: means and deviations over processes, where there is a figure."});
 }
 

@@ -94,7 +94,8 @@ int study(const Options& o) {
     return regions(o.seed, mdps, starts, deltas, {0, 0.02, 0.05, 0.2, 0.4, 0.8, 1});
   });
   r.decays = stage("decays", [&] {
-    return decays(o.seed, mdps, starts, {0.3, 0.6, 0.8},
+    // Few successes more or fewer decide C4: it takes more processes than the maps do.
+    return decays(o.seed, o.full ? some(30, 2) : mdps, starts, {0.3, 0.6, 0.8},
                   {"constant:0.02", "constant:0.2", "constant:1", "geometric:1:0.02:0.9", "geometric:1:0.02:0.7",
                    "linear:1:0.02:20"});
   });

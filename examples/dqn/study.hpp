@@ -37,12 +37,14 @@ struct Rate {
   std::int64_t mdp = 0;
   double gamma = NAN, epsilon = NAN;
   double rho = NAN, norm = NAN, bound = NAN;  // theory (rl/local_rate.hpp)
-  double tail = NAN;                          // measured over the last 15 iterations before 1e-8
+  double tail = NAN;                          // measured over the last 15 iterations before 1e-12
+  double sooner = NAN;                        // over the last 15 before 1e-8
   double early = NAN;                         // over the first 8 behind the fourth
-  double whole_r2 = NAN, last_r2 = NAN;       // of log error against t: all, and the last 20
+  double whole_r2 = NAN, last_r2 = NAN;       // of log error against t down to 1e-8: all, and the last 20
   std::vector<double> errors;                 // largest, relative
 
-  NLOHMANN_DEFINE_TYPE_INTRUSIVE(Rate, mdp, gamma, epsilon, rho, norm, bound, tail, early, whole_r2, last_r2, errors)
+  NLOHMANN_DEFINE_TYPE_INTRUSIVE(Rate, mdp, gamma, epsilon, rho, norm, bound, tail, sooner, early, whole_r2, last_r2,
+                                 errors)
 };
 
 /// What counts as success from a distance: a largest relative error below `enough` within `iterations`.

@@ -34,7 +34,7 @@ class Lab {
   virtual ~Lab() = default;
 
   /// Trains a method's network from the weights of the one that it begins with, which has to be there, and keeps it
-  /// under the method's name.
+  /// under the method's name.   Throws ValueError where the loss is no number.
   virtual Training train(const Method& m, const Scans& scans, std::uint64_t seed) = 0;
   virtual bool has(const std::string& name) const = 0;
   /// Forgets all networks.

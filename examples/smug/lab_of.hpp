@@ -75,6 +75,9 @@ class LabOf final : public Lab {
       auto got =
           value_and_grad([&](const auto& n) { return loss_of(m, n, solver, truth, z, clean, noise, &statistics); }, net,
                          [](const Path& leaf) { return is_trained(leaf) && !mri::is_lambda(leaf); });
+      if (!std::isfinite(double(got.value.item())))
+        throw ValueError(cat("training of ", m.name, ", seed ", seed, ", diverged: its loss is no number at step ",
+                             step + 1, " of ", steps));
       clip_norm_(got.grad, 1);
       const double done = double(step) / double(steps);
       adam.step(state, net, got.grad, std::min(1.0, 2 * (1 - done)));  // constant, then falling along a line
@@ -187,11 +190,7 @@ class LabOf final : public Lab {
     return {norm(sub(moved, mean)) / norm(mean), norm(sub(weighted, mean)) / norm(mean)};
   }
 
-  std::int64_t weights() const override {
-    std::int64_t n = 0;
-    for_each_leaf([&](const tenzo::Path&, const tenzo::Expected& e) { n += e.shape().numel(); }, spec_);
-    return n;
-  }
+  std::int64_t weights() const override { return tenzo::count_elements(spec_); }
 
  private:
   static constexpr std::int64_t adversary_steps = 3;

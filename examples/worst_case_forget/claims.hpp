@@ -13,8 +13,8 @@ namespace worst_case {
 /// All that a run has measured.
 struct Results {
   std::vector<std::string> methods;
-  std::map<double, std::map<std::string, double>> rates;  // step sizes of the methods, by ratio
-  std::vector<double> ratios;                             // the first is the one that most claims are of
+  std::map<double, std::map<std::string, StepSize>> rates;  // step sizes of the methods, by ratio
+  std::vector<double> ratios;                               // the first is the one that most claims are of
   std::vector<Original> originals;
   std::vector<Trial> trials;
   std::vector<std::vector<double>> deciles;  // UA by tenths of rising loss, of each seed

@@ -29,6 +29,8 @@ struct Recipe {
   /// would be a third of thirty.
   std::int64_t unlearning_epochs = 5;
 
+  NLOHMANN_DEFINE_TYPE_INTRUSIVE(Recipe, epochs, batch, lr, warmup, unlearning_epochs)
+
   tenzo::TrainOptions options(std::uint64_t seed) const {
     return {.epochs = epochs,
             .batch = batch,

@@ -24,7 +24,11 @@ class LabOf final : public Lab {
  public:
   /// spec   what the model is like; before training it is as layers usually begin
   LabOf(const DataSet& data, const Recipe& recipe, const Samples<float>* held_out, Net<Expected> spec)
-      : data_(data), recipe_(recipe), held_out_(held_out), fresh_([spec = std::move(spec)](std::uint64_t seed) {
+      : data_(data),
+        recipe_(recipe),
+        held_out_(held_out),
+        weights_(trained_weights(spec)),
+        fresh_([spec = std::move(spec)](std::uint64_t seed) {
           return to_device<Device>(initialised<float>(spec, seed));
         }) {}
 
@@ -35,12 +39,7 @@ class LabOf final : public Lab {
   }
   double train_accuracy() const override { return 100 * accuracy(model_, data_.train); }
   double test_accuracy() const override { return 100 * accuracy(model_, data_.test); }
-  std::int64_t weights() const override {
-    std::int64_t n = 0;
-    const M m = fresh_(0);
-    for_each_leaf([&](const Path& leaf, const auto& v) { n += is_trained(leaf) ? v.size() : 0; }, m);
-    return n;
-  }
+  std::int64_t weights() const override { return weights_; }
   std::int64_t samples() const override { return data_.train.size(); }
   std::vector<double> losses() const override {
     const auto l = sample_losses(model_, data_.train);
@@ -133,6 +132,11 @@ class LabOf final : public Lab {
   }
 
  private:
+  static std::int64_t trained_weights(const Net<Expected>& spec) {
+    std::int64_t n = 0;
+    for_each_leaf([&](const Path& leaf, const Expected& e) { n += is_trained(leaf) ? e.shape().numel() : 0; }, spec);
+    return n;
+  }
   unlearn::Request<M, float> request(const Rows& forget) const {
     return {.model = model_,
             .samples = data_.train,
@@ -162,6 +166,7 @@ class LabOf final : public Lab {
   const DataSet& data_;
   Recipe recipe_;
   const Samples<float>* held_out_;
+  std::int64_t weights_;
   std::function<M(std::uint64_t)> fresh_;
   M model_;
   std::uint64_t seed_ = 1;

@@ -27,6 +27,7 @@
 #include "tenzo/io/progress.hpp"
 #include "tenzo/io/stages.hpp"
 #include "tenzo/version.hpp"
+#include "transfer.hpp"
 
 namespace worst_case {
 
@@ -40,53 +41,6 @@ Recipe recipe_of(const Options& o) {
   if (o.arch == "mlp") return {};
   if (o.arch == "cnn") return {.lr = 0.03, .warmup = 2};
   return {.epochs = 182, .batch = 256, .unlearning_epochs = 10};
-}
-/// A ResNet-18 on digits, beside a study of another network.
-constexpr Recipe beside{.epochs = 6, .lr = 0.05, .unlearning_epochs = 1};
-
-/// A set's figures after retraining without it.
-Trial retrained(const Lab& lab, std::uint64_t seed, double ratio, const std::string& kind, const Rows& set) {
-  Trial t{.seed = seed, .ratio = ratio, .kind = kind, .set = set, .methods = {}};
-  t.methods["retrain"] = lab.unlearned(unlearn::method_named("retrain"), set);
-  return t;
-}
-
-/// Sets that were found on one architecture, retrained from another seed, and on another architecture.
-std::vector<Trial> transferred(const DataSet& data, const std::string& other, DeviceOption device, const Recipe& recipe,
-                               const std::vector<Trial>& from, Lab& own, double ratio) {
-  std::vector<Trial> out;
-  const std::unique_ptr<Lab> lab = make_lab(other, device, data, recipe);
-  for (const Trial& t : from) {
-    if (t.kind != "worst" || t.ratio != ratio) continue;
-    for (Lab* each : {&own, lab.get()}) {
-      each->train(t.seed + 500);
-      out.push_back(retrained(*each, t.seed + 500, ratio, each == &own ? "other seed" : other, t.set));
-    }
-  }
-  return out;
-}
-
-/// A ResNet-18 on the random set and the worst one of the study's network: methods with step sizes of their own, tuned
-/// like the study's on a random set of one seed. And exact unlearning of the worst set of a short search on itself.
-std::vector<Trial> residual(const DataSet& data, DeviceOption device, const std::vector<Trial>& from) {
-  const std::unique_ptr<Lab> lab = make_lab("resnet18-pooled", device, data, beside);
-  const std::vector<std::string> methods = {"ft", "rl", "cf-k", "scrub", "salun"};
-  const std::uint64_t seed = from.front().seed;
-  const auto size = std::int64_t(from.front().set.size());
-  const auto rates = tuned_rates(*lab, methods, size, seed + 1000, 1, beside.lr);
-  lab->train(seed);
-  std::vector<Trial> out;
-  for (const Trial& t : from) {
-    if (t.seed != seed || (t.kind != "random" && t.kind != "worst")) continue;
-    Trial moved = retrained(*lab, seed, t.ratio, t.kind, t.set);
-    moved.methods["original"] = lab->original(t.set);
-    for (const std::string& name : methods) moved.methods[name] = lab->unlearned(method_of(name, rates), t.set);
-    out.push_back(std::move(moved));
-  }
-  unlearn::WorstCase w = search_options(size, seed);
-  w.upper_steps = 5, w.epochs = 1;
-  out.push_back(retrained(*lab, seed, from.front().ratio, "worst of its own", lab->search(w).groups));
-  return out;
 }
 
 /// The trials of the ratio that most claims are of.
@@ -111,6 +65,7 @@ int claims(const Options& o) {
                  {"path", file_record(program_data::place_of(o.data, o.path))},
                  {"samples", data.train.size()},
                  {"arch", o.arch},
+                 {"recipe", recipe},
                  {"device", name_of(o.device)},
                  {"seed", o.seed},
                  {"version", TENZO_VERSION}},
@@ -329,9 +284,9 @@ int evaluate(const Judgement& o) {
   const auto lab = make_lab(o.arch, o.device, judged, recipe_of(o), wanted ? &held_out : nullptr);
   lab->train(o.seed);
   const Evaluation exact = lab->unlearned(unlearn::method_named("retrain"), set);
-  std::map<std::string, double> rates;
+  std::map<std::string, StepSize> rates;
   if (o.rate > 0)
-    for (const std::string& name : names) rates[name] = o.rate;
+    for (const std::string& name : names) rates[name] = {.lr = o.rate};
   std::printf("%-20s %7s %7s %7s %7s %7s\n", "method", "UA", "MIA", "RA", "TA", "gap");
   const auto row = [&](const std::string& name, const Evaluation& e) {
     std::printf("%-20s %7.2f %7.2f %7.2f %7.2f %7.2f\n", name.c_str(), e.ua, e.mia, e.ra, e.ta,

@@ -10,6 +10,7 @@
 #include "tenzo/io/metrics.hpp"
 #include "tenzo/io/process.hpp"
 #include "tenzo/io/report.hpp"
+#include "transfer.hpp"
 
 namespace worst_case {
 
@@ -118,6 +119,28 @@ void add_published(Report& page, const Results& r) {
              {.caption = "Average gaps to retraining beside the paper's: CIFAR-10 with ResNet-18, 10 % forgotten."});
 }
 
+/// The methods' step sizes, by the share that is forgotten.
+void add_step_sizes(Report& page, const Results& r) {
+  std::vector<std::string> head{"forgotten"};
+  std::vector<TableRow> rows;
+  bool beyond = false;
+  for (const auto& [name, unused] : r.rates.at(r.ratios.front())) head.push_back(name);
+  for (const double ratio : r.ratios) {
+    TableRow row{cat(100 * ratio, " %")};
+    const auto& rates = r.rates.at(ratio);
+    for (std::size_t i = 1; i < head.size(); ++i) {
+      const auto step = rates.find(head[i]);
+      const bool within = step == rates.end() || step->second.within_limits;
+      row.push_back(step == rates.end() ? std::string("–") : cat(step->second.lr, within ? "" : " *"));
+      beyond |= !within;
+    }
+    rows.push_back(std::move(row));
+  }
+  page.table(
+      head, rows,
+      {.caption = cat("Step sizes.", beyond ? " *: no step tried is within the limits; least gap of all." : "")});
+}
+
 void add_residual(Report& page, const Results& r) {
   std::vector<TableRow> rows;
   std::vector<std::int64_t> ruled;
@@ -131,10 +154,11 @@ void add_residual(Report& page, const Results& r) {
   page.table(
       {"forget set", "method", "UA", "MIA", "RA", "TA", "gap"}, rows,
       {.caption = cat("The sets of seed ", r.residual.front().seed,
-                      ", which were found on the study's network, on a ResNet-18 with pooling in its first layer: "
-                      "six epochs of training, one of each method, steps tuned in the same way on a random set of "
-                      "another seed. Last, exact unlearning of a set that was found on the ResNet itself, by five "
-                      "steps of one epoch."),
+                      ", which were found on the study's network, on a ResNet-18 with pooling in its first layer: ",
+                      beside.epochs, " epochs of training, ", beside.unlearning_epochs,
+                      " of each method, steps tuned in the same way on a random set of another seed. Last, exact "
+                      "unlearning of a set that was found on the ResNet itself, by ",
+                      steps_beside, " upper steps, ", epochs_beside, " epoch of the lower level in each."),
        .ruled = ruled});
 }
 
@@ -151,7 +175,7 @@ void write_report(const Options& o, const DataSet& data, const Recipe& recipe, s
   m.peak_rss_bytes = std::int64_t(peak_memory());
   m.claims = verdicts;
   for (const auto& [share, rates] : r.rates)
-    for (const auto& [name, rate] : rates) m.set(cat("lr/", share, '/', name), rate);
+    for (const auto& [name, rate] : rates) m.set(cat("lr/", share, '/', name), rate.lr);
   const auto note = [&](const std::string& group, const std::vector<Trial>& trials) {
     for (const Trial& t : trials)
       for (const auto& [name, e] : t.methods) {
@@ -206,6 +230,7 @@ void write_report(const Options& o, const DataSet& data, const Recipe& recipe, s
           "which they forget half as much as retraining, of others among those that keep the accuracy on what is "
           "retained within half a point; they stay for the worst sets. Methods take ",
           recipe.unlearning_epochs, " epochs at most, training ", recipe.epochs, "."));
+  add_step_sizes(page, r);
   add_published(page, r);
   for (const double each : r.ratios) add_figures_table(page, r, each);
 
@@ -346,7 +371,7 @@ void write_report(const Options& o, const DataSet& data, const Recipe& recipe, s
   }
   page.footer(cat("worst_case_forget ", o.full ? "--full" : "--quick", " --data ", o.data,
                   o.path.empty() ? "" : " --path " + o.path, " --arch ", o.arch, " --seed ", o.seed, " --seeds ",
-                  r.originals.size()));
+                  r.originals.size(), " --device ", name_of(o.device)));
   page.write((out / "report.html").string());
 }
 

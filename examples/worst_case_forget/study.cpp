@@ -106,26 +106,24 @@ unlearn::WorstCase search_options(std::int64_t size, std::uint64_t seed) {
   return {.size = size, .upper_steps = 20, .epochs = 2, .batch = 256, .lower_rate = 1e-4, .seed = seed};
 }
 
-unlearn::Method method_of(const std::string& name, const std::map<std::string, double>& rates) {
+unlearn::Method method_of(const std::string& name, const std::map<std::string, StepSize>& rates) {
   unlearn::Method m = unlearn::method_named(name);
   if (const auto rate = rates.find(name); rate != rates.end())
-    if (TrainOptions* train = unlearn::training_of(m)) train->sgd.lr = rate->second;
+    if (TrainOptions* train = unlearn::training_of(m)) train->sgd.lr = rate->second.lr;
   if (auto* shrink = std::get_if<unlearn::BoundaryShrink>(&m)) shrink->only_wrong = true;
   return m;
 }
 
-std::map<std::string, double> tuned_rates(Lab& lab, const std::vector<std::string>& methods, std::int64_t size,
-                                          std::uint64_t seed, int seeds, double largest) {
-  struct Tried {
-    double gap = 0, ua = 0, ra = 0;  // summed over the seeds
-  };
+std::map<std::string, StepSize> tuned_rates(Lab& lab, const std::vector<std::string>& methods, std::int64_t size,
+                                            std::uint64_t seed, int seeds, double largest) {
   std::map<std::string, std::map<double, Tried>> tried;
-  Tried exact;  // retraining
+  Evaluation exact;
+  const double part = 1 / double(seeds);
   for (std::uint64_t s = seed; s < seed + std::uint64_t(seeds); ++s) {
     lab.train(s);
     const Rows set = random_rows(size, lab.samples(), s);
     const Evaluation retrained = lab.unlearned(unlearn::method_named("retrain"), set);
-    exact.ua += retrained.ua, exact.ra += retrained.ra;
+    exact.ua += part * retrained.ua, exact.ra += part * retrained.ra;
     for (const std::string& name : methods) {
       unlearn::Method m = unlearn::method_named(name);
       if (name == "retrain" || !unlearn::training_of(m)) continue;
@@ -133,28 +131,20 @@ std::map<std::string, double> tuned_rates(Lab& lab, const std::vector<std::strin
       for (const double lr :
            shifts ? std::vector<double>{3e-5, 1e-4, 3e-4, 1e-3, 3e-3}
                   : std::vector<double>{0.01 * largest, 0.03 * largest, 0.1 * largest, 0.3 * largest, largest}) {
-        const Evaluation e = lab.unlearned(method_of(name, {{name, lr}}), set);
+        const Evaluation e = lab.unlearned(method_of(name, {{name, {.lr = lr}}}), set);
         Tried& t = tried[name][lr];
-        t.gap += unlearn::average_gap(e, retrained), t.ua += e.ua, t.ra += e.ra;
+        t.gap += part * unlearn::average_gap(e, retrained), t.ua += part * e.ua, t.ra += part * e.ra;
       }
     }
   }
-  std::map<std::string, double> best;
-  for (const auto& [name, by_rate] : tried) {
-    const bool relabels = unlearn::relabels(unlearn::method_named(name));
-    const auto counts = [&](const Tried& t) {
-      return relabels ? t.ua >= exact.ua / 2 : t.ra >= exact.ra - 0.5 * double(seeds);
-    };
-    const bool any = std::any_of(by_rate.begin(), by_rate.end(), [&](const auto& r) { return counts(r.second); });
-    double least = INFINITY;
-    for (const auto& [lr, t] : by_rate)
-      if ((counts(t) || !any) && t.gap < least) least = t.gap, best[name] = lr;
-  }
+  std::map<std::string, StepSize> best;
+  for (const auto& [name, by_rate] : tried)
+    if (const auto step = least_gap(by_rate, exact, unlearn::relabels(unlearn::method_named(name)))) best[name] = *step;
   return best;
 }
 
 std::vector<Trial> trials(Lab& lab, Original& original, double ratio, const std::vector<std::string>& methods,
-                          const std::map<std::string, double>& rates, std::uint64_t seed) {
+                          const std::map<std::string, StepSize>& rates, std::uint64_t seed) {
   original.seed = seed;
   original.losses = lab.losses();
   const auto n = std::int64_t(original.losses.size()), m = std::int64_t(std::llround(ratio * double(n)));
@@ -198,7 +188,7 @@ std::vector<double> deciles(const Lab& lab, const Original& original) {
 
 std::vector<ClassTrial> class_trials(const Lab& lab, const Original& original, const Indices& labels,
                                      const std::vector<std::string>& methods,
-                                     const std::map<std::string, double>& rates) {
+                                     const std::map<std::string, StepSize>& rates) {
   const unlearn::WorstCaseSet found = lab.search_classes(search_options(1, original.seed));
   std::vector<ClassTrial> out;
   for (const std::int64_t label : unlearn::largest(found.weights, found.weights.size())) {
@@ -214,8 +204,9 @@ std::vector<ClassTrial> class_trials(const Lab& lab, const Original& original, c
 }
 
 std::vector<Lira> likelihood_ratios(const Lab& lab, const std::vector<Trial>& trials,
-                                    const std::vector<std::string>& methods, const std::map<std::string, double>& rates,
-                                    std::int64_t models, std::uint64_t seed) {
+                                    const std::vector<std::string>& methods,
+                                    const std::map<std::string, StepSize>& rates, std::int64_t models,
+                                    std::uint64_t seed) {
   const unlearn::Shadows shadows = lab.shadows(models, seed);
   std::vector<Lira> out;
   for (const Trial& t : trials) {

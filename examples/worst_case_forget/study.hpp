@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 
 #include "lab.hpp"
+#include "step_sizes.hpp"
 #include "tenzo/stats/interval.hpp"
 
 namespace worst_case {
@@ -91,22 +92,19 @@ double share_in(const Rows& rows, const Rows& others);
 /// Settings of the search as the study runs it: uniform start, normalised steps.
 tenzo::unlearn::WorstCase search_options(std::int64_t size, std::uint64_t seed);
 
-/// The step size of each method: the one of least average gap to retraining on random forget sets of some seeds, from
-/// `seed` on, that no claim is judged on. Of methods that relabel only steps count at which they forget, their UA being
-/// half of the retrained model's or more; of the others only those that keep RA within half a point of the retrained
-/// model's. These limits are ours: the paper has the least gap alone, at which methods barely forget or harm. Where
-/// there is none, all do. Steps are tried from a hundredth of `largest`, training's own, up to that; of the boundary
+/// The step size of each method by the rule least_gap, on random forget sets of some seeds, from `seed` on, that no
+/// claim is judged on. Steps are tried from a hundredth of `largest`, training's own, up to that; of the boundary
 /// methods, which want far smaller ones, from 3e-5 to 3e-3.
-std::map<std::string, double> tuned_rates(Lab& lab, const std::vector<std::string>& methods, std::int64_t size,
-                                          std::uint64_t seed, int seeds, double largest);
+std::map<std::string, StepSize> tuned_rates(Lab& lab, const std::vector<std::string>& methods, std::int64_t size,
+                                            std::uint64_t seed, int seeds, double largest);
 
 /// A method of that name with its tuned step size. Boundary shrink takes the nearest wrong class where the attack
 /// leaves a sample in its own: at the attack's published size that is where most of a worst set stays.
-tenzo::unlearn::Method method_of(const std::string& name, const std::map<std::string, double>& rates);
+tenzo::unlearn::Method method_of(const std::string& name, const std::map<std::string, StepSize>& rates);
 
 /// The sets of one original model, which is trained first, and the figures of all methods on them.
 std::vector<Trial> trials(Lab& lab, Original& original, double ratio, const std::vector<std::string>& methods,
-                          const std::map<std::string, double>& rates, std::uint64_t seed);
+                          const std::map<std::string, StepSize>& rates, std::uint64_t seed);
 
 /// UA after retraining without each tenth of the samples, in percent: the first tenth has the lowest losses.
 std::vector<double> deciles(const Lab& lab, const Original& original);
@@ -114,15 +112,16 @@ std::vector<double> deciles(const Lab& lab, const Original& original);
 /// The classes by falling weight in a search for one of them, each forgotten by all methods.
 std::vector<ClassTrial> class_trials(const Lab& lab, const Original& original, const tenzo::Indices& labels,
                                      const std::vector<std::string>& methods,
-                                     const std::map<std::string, double>& rates);
+                                     const std::map<std::string, StepSize>& rates);
 
 Coreset coreset(const Lab& lab, const Original& original, double kept, std::uint64_t seed);
 
 /// The attack on the random and the worst sets among the trials, before and after each method. A method that has
 /// diverged has no figures.
 std::vector<Lira> likelihood_ratios(const Lab& lab, const std::vector<Trial>& trials,
-                                    const std::vector<std::string>& methods, const std::map<std::string, double>& rates,
-                                    std::int64_t models, std::uint64_t seed);
+                                    const std::vector<std::string>& methods,
+                                    const std::map<std::string, StepSize>& rates, std::int64_t models,
+                                    std::uint64_t seed);
 
 /// What comes of steps from 1e-3 to 1e4 and of normalised ones, from binary and from uniform starts.
 std::vector<Start> starts(const Lab& lab, std::int64_t size, std::uint64_t seed);

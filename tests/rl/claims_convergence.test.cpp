@@ -72,7 +72,7 @@ TEST_CASE("C2: rates as in theory, in order, and apart") {
   CHECK_FALSE(judged("C2", rate(5, 0.8, 0.2, [](Rate& e) { e.rho = e.norm = NAN; })).holds);
   const Claim unfinished = judged("C2", rate(5, 0.9, 1, [](Rate& e) { e.tail = NAN; }));
   CHECK(unfinished.holds);
-  CHECK(says(unfinished, "1 had not come to 1e-8"));
+  CHECK(says(unfinished, "1 had not come to 1e-12"));
   CHECK(says(unfinished, "in 20 H is singular"));
   const auto apart = [](double by) {
     return rate(7, 0.8, 1, [=](Rate& e) { e.rho = 0.794 + by, e.tail = e.rho + 0.0005, e.norm = e.rho + 0.004; });

@@ -19,7 +19,8 @@ inline dqn::Results good_results() {
         each.mdp = mdp, each.gamma = gamma, each.epsilon = epsilon;
         each.bound = gamma / std::sqrt(1 - 0.75 * epsilon);
         if (epsilon > 0) {  // without exploration H is singular
-          each.rho = gamma - 0.02 + 0.07 * epsilon, each.norm = each.rho + 0.004, each.tail = each.rho + 0.0005;
+          each.rho = gamma - 0.02 + 0.07 * epsilon, each.norm = each.rho + 0.004,
+          each.tail = each.sooner = each.rho + 0.0005;
           each.whole_r2 = 0.95, each.last_r2 = 0.9995;
         }
         r.rates.push_back(each);
