@@ -210,7 +210,7 @@ Claim zeroth_order_denoising(const Setup& setup, const Results& r) {
   const auto runs = [&](const std::string& name) { return of_denoiser(r, name); };
   const auto at = [&](const std::string& name) { return percent_at(runs(name), 0); };
   const auto few = at("ZO-AE-DS, RGE 20"), many = at("ZO-AE-DS, RGE d"), coordinates = at("ZO-AE-DS, CGE"),
-             direct = at("ZO-DS");
+             direct = at("ZO-DS"), untrained = at("autoencoder alone");
   Claim c = about("R7",
                   "Through answers at the code, in as many steps: coordinates do at least as well as d directions, "
                   "these as 20; and d directions at the code are 10 points better than as many at the image, at "
@@ -221,10 +221,11 @@ Claim zeroth_order_denoising(const Setup& setup, const Results& r) {
   for (const DenoisedRun& d : r.denoised)
     if (d.queries > 0 && d.certified.seed == r.denoised.front().certified.seed)
       queries += cat(queries.empty() ? "" : "; ", d.denoiser, ": ", d.queries);
-  c.reason = cat("Right and not abstained: CGE ", mean_text(coordinates), " %, RGE d ", mean_text(many), " %, RGE 20 ",
-                 mean_text(few), " %, ZO-DS ", mean_text(direct), " % (RGE d before ZO-DS, ",
-                 paired_text(runs("ZO-AE-DS, RGE d"), runs("ZO-DS"), 0), "), after ", setup.sizes.denoiser_steps,
-                 " steps each. Queries of a step: ", queries);
+  c.reason =
+      cat("Right and not abstained: CGE ", mean_text(coordinates), " %, RGE d ", mean_text(many), " %, RGE 20 ",
+          mean_text(few), " %, ZO-DS ", mean_text(direct), " % (RGE d before ZO-DS, ",
+          paired_text(runs("ZO-AE-DS, RGE d"), runs("ZO-DS"), 0), "), the autoencoder without a denoiser ",
+          mean_text(untrained), " %, after ", setup.sizes.denoiser_steps, " steps each. Queries of a step: ", queries);
   return c;
 }
 

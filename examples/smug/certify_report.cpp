@@ -336,10 +336,11 @@ void set_metrics(Metrics& m, const Results& r) {
   for (const Certified& c : r.by_many)
     m.set(cat("certify/", c.method, "/sigma", c.sigma, "/seed", c.seed, "/acr_by_many"),
           average_certified_radius(c.log));
-  for (const DenoisedRun& d : r.denoised)
-    for (const double x : {0.0, 0.5})
-      m.set(cat("certify/denoised/", d.denoiser, "/seed", d.certified.seed, "/certified", x),
-            certified_accuracy(d.certified.log, x));
+  for (const DenoisedRun& d : r.denoised) {
+    const std::string at = cat("certify/denoised/", d.denoiser, "/seed", d.certified.seed, "/");
+    m.set(at + "clean", d.certified.clean);
+    for (const double x : {0.0, 0.5}) m.set(cat(at, "certified", x), certified_accuracy(d.certified.log, x));
+  }
   for (const Certified& c : r.l1)
     m.set(cat("certify/l1/", c.method, "/seed", c.seed, "/certified1"), certified_accuracy(c.log, 1));
   for (const Calibration& c : r.calibrations)

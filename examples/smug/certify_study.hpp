@@ -52,7 +52,7 @@ struct Sizes {
   std::vector<double> sigmas = {base_sigma};
   // in --full alone
   std::int64_t few_judged = 100, many_samples = 10000;  // R4: fewer images by more copies, whose radii go farther
-  std::int64_t denoiser_batch = 32, denoiser_steps = 120, autoencoder_steps = 600;  // steps of every denoiser
+  std::int64_t denoiser_batch = 32, denoiser_steps = 240, autoencoder_steps = 1500;  // steps of every denoiser
   std::int64_t denoised = 80, denoised_samples = 200;              // images that judge denoisers, and their copies
   std::int64_t l1_samples = 1000, split = 60, split_draws = 2000;  // images that are split, and random shifts of each
 

@@ -25,11 +25,12 @@ struct Recipe {
   std::int64_t epochs = 30, batch = 64;
   double lr = 0.1;
   std::int64_t warmup = 0;  // epochs; without, trainings of a very small network can end with dead units
-  /// Of methods of unlearning, at most: the published ten are few beside the 182 of training that they belong to, and
-  /// would be a third of thirty.
-  std::int64_t unlearning_epochs = 5;
+  /// Of methods of unlearning, at most: of those that relabel the published ten, of those that go on training half as
+  /// many. Ten are few beside the 182 of training that they belong to, but a third of thirty, in which fine-tuning
+  /// becomes training anew.
+  std::int64_t unlearning_epochs = 5, relabelling_epochs = 10;
 
-  NLOHMANN_DEFINE_TYPE_INTRUSIVE(Recipe, epochs, batch, lr, warmup, unlearning_epochs)
+  NLOHMANN_DEFINE_TYPE_INTRUSIVE(Recipe, epochs, batch, lr, warmup, unlearning_epochs, relabelling_epochs)
 
   tenzo::TrainOptions options(std::uint64_t seed) const {
     return {.epochs = epochs,

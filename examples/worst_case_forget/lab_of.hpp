@@ -150,7 +150,9 @@ class LabOf final : public Lab {
     unlearn::Method m = method;
     if (TrainOptions* train = unlearn::training_of(m)) {
       if (unlearn::name_of(m) == unlearn::Retrain::name) *train = recipe_.options(seed_);
-      else train->epochs = std::min(train->epochs, recipe_.unlearning_epochs);
+      else
+        train->epochs =
+            std::min(train->epochs, unlearn::relabels(m) ? recipe_.relabelling_epochs : recipe_.unlearning_epochs);
     }
     return unlearn::unlearned(m, r);
   }

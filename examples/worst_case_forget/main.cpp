@@ -148,7 +148,10 @@ int claims(const Options& o) {
     r.transfers = stages(cat("transfer of ", seeds, " seeds"), [&] {
       return transferred(data, r.other_arch, o.device, recipe_of(other), r.trials, *lab, 0.1);
     });
-    if (with_residual) r.residual = stages("ResNet-18", [&] { return residual(data, o.device, of_first_ratio(r)); });
+    if (with_residual)
+      r.residual = stages("ResNet-18", [&] {
+        return residual(data, o.device, of_first_ratio(r), r.rates[r.ratios.front()], recipe.lr);
+      });
   }
   bar.finish();
   const std::vector<Claim> verdicts = judge(r);

@@ -155,8 +155,8 @@ void add_residual(Report& page, const Results& r) {
       {"forget set", "method", "UA", "MIA", "RA", "TA", "gap"}, rows,
       {.caption = cat("The sets of seed ", r.residual.front().seed,
                       ", which were found on the study's network, on a ResNet-18 with pooling in its first layer: ",
-                      beside.epochs, " epochs of training, ", beside.unlearning_epochs,
-                      " of each method, steps tuned in the same way on a random set of another seed. Last, exact "
+                      beside.epochs, " epochs of training, ", beside.relabelling_epochs,
+                      " of each method, by steps of the same shares of training's own as on that network. Last, exact "
                       "unlearning of a set that was found on the ResNet itself, by ",
                       steps_beside, " upper steps, ", epochs_beside, " epoch of the lower level in each."),
        .ruled = ruled});
@@ -227,9 +227,10 @@ void write_report(const Options& o, const DataSet& data, const Recipe& recipe, s
   page.figure(
       gap_bars(r),
       cat("Step sizes are those of the least gap on random sets of other seeds: of methods that relabel among those at "
-          "which they forget half as much as retraining, of others among those that keep the accuracy on what is "
+          "which they forget as much as retraining, of others among those that keep the accuracy on what is "
           "retained within half a point; they stay for the worst sets. Methods take ",
-          recipe.unlearning_epochs, " epochs at most, training ", recipe.epochs, "."));
+          recipe.unlearning_epochs, " epochs at most, those that relabel ", recipe.relabelling_epochs, ", training ",
+          recipe.epochs, "."));
   add_step_sizes(page, r);
   add_published(page, r);
   for (const double each : r.ratios) add_figures_table(page, r, each);

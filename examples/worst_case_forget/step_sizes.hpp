@@ -25,8 +25,8 @@ struct StepSize {
 };
 
 /// The step size of least gap among those within limits, of all where none is. The limits are ours, the paper has the
-/// least gap alone, at which methods barely forget or harm: a method that relabels has to forget, its UA being half of
-/// the retrained model's or more; any other has to keep RA within half a point of the retrained model's.
+/// least gap alone, at which methods barely forget or harm: a method that relabels has to forget, its UA being that of
+/// the retrained model or more; any other has to keep RA within half a point of the retrained model's.
 ///   tried    by step size; one that diverged has a gap that is no number
 ///   exact    figures after retraining, means over the same seeds
 ///   Returns  nothing where all diverged
@@ -36,7 +36,7 @@ inline std::optional<StepSize> least_gap(const std::map<double, Tried>& tried, c
   double least = INFINITY;
   for (const bool limited : {true, false}) {
     for (const auto& [lr, t] : tried) {
-      const bool within = relabels ? t.ua >= exact.ua / 2 : t.ra >= exact.ra - 0.5;
+      const bool within = relabels ? t.ua >= exact.ua : t.ra >= exact.ra - 0.5;
       if ((within || !limited) && t.gap < least) least = t.gap, best = StepSize{.lr = lr, .within_limits = within};
     }
     if (best) break;

@@ -31,12 +31,13 @@ std::vector<Trial> transferred(const DataSet& data, const std::string& other, De
   return out;
 }
 
-std::vector<Trial> residual(const DataSet& data, DeviceOption device, const std::vector<Trial>& from) {
+std::vector<Trial> residual(const DataSet& data, DeviceOption device, const std::vector<Trial>& from,
+                            std::map<std::string, StepSize> rates, double lr) {
   const std::unique_ptr<Lab> lab = make_lab("resnet18-pooled", device, data, beside);
   const std::vector<std::string> methods = {"ft", "rl", "cf-k", "scrub", "salun"};
   const std::uint64_t seed = from.front().seed;
   const auto size = std::int64_t(from.front().set.size());
-  const auto rates = tuned_rates(*lab, methods, size, seed + 1000, 1, beside.lr);
+  for (auto& [name, step] : rates) step.lr *= beside.lr / lr;
   lab->train(seed);
   std::vector<Trial> out;
   for (const Trial& t : from) {
